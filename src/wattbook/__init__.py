@@ -1,0 +1,3 @@
+"""wattbook: the account book for electricity."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""HTTP: /api/v1, the live stream, the addresses of the systems wattbook replaces."""

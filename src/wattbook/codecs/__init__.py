@@ -1,0 +1,1 @@
+"""Bytes to meaning and back. Nothing here does I/O, waits, logs or knows the time."""

@@ -1,0 +1,39 @@
+"""How each meter fares: what the page, /metrics and the log say about it. Written by its line, read by anyone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+State = Literal["starting", "present", "away"]
+
+
+@dataclass(slots=True)
+class Counters:
+    """Counts since the daemon's start, for /metrics."""
+
+    polls: int = 0  # times asked, or telegrams begun
+    answers: int = 0  # readings made of it
+    timeouts: int = 0
+    garbled: int = 0  # check failures and garbage
+    refused: int = 0  # exceptions of the device
+    conflicts: int = 0  # a second, different reading of one instant
+
+
+@dataclass(slots=True)
+class MeterStatus:
+    """One meter's present state. Plain attributes, each written by one thread."""
+
+    meter: str
+    model: str
+    line: str = ""
+    location: str = ""
+    state: State = "starting"
+    reason: str = ""  # why it is away, in words
+    since: datetime | None = None  # of this state
+    last_at: datetime | None = None  # of the last reading
+    latency_s: float = 0.0  # smoothed, request to complete answer
+    heard_bytes: int = 0  # of the answer being read now; 0 = none
+    expected_bytes: int = 0  # of it, as long as the last one was; 0 = not known
+    counters: Counters = field(default_factory=Counters)

@@ -1,0 +1,45 @@
+"""The nouns. No I/O, no third party."""
+
+from wattbook.model.batch import Batch, Columns
+from wattbook.model.clock import Clock, ClockStep, SystemClock
+from wattbook.model.errors import (
+    BookError,
+    ConfigError,
+    Garbled,
+    MeterError,
+    Refused,
+    SinkUnavailable,
+    Unreachable,
+    WattbookError,
+)
+from wattbook.model.keeping import Keeper, Kept
+from wattbook.model.reading import EnergyQuality, Event, Quality, Reading
+from wattbook.model.span import Span
+from wattbook.model.vocabulary import Kind, Quantity, UnknownQuantity, quantity
+
+__all__ = [
+    "Batch",
+    "BookError",
+    "Clock",
+    "ClockStep",
+    "Columns",
+    "ConfigError",
+    "EnergyQuality",
+    "Event",
+    "Garbled",
+    "Keeper",
+    "Kept",
+    "Kind",
+    "MeterError",
+    "Quality",
+    "Quantity",
+    "Reading",
+    "Refused",
+    "SinkUnavailable",
+    "Span",
+    "SystemClock",
+    "UnknownQuantity",
+    "Unreachable",
+    "WattbookError",
+    "quantity",
+]

@@ -1,0 +1,80 @@
+"""Readings as columns: the shape in which the journal, history and sinks move many of them.
+
+One `Column set` per meter, plain `array` buffers (8 bytes a number), which numpy can wrap without a copy.
+Order is promised within a meter only.
+"""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from wattbook.model.reading import Event, Quality, Reading
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
+ABSENT = math.nan  # how a column says "no value in this row"
+
+QUALITY_CODES: Mapping[Quality, int] = {Quality.GOOD: 0, Quality.SUSPECT: 1}
+QUALITY_OF: Mapping[int, Quality] = {code: quality for quality, code in QUALITY_CODES.items()}
+
+
+def to_ms(at: datetime) -> int:
+    """Milliseconds since 1970 UTC of an aware instant."""
+    return (at - EPOCH) // _MS
+
+
+def from_ms(at_ms: int) -> datetime:
+    """The aware UTC instant of milliseconds since 1970."""
+    return EPOCH + timedelta(milliseconds=at_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Readings of one meter. All columns have `len(at_ms)` rows; rows rise in `seq`."""
+
+    site: str
+    meter: str
+    at_ms: array[int]  # 'q', milliseconds since 1970 UTC
+    seq: array[int]  # 'q', the journal's numbers
+    values: Mapping[str, array[float]]  # quantity -> 'd', NaN where a reading lacks it
+    quality: array[int]  # 'B', QUALITY_CODES
+    doubt: Mapping[str, array[int]] = field(default_factory=dict)  # quantity -> 'B', 255 = as the reading
+
+    def __len__(self) -> int:
+        return len(self.at_ms)
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield the rows as readings, without absent values."""
+        for row, at_ms in enumerate(self.at_ms):
+            yield Reading(
+                meter=self.meter,
+                at=from_ms(at_ms),
+                values={name: cells[row] for name, cells in self.values.items() if cells[row] == cells[row]},
+                quality=QUALITY_OF[self.quality[row]],
+                doubt={name: QUALITY_OF[codes[row]] for name, codes in self.doubt.items() if codes[row] != NO_DOUBT},
+                site=self.site,
+            )
+
+
+NO_DOUBT = 255  # in a doubt column: this row's value is as good as its reading
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a follower gets: everything of the journal after its position, up to `upto`."""
+
+    columns: tuple[Columns, ...]
+    events: tuple[Event, ...]
+    upto: str  # opaque: the position to acknowledge
+
+    def __len__(self) -> int:
+        return sum(map(len, self.columns)) + len(self.events)
+
+    def readings(self) -> Iterator[Reading]:
+        """Yield every reading, meter by meter."""
+        for columns in self.columns:
+            yield from columns.readings()

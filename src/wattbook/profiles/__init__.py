@@ -1,0 +1,33 @@
+"""Meter models as data: one TOML file each in `models/`, and the loader. The only place with register numbers."""
+
+from wattbook.profiles.load import Library, load_profile, parse_profile
+from wattbook.profiles.profile import (
+    Display,
+    Field,
+    IecSettings,
+    ModbusSettings,
+    MqttSettings,
+    ObisCode,
+    Profile,
+    Register,
+    Scale,
+    SerialSettings,
+    SmlSettings,
+)
+
+__all__ = [
+    "Display",
+    "Field",
+    "IecSettings",
+    "Library",
+    "ModbusSettings",
+    "MqttSettings",
+    "ObisCode",
+    "Profile",
+    "Register",
+    "Scale",
+    "SerialSettings",
+    "SmlSettings",
+    "load_profile",
+    "parse_profile",
+]

@@ -1,0 +1,172 @@
+"""What a profile says about a meter model: plain data, no logic of one model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+Parity = Literal["none", "even", "odd"]
+Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push"]
+RegisterType = Literal["uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
+WordOrder = Literal["high-first", "low-first"]
+
+REGISTERS_OF: Mapping[RegisterType, int] = {
+    "uint16": 1, "int16": 1, "uint32": 2, "int32": 2, "float32": 2, "uint64": 4, "int64": 4, "float64": 4,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class SerialSettings:
+    """How characters stand on the wire."""
+
+    baud: int = 9600
+    bits: int = 8
+    parity: Parity = "none"
+    stopbits: int = 1
+
+    @property
+    def character_s(self) -> float:
+        """Seconds one character takes on the wire, start and stop bits included."""
+        return (1 + self.bits + (self.parity != "none") + self.stopbits) / self.baud
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """An exact scale: value = raw * multiplier / 10**decimals, one division at the end (design, exactness)."""
+
+    multiplier: int = 1
+    decimals: int = 0
+
+    @classmethod
+    def of(cls, factor: Decimal) -> Scale:
+        """The scale of a decimal factor: 0.1 -> (1, 1), 1000 -> (1000, 0), 0.25 -> (25, 2)."""
+        _, digits, exponent = factor.normalize().as_tuple()
+        assert isinstance(exponent, int)
+        whole = int("".join(map(str, digits)))
+        return cls(whole * 10 ** max(exponent, 0), max(-exponent, 0))
+
+    def value(self, raw: int) -> float:
+        """The scaled value of a raw integer; exact for every raw up to 2**52."""
+        return raw * self.multiplier / 10**self.decimals
+
+
+@dataclass(frozen=True, slots=True)
+class Register:
+    """One quantity in a Modbus device."""
+
+    quantity: str
+    address: int  # on the wire, 0-based; the file holds it as the vendor prints it
+    type: RegisterType
+    scale: Scale = Scale()  # to the base unit
+    function: int = 4
+    word_order: WordOrder = "high-first"
+    absent: frozenset[int] = frozenset()  # raw values that mean "not available"
+    minimum: float | None = None  # in the base unit; outside is suspect
+    maximum: float | None = None
+
+    @property
+    def count(self) -> int:
+        """How many 16-bit registers it takes."""
+        return REGISTERS_OF[self.type]
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusSettings:
+    """A Modbus model: its registers and what the device can bear."""
+
+    registers: tuple[Register, ...]
+    read_max: int = 125  # registers a request may ask for
+    holes: tuple[tuple[int, int, int], ...] = ()  # (function, first, last) addresses that answer with an exception
+    pause_s: float = 0.0  # silence the device needs beyond the standard's 3.5 characters
+    address_default: int = 1
+    address_max: int = 247
+
+
+@dataclass(frozen=True, slots=True)
+class ObisCode:
+    """One quantity in an IEC 62056-21, DSMR or SML telegram that the vocabulary's own OBIS table does not give."""
+
+    code: str  # C.D.E
+    quantity: str
+    unit: str = ""  # what the meter leaves out; "" = as sent
+    sign: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class IecSettings:
+    """How an IEC 62056-21 meter is asked."""
+
+    mode: Literal["A", "B", "C", "D"] = "C"
+    check: Literal["required", "optional"] = "required"  # optional: a missing BCC is accepted, a wrong one never
+    baud_max: int = 19200  # the fastest speed to acknowledge; 300 = stay
+    reaction_s: float = 0.2  # silence before the ACK (20 ms for meters with a lower-case third letter)
+    wake_nuls: int = 0  # NUL characters some battery-fed meters need before the sign-on
+
+
+@dataclass(frozen=True, slots=True)
+class SmlSettings:
+    """Faults of one model's SML, corrected by data."""
+
+    crc: Literal["x25", "kermit"] = "x25"
+    unsigned_codes: tuple[str, ...] = ()  # C.D.E codes whose 1 and 2 byte integers are sent unsigned but typed signed
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One quantity in a JSON payload."""
+
+    quantity: str
+    path: str  # dots between keys, numbers for list places: "ENERGY.Power.0"; "" = the payload itself is the number
+    scale: Scale = Scale()
+    topic: str = ""  # when it comes on a topic of its own; {address} stands for the meter's address
+
+
+@dataclass(frozen=True, slots=True)
+class MqttSettings:
+    """How a meter speaks over MQTT."""
+
+    topic: str  # {address} stands for the meter's address
+    fields: tuple[Field, ...]
+    time: str = ""  # path of an ISO 8601 or Unix time; "" = the moment of arrival
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """The digits a register shows on the meter: 0025409.587 kWh has 7 and 3."""
+
+    integer_digits: int
+    decimals: int
+    unit: str = "kWh"
+
+    def text(self, value: float, factor: Decimal) -> str:
+        """A base-unit value as the display shows it, zero-padded. `factor` turns the display's unit to the base's."""
+        shown = (Decimal(repr(value)) / factor).quantize(Decimal(1).scaleb(-self.decimals))
+        return f"{shown:0{self.integer_digits + 1 + self.decimals if self.decimals else self.integer_digits}f}"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """One meter model."""
+
+    name: str  # as in `model = "pzem-016"`
+    title: str
+    vendor: str
+    protocol: Protocol
+    source: str  # the document the numbers come from
+    verified: bool
+    serial: SerialSettings = SerialSettings()
+    modbus: ModbusSettings | None = None
+    obis: tuple[ObisCode, ...] = ()
+    iec: IecSettings | None = None
+    sml: SmlSettings | None = None
+    mqtt: MqttSettings | None = None
+    display: Display | None = None
+    unchecked: bool = False  # its format has no check: implausible values are suspect
+    note: str = ""
+
+    @property
+    def listens(self) -> bool:
+        """Whether meters of this model speak by themselves."""
+        return self.protocol in ("dsmr", "sml", "mqtt", "push") or (self.iec is not None and self.iec.mode == "D")

@@ -1,0 +1,1 @@
+"""The book: one SQLite file with the journal, history and positions."""

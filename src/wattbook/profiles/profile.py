@@ -12,6 +12,8 @@ Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push"]
 RegisterType = Literal["uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 WordOrder = Literal["high-first", "low-first"]
 
+_TEN_TO: tuple[int, ...] = tuple(10**power for power in range(40))
+
 REGISTERS_OF: Mapping[RegisterType, int] = {
     "uint16": 1, "int16": 1, "uint32": 2, "int32": 2, "float32": 2, "uint64": 4, "int64": 4, "float64": 4,
 }  # fmt: skip
@@ -49,7 +51,7 @@ class Scale:
 
     def value(self, raw: int) -> float:
         """The scaled value of a raw integer; exact for every raw up to 2**52."""
-        return raw * self.multiplier / 10**self.decimals
+        return raw * self.multiplier / _TEN_TO[self.decimals]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,80 @@
-# The two commands: `make demo` shows wattbook on a simulated house, `make test` sets up and runs every test.
-.PHONY: setup
-setup:
-	python3 -m venv .venv
-	.venv/bin/pip install -e .
+# The two commands a newcomer needs:
+#   make demo   all set-up, then wattbook on a simulated house
+#   make test   all set-up, then every check and test
+# Each set-up step leaves a stamp and runs again only when what it is made from has changed.
+
+SHELL    := /bin/bash
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+PYTHON   ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || echo python3)
+BIN      := .venv/bin
+PAGE     := src/wattbook/api/page
+RUN      := .venv/.run-ready
+DEV      := .venv/.dev-ready
+SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
+DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium
+
+.PHONY: demo setup web test check unit bench torture lock docs clean
+
+demo:
+	@start=$$(date +%s.%N); \
+	$(MAKE) -j2 $(RUN) $(PAGE)/index.html && \
+	printf 'Set-up took %.1f s.\n' "$$(echo "$$(date +%s.%N) - $$start" | { read -r e; awk "BEGIN { print $$e }"; })" && \
+	exec $(BIN)/wattbook demo $(DEMO)
+
+setup: $(DEV) $(PAGE)/index.html
+
+web: $(PAGE)/index.html
+
+test: .venv/.debian-ready setup
+	$(MAKE) check
+	$(BIN)/python -m pytest
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python docs/generate.py --check
+
+torture: setup .venv/.debian-ready
+	WATTBOOK_TORTURE=1 $(BIN)/python -m pytest -m torture -p no:randomly -s
+
+bench: setup .venv/.debian-ready
+	$(BIN)/python -m bench
+
+docs: setup
+	$(BIN)/python docs/generate.py
+
+lock: setup
+	$(BIN)/python requirements/lock.py
+
+clean:
+	rm -rf .venv .cache $(PAGE) web/node_modules
+
+# The virtual environment. Debian keeps `venv` in a package of its own.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "wattbook needs Python 3.11 or newer"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y python3-venv; }
+	$(PYTHON) -m venv .venv
+
+$(RUN): requirements/run.txt pyproject.toml | .venv/bin/python
+	$(PIP) --require-hashes -r requirements/run.txt
+	$(PIP) --no-deps --no-build-isolation --no-index --editable .
+	@touch $@
+
+$(DEV): requirements/dev.txt $(RUN)
+	$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+.venv/.debian-ready: | .venv/bin/python
+	@missing=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(DEBIAN_FOR_TESTS) 2>/dev/null | awk '$$1 == "installed" { print $$2 }' | \
+	  sort | comm -13 - <(printf '%s\n' $(DEBIAN_FOR_TESTS) | sort)); \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -qq -y --no-install-recommends $$missing; fi
+	@touch $@
+
+# The page. Node.js of the system where it is new enough, else the one that comes as a wheel.
+$(PAGE)/index.html: $(shell find web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' 2>/dev/null) | .venv/bin/python
+	$(BIN)/python web/build.py

@@ -58,6 +58,7 @@ class Secret(str):
 
 
 def _secret(given: object, info: ValidationInfo) -> Secret:
+    folder: Path = (info.context or {}).get("folder", Path())
     match given:
         case str():
             return Secret(given)
@@ -67,7 +68,7 @@ def _secret(given: object, info: ValidationInfo) -> Secret:
             return Secret(os.environ[name])
         case {"file": str(path), **rest} if not rest:
             try:
-                return Secret((info.context["folder"] / path).read_text(encoding="utf-8").rstrip("\n"))
+                return Secret((folder / path).read_text(encoding="utf-8").rstrip("\n"))
             except (OSError, UnicodeDecodeError) as error:
                 raise ValueError(f"cannot read the secret in {path}: {error}") from error
         case _:

@@ -89,10 +89,10 @@ class SiteSettings:
     """[site]: one place with one clock."""
 
     __pydantic_config__ = _STRICT
-    name: Name = "Site"
-    timezone: Zone = _UTC
+    name: Name = "Site"  # what people call it
+    timezone: Zone = _UTC  # of days, months and tariffs: "Europe/Prague"
     book: Path = Path("wattbook.db")  # relative to the file
-    commit_every: Seconds = 1.0
+    commit_every: Seconds = 1.0  # what a power cut may cost of polled readings; longer spares SD cards
     profiles: Path | None = None  # a folder with models of one's own
 
 
@@ -101,7 +101,7 @@ class LogSettings:
     """[log]: what the daemon says on standard error."""
 
     __pydantic_config__ = _STRICT
-    level: Literal["debug", "info", "warning", "error"] = "info"
+    level: Literal["debug", "info", "warning", "error"] = "info"  # debug, info, warning or error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ class ApiSettings:
     """[api]: the page and the addresses for programs."""
 
     __pydantic_config__ = _STRICT
-    listen: str = "127.0.0.1:8600"
+    listen: str = "127.0.0.1:8600"  # HOST:PORT; beyond this machine only what `allow` names is answered
     legacy: tuple[Literal["energy"], ...] = ()  # addresses of replaced systems to answer
     energy_meter: str = ""  # which meter feeds /electricity_meter/api/v1.0/energy
     allow: tuple[str, ...] = ()  # networks that may use the API beside this machine: "192.168.0.0/24"
@@ -121,19 +121,19 @@ class LineSettings:
     """[[line]]: one bus or connection; an MQTT broker is a line too."""
 
     __pydantic_config__ = _STRICT
-    name: Name
+    name: Name  # as meters refer to it
     port: str = ""  # a device, "auto", tcp://…, rtu+tcp://…, rfc2217://…, mqtt://…
     ports: tuple[str, ...] = ()  # find the meters by address on these
-    baud: Annotated[int | None, Field(ge=50, le=4_000_000)] = None  # None: the model's
-    bits: Annotated[int | None, Field(ge=5, le=8)] = None
-    parity: Literal["none", "even", "odd"] | None = None
-    stopbits: Annotated[int | None, Field(ge=1, le=2)] = None
+    baud: Annotated[int | None, Field(ge=50, le=4_000_000)] = None  # else the model's
+    bits: Annotated[int | None, Field(ge=5, le=8)] = None  # else the model's
+    parity: Literal["none", "even", "odd"] | None = None  # none, even or odd; else the model's
+    stopbits: Annotated[int | None, Field(ge=1, le=2)] = None  # else the model's
     username: str = ""  # of an MQTT broker
-    password: SecretText = _NO_SECRET
-    client_id: str = ""
+    password: SecretText = _NO_SECRET  # a secret
+    client_id: str = ""  # under which the broker keeps what came while wattbook was away
     ca: Path | None = None  # certificates that a mqtts:// broker is checked against
-    certificate: Path | None = None
-    key: Path | None = None
+    certificate: Path | None = None  # this client's own, for brokers that ask for one
+    key: Path | None = None  # of that certificate
 
     def serial(self, model: SerialSettings) -> SerialSettings:
         """How characters stand on this line: the model's settings where the file is silent."""
@@ -150,13 +150,13 @@ class MeterSettings:
     """[[meter]]: one device."""
 
     __pydantic_config__ = _STRICT
-    name: Name
-    model: str
-    location: Annotated[str, Field(max_length=200)] = ""
+    name: Name  # stands in every reading: it is the meter's identity
+    model: str  # one of `wattbook models list`
+    location: Annotated[str, Field(max_length=200)] = ""  # a path: "plant/hall 2/press"
     line: str = ""  # "" = fed by push or import
-    address: int | str | None = None  # None: the model's
-    every: Annotated[Seconds | None, Field(ge=0, le=86400 * 31)] = None
-    source: Literal["", "utility", "generator", "solar", "battery"] = ""
+    address: int | str | None = None  # on its line; else the model's
+    every: Annotated[Seconds | None, Field(ge=0, le=86400 * 31)] = None  # else 5s (Modbus), 5min (optical), all (push)
+    source: Literal["", "utility", "generator", "solar", "battery"] = ""  # where its energy comes from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ def test_a_good_file_becomes_settings(tmp_path: Path, monkeypatch: pytest.Monkey
         (("address = 4", 'address = "four"'), 16, "a Modbus address is a number"),
         (("Europe/Prague", "Europe/Pragu"), 4, 'did you mean "Europe/Prague"'),
         (('port = "/dev/ttyUSB0"', 'parity = "evn"'), 8, 'did you mean "even"'),
-        (("[site]", "[sight]"), 2, 'unknown table [sight]; did you mean "site"'),
+        (("[site]", "[sight]"), 2, 'unknown table [sight] (did you mean "site"'),
         (('port = "/dev/ttyUSB0"', ""), 6, 'needs either "port" or "ports"'),
         (("WATTBOOK_TEST_SECRET", "WATTBOOK_NO_SUCH"), 9, "no variable WATTBOOK_NO_SUCH"),
         (('name = "main-a"', 'name = "main/a"'), 12, 'without "/"'),

@@ -1,0 +1,104 @@
+"""Write the reference pages that are made from the code: vocabulary, models, configuration, command line.
+
+`python docs/generate.py` writes them, `--check` fails when one is not as it would be written.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, fields
+from pathlib import Path
+from typing import Any
+
+from wattbook.config import ApiSettings, LineSettings, LogSettings, MeterSettings, SiteSettings
+from wattbook.model.vocabulary import all_names, base_names, quantity
+from wattbook.profiles import Library, Profile
+
+REFERENCE = Path(__file__).parent / "reference"
+_MADE = "<!-- made by docs/generate.py; do not edit -->"
+
+
+def vocabulary() -> Iterator[str]:
+    """The table of every base name and of every name with an OBIS code."""
+    yield "# Vocabulary\n"
+    yield "A name is a base and suffixes in this order: phase (`_l1 _l2 _l3 _n _l12 _l23 _l31`; none = total or single"
+    yield "phase), tariff (`_t1` to `_t8`), quadrant (`_q1` to `_q4`), channel (`_c1` to `_c16`), statistic (`_demand`"
+    yield "`_max` `_min`). Registers only grow; gauges are values of an instant. OBIS codes are the C.D.E groups of"
+    yield "IEC 62056-61.\n"
+    yield "| name | meaning | unit | kind | OBIS |\n| --- | --- | --- | --- | --- |"
+    coded = [name for name in all_names() if quantity(name).obis]
+    for name in sorted({*base_names(), *coded}, key=all_names().index):
+        found = quantity(name)
+        yield f"| `{name}` | {found.title} | {found.unit} | {found.kind} | {found.obis} |"
+
+
+def models() -> Iterator[str]:
+    """The table of supported meters."""
+    yield "# Supported meters\n"
+    yield "| model | what | protocol | verified | source |\n| --- | --- | --- | --- | --- |"
+    for profile in Library():
+        verified = "yes" if profile.verified else "no: see the file"
+        yield f"| `{profile.name}` | {profile.title} | {_speaks(profile)} | {verified} | {profile.source} |"
+
+
+def _speaks(profile: Profile) -> str:
+    serial = profile.serial
+    if profile.protocol in ("mqtt", "push"):
+        return profile.protocol
+    return f"{profile.protocol}, {serial.baud} Bd {serial.bits}{serial.parity[0].upper()}{serial.stopbits}"
+
+
+def configuration() -> Iterator[str]:
+    """Every table and key of wattbook.toml, with defaults and the comments of the code."""
+    yield "# wattbook.toml\n"
+    yield 'Durations are texts: `200ms`, `5s`, `15min`, `1h`, `1d`. Secrets are a text, `{ env = "NAME" }` or'
+    yield '`{ file = "PATH" }`. Paths are relative to the file. Try a file with `wattbook check`.\n'
+    tables = {"[site]": SiteSettings, "[log]": LogSettings, "[api]": ApiSettings,
+              "[[line]]": LineSettings, "[[meter]]": MeterSettings}  # fmt: skip
+    source = (Path(__file__).parents[1] / "src/wattbook/config.py").read_text(encoding="utf-8")
+    for title, settings in tables.items():
+        body = source.split(f"class {settings.__name__}:")[1]
+        yield f"\n## {title}\n\n{(settings.__doc__ or '').split(': ', 1)[-1].capitalize()}\n"
+        yield "| key | default | |\n| --- | --- | --- |"
+        for item in fields(settings):
+            line = next(line for line in body.splitlines() if line.startswith(f"    {item.name}:"))
+            yield f"| `{item.name}` | {_default(item)} | {line.partition('  # ')[2]} |"
+
+
+def _default(item: Field[Any]) -> str:
+    """A default as it would stand in the file."""
+    if item.default is MISSING:
+        return "required"
+    if item.default is None:
+        return ""
+    if isinstance(item.default, tuple):
+        return f"`{list(item.default)}`"
+    return f'`"{item.default:g}s"`' if isinstance(item.default, float) else f'`"{item.default}"`'
+
+
+PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
+    "vocabulary.md": vocabulary,
+    "models.md": models,
+    "configuration.md": configuration,
+}
+
+
+def main() -> None:
+    """Write or check every page."""
+    stale = []
+    for name, make in PAGES.items():
+        text = "\n".join([_MADE, *make()]) + "\n"
+        page = REFERENCE / name
+        if page.exists() and page.read_text(encoding="utf-8") == text:
+            continue
+        stale.append(name)
+        if "--check" not in sys.argv:
+            REFERENCE.mkdir(exist_ok=True)
+            page.write_text(text, encoding="utf-8")
+    if stale and "--check" in sys.argv:
+        sys.exit(f"not as the code has it: {', '.join(stale)}; run `make docs`")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,143 @@
+"""A JSON payload to values in base units, by the paths of a profile. The paths are taken apart once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import msgspec
+
+from wattbook.model.batch import EPOCH
+from wattbook.model.errors import Garbled
+from wattbook.profiles import Field, Scale
+
+_MS_FROM = 1e11  # Unix seconds stay below it until the year 5138; a greater number is milliseconds
+_GRAIN = timedelta(milliseconds=10)
+_EXACT_MAX = 2**53
+
+parse_json = msgspec.json.Decoder().decode
+
+Path = tuple[str | int, ...]
+_Convert = Callable[[Any], float]
+
+
+def parse_path(path: str) -> Path:
+    """Take `ENERGY.Power.0` apart; numbers are places in a list, or keys where there is no list."""
+    return tuple(int(part) if part.isdecimal() else part for part in path.split(".")) if path else ()
+
+
+def find(document: Any, path: Path) -> Any:
+    """Return what stands at the path, None when nothing does."""
+    for part in path:
+        if isinstance(document, dict):
+            document = document.get(part if isinstance(part, str) else str(part))
+        elif isinstance(document, list) and isinstance(part, int) and part < len(document):
+            document = document[part]
+        else:
+            return None
+    return document
+
+
+def make_convert(scale: Scale) -> _Convert:
+    """Return what turns a JSON number, or a number written as text, into a value, exactly. Raises Garbled."""
+    whole = scale == Scale()
+
+    def convert(given: Any) -> float:
+        kind = type(given)
+        if kind is float:
+            if whole:
+                return float(given)
+            # The shortest text of a float is what stood in the JSON, so scaling it as a decimal adds no error.
+            return _scaled(Decimal(repr(given)), scale)
+        if kind is int:
+            if not -_EXACT_MAX <= given * scale.multiplier <= _EXACT_MAX:
+                raise Garbled(f"{given} is more than a number can hold exactly")
+            return scale.value(given)
+        if kind is str:
+            return _scaled(_decimal(given), scale)
+        raise Garbled(f"{given!r} is no number")
+
+    return convert
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation as error:
+        raise Garbled(f"{text[:40]!r} is no number") from error
+
+
+def _scaled(number: Decimal, scale: Scale) -> float:
+    value = float((number * scale.multiplier).scaleb(-scale.decimals))
+    if not math.isfinite(value):
+        raise Garbled(f"{number} is no number that can be kept")
+    return value
+
+
+class Payload:
+    """Reads the fields that come on one topic."""
+
+    def __init__(self, fields: Sequence[Field], time: str) -> None:
+        self._flat = [
+            (field.quantity, field.path, make_convert(field.scale))
+            for field in fields
+            if len(parse_path(field.path)) == 1 and isinstance(parse_path(field.path)[0], str)
+        ]
+        self._deep = [
+            (field.quantity, path, make_convert(field.scale))
+            for field in fields
+            if len(path := parse_path(field.path)) != 1 or isinstance(path[0], int)
+        ]
+        self._time = parse_path(time)
+
+    def values(self, document: Any) -> dict[str, float]:
+        """Return what the payload tells; absent and null fields are left out. Raises Garbled when nothing is there."""
+        values: dict[str, float] = {}
+        if type(document) is dict:
+            for quantity, key, convert in self._flat:
+                given = document.get(key)
+                if given is not None:
+                    values[quantity] = convert(given)
+        for quantity, path, convert in self._deep:
+            given = find(document, path)
+            if given is not None:
+                values[quantity] = convert(given)
+        if not values:
+            raise Garbled("none of the profile's fields is in it")
+        return values
+
+    def at(self, document: Any) -> datetime | None:
+        """Return the instant in the payload, cut to 10 ms; None when the profile names none. Raises Garbled."""
+        if not self._time:
+            return None
+        given = find(document, self._time)
+        return None if given is None else parse_instant(given)
+
+
+def parse_instant(given: Any) -> datetime:
+    """ISO 8601 with an offset, or Unix seconds or milliseconds, as a number or its text. Raises Garbled."""
+    if isinstance(given, str):
+        try:
+            at = datetime.fromisoformat(given)
+        except ValueError:
+            return _from_unix(_decimal(given))
+        if at.tzinfo is None:
+            raise Garbled(f"the time {given} has no offset to UTC")
+        at = at.astimezone(UTC) if at.tzinfo is not UTC else at
+        return at.replace(microsecond=at.microsecond // 10_000 * 10_000)
+    if isinstance(given, int | float) and not isinstance(given, bool):
+        return _from_unix(Decimal(repr(given)))
+    raise Garbled(f"{given!r} is no time")
+
+
+def _from_unix(number: Decimal) -> datetime:
+    if not number.is_finite() or not 0 <= number < Decimal("1e14"):
+        raise Garbled(f"{number} is no time since 1970")
+    grains = int(number / 10) if number >= Decimal(_MS_FROM) else int(number * 100)
+    return EPOCH + grains * _GRAIN
+
+
+Values = Mapping[str, float]

@@ -1,0 +1,198 @@
+"""Meters that publish to an MQTT broker. A message is acknowledged when its reading is durable, not before."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+
+from wattbook.codecs.mqtt import Message
+from wattbook.drivers.json_payload import Payload, parse_json
+from wattbook.drivers.plausible import Plausibility
+from wattbook.drivers.source import Listened, Report, Thinner, retries_s
+from wattbook.model.clock import Clock
+from wattbook.model.errors import BookError, ConfigError, Garbled, Unreachable
+from wattbook.model.keeping import Keeper
+from wattbook.model.reading import EMPTY, Reading
+from wattbook.transports.mqtt import BrokerSettings, Connection, connect
+
+_BATCH_MAX = 1_000  # messages decoded in one go: 5 ms of the event loop, which serves the page too
+_RETRY_S_MAX = 10.0  # a broker that is being restarted is back in seconds
+_BOOK_RETRY_S_MAX = 5.0  # a disk that was full; the broker keeps the messages meanwhile
+_STRANGERS_MAX = 1_000  # topics of an earlier configuration to unsubscribe from, each once
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_AHEAD_MAX = timedelta(days=1)
+_GRAIN = timedelta(milliseconds=10)
+
+_log = logging.getLogger(__name__)
+
+Connect = Callable[[BrokerSettings, Sequence[str]], Awaitable[Connection]]
+
+
+def topics_of(meter: Listened) -> Mapping[str, Payload]:
+    """The topics a meter publishes on, with what to read there. Raises ConfigError for what is no plain topic."""
+    settings = meter.profile.mqtt
+    if settings is None:
+        raise ConfigError(f'{meter.name}: the model "{meter.profile.name}" does not speak over MQTT')
+    groups: dict[str, list[int]] = {}
+    for place, its in enumerate(settings.fields):
+        groups.setdefault(its.topic or settings.topic, []).append(place)
+    return {
+        _topic(template, meter): Payload([settings.fields[place] for place in places], settings.time)
+        for template, places in groups.items()
+    }
+
+
+def _topic(template: str, meter: Listened) -> str:
+    address = meter.address
+    if "{address}" in template and (not address or any(sign in address for sign in "+#/\0")):
+        raise ConfigError(
+            f'{meter.name}: address "{address}" cannot be part of an MQTT topic; write the part that stands for'
+            f' {{address}} in "{template}", without "/", "+" and "#"'
+        )
+    topic = template.replace("{address}", address)
+    if not topic or any(sign in topic for sign in "+#\0") or len(topic.encode()) > 65_535:
+        raise ConfigError(f'{meter.name}: "{topic}" is not the topic of one meter')
+    return topic
+
+
+@dataclass(slots=True)
+class _Route:
+    """What to do with a message of one topic for one meter."""
+
+    meter: str
+    payload: Payload
+    thinner: Thinner
+    plausibility: Plausibility | None
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What a load of messages came to."""
+
+    readings: list[Reading] = field(default_factory=list)
+    heard: dict[str, list[datetime]] = field(default_factory=dict)
+
+
+class MqttSource:
+    """One broker and the meters that publish there."""
+
+    def __init__(
+        self,
+        broker: BrokerSettings,
+        meters: Sequence[Listened],
+        *,
+        clock: Clock,
+        report: Report,
+        connect: Connect = connect,
+    ) -> None:
+        self._broker, self._clock, self._report, self._connect = broker, clock, report, connect
+        self._meters = tuple(meter.name for meter in meters)
+        self._routes: dict[str, list[_Route]] = {}
+        self._arrived: dict[str, datetime] = {}  # last instant given to a message without a time of its own
+        self._strangers: set[str] = set()
+        for meter in meters:
+            plausibility = Plausibility() if meter.profile.unchecked else None
+            for topic, payload in topics_of(meter).items():
+                route = _Route(meter.name, payload, Thinner(meter.every_s), plausibility)
+                self._routes.setdefault(topic, []).append(route)
+
+    async def run(self, keep: Keeper) -> None:
+        """Listen until cancelled. Raises ConfigError when the broker refuses us for good."""
+        waits_s = retries_s(_RETRY_S_MAX)
+        while True:
+            try:
+                connection = await self._connect(self._broker, tuple(self._routes))
+                _log.info("%s: connected, %d topics", self._broker, len(self._routes))
+                waits_s = retries_s(_RETRY_S_MAX)
+                try:
+                    await self._listen(connection, keep)
+                finally:
+                    await connection.aclose()
+            except Unreachable as error:
+                for meter in self._meters:
+                    self._report.lost(meter, str(error))
+                await asyncio.sleep(next(waits_s))
+
+    async def _listen(self, connection: Connection, keep: Keeper) -> None:
+        while True:
+            messages = await connection.receive(_BATCH_MAX)
+            batch = self._decode(connection, messages)
+            if batch.readings:
+                await self._keep(keep, batch.readings)
+            connection.acknowledge(messages)
+            for meter, instants in batch.heard.items():
+                self._report.heard(meter, instants[-1], len(instants))
+
+    async def _keep(self, keep: Keeper, readings: Sequence[Reading]) -> None:
+        """Return when the readings are durable. A book that is full for now is asked again: the broker waits."""
+        for wait_s in retries_s(_BOOK_RETRY_S_MAX):
+            try:
+                await keep.keep(readings)
+                return
+            except BookError as error:
+                if not error.retry:
+                    raise
+                _log.warning("%s: messages wait, because the book does not take them: %s", self._broker, error)
+                await asyncio.sleep(wait_s)
+
+    def _decode(self, connection: Connection, messages: Sequence[Message]) -> _Batch:
+        batch = _Batch()
+        now = self._clock.now()
+        for message in messages:
+            routes = self._routes.get(message.topic)
+            if routes is None:
+                self._forget(connection, message.topic)
+                continue
+            try:
+                if message.size != len(message.payload):
+                    raise Garbled(f"a payload of {message.size} bytes is too long")
+                document = parse_json(message.payload)
+            except (msgspec.DecodeError, UnicodeDecodeError, Garbled) as error:
+                for route in routes:
+                    self._report.garbled(route.meter, f"{message.topic}: {error}")
+                continue
+            for route in routes:
+                try:
+                    self._read(route, document, message, now, batch)
+                except Garbled as error:
+                    self._report.garbled(route.meter, f"{message.topic}: {error}")
+        return batch
+
+    def _read(self, route: _Route, document: object, message: Message, now: datetime, batch: _Batch) -> None:
+        """Add the reading of one message to the batch, if it is to be kept. Raises Garbled."""
+        payload, meter = route.payload, route.meter
+        at = payload.at(document)
+        if at is None:
+            if message.retained:
+                return  # the broker's last known value: when it was measured is not known, and now is wrong
+            at = self._arrival(meter, now)
+        elif not _EARLIEST <= at <= now + _AHEAD_MAX:
+            raise Garbled(f"its clock says {at.isoformat()}; set it")
+        values = payload.values(document)
+        heard = batch.heard.get(meter)
+        if heard is None:
+            heard = batch.heard[meter] = []
+        heard.append(at)
+        if route.thinner.takes(at):
+            doubt = route.plausibility.doubt(at, values) if route.plausibility else EMPTY
+            batch.readings.append(Reading(meter, at, values, doubt=doubt))
+
+    def _arrival(self, meter: str, now: datetime) -> datetime:
+        """The moment of arrival, strictly rising for each meter: two messages of one moment are two readings."""
+        last = self._arrived.get(meter)
+        at = now if last is None or now > last else last + _GRAIN
+        self._arrived[meter] = at
+        return at
+
+    def _forget(self, connection: Connection, topic: str) -> None:
+        """The session still holds a topic that is no longer configured."""
+        if topic in self._strangers or len(self._strangers) >= _STRANGERS_MAX:
+            return
+        self._strangers.add(topic)
+        _log.info("%s: no meter is configured for the topic %r; it is no longer asked for", self._broker, topic)
+        connection.forget(topic)

@@ -1,0 +1,5 @@
+"""`python -m wattbook` is `wattbook`."""
+
+from wattbook.cli.main import main
+
+main()

@@ -1,0 +1,49 @@
+"""`wattbook read`: one reading of one meter, now, without a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from wattbook.cli.show import JsonOption, console, print_reading
+from wattbook.engine.once import read_once
+from wattbook.model import SystemClock
+from wattbook.profiles import Library
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    app.command()(read)
+
+
+def read(
+    port: Annotated[str, typer.Argument(help="/dev/ttyUSB0, tcp://HOST[:502], rtu+tcp://…, rfc2217://…")],
+    *,
+    model: Annotated[str, typer.Option(help="One of `wattbook models list`.")],
+    address: Annotated[str, typer.Option(help="The meter's address on its line; else the model's.")] = "",
+    baud: Annotated[int, typer.Option(help="The line's speed; else the model's.", min=0)] = 0,
+    raw: Annotated[bool, typer.Option("--raw", help="Show the bytes that went over the line.")] = False,
+    folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask one meter once and print what it says."""
+    profile = Library([folder] if folder else []).get(model)
+    err = console(stderr=True)
+    with Progress(
+        TextColumn("reading {task.fields[meter]}"), BarColumn(), TextColumn("{task.completed} bytes"),
+        console=err, transient=True, disable=not err.is_terminal,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("", total=None, meter=model)
+        reading = read_once(
+            port,
+            profile,
+            address,
+            baud=baud,
+            clock=SystemClock(),
+            heard=lambda size: progress.update(task, completed=size),
+            wire=(lambda line: err.print(line, highlight=False, markup=False)) if raw else None,
+        )
+    print_reading(reading, as_json=as_json)

@@ -1,0 +1,1 @@
+"""`wattbook decode`: captured bytes to readings."""

@@ -1,0 +1,85 @@
+"""`wattbook models`: the library of meter models."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from wattbook.cli.show import JsonOption, console, print_line
+from wattbook.profiles import Library, Profile
+
+app = typer.Typer(help="The library of meter models.", no_args_is_help=True)
+FolderOption = Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")]
+
+
+def _library(folder: Path | None) -> Library:
+    return Library([folder] if folder else [])
+
+
+@app.command("list")
+def list_models(*, folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """List every model."""
+    profiles = list(_library(folder))
+    if as_json:
+        for profile in profiles:
+            print_line(json.dumps(_summary(profile), ensure_ascii=False))
+        return
+    table = Table("model", "what", "protocol", "verified", box=None, pad_edge=False)
+    for profile in profiles:
+        table.add_row(profile.name, profile.title, profile.protocol, "yes" if profile.verified else "no")
+    console().print(table)
+
+
+@app.command()
+def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False) -> None:
+    """Show what one model tells and where its numbers come from."""
+    profile = _library(folder).get(name)
+    if as_json:
+        print_line(json.dumps(_whole(profile), ensure_ascii=False))
+        return
+    out = console()
+    out.print(f"[bold]{profile.name}[/]  {profile.title}", highlight=False)
+    out.print(f"vendor    {profile.vendor}", highlight=False)
+    out.print(f"protocol  {_protocol(profile)}", highlight=False)
+    out.print(f"source    {profile.source}", highlight=False)
+    out.print(f"verified  {'yes' if profile.verified else 'no'}", highlight=False)
+    if profile.note:
+        out.print(f"note      {profile.note}", highlight=False)
+    if profile.modbus:
+        out.print(_registers(profile))
+
+
+def _protocol(profile: Profile) -> str:
+    serial = profile.serial
+    if profile.protocol in ("mqtt", "push"):
+        return profile.protocol
+    return f"{profile.protocol}, {serial.baud} Bd {serial.bits}{serial.parity[0].upper()}{serial.stopbits}"
+
+
+def _registers(profile: Profile) -> Table:
+    table = Table("quantity", "address", "function", "type", "scale", box=None, pad_edge=False)
+    assert profile.modbus is not None
+    for register in profile.modbus.registers:
+        scale = f"x {register.scale.multiplier}" if register.scale.multiplier != 1 else ""
+        divisor = f"/ {10**register.scale.decimals}" if register.scale.decimals else ""
+        table.add_row(
+            register.quantity, f"0x{register.address:04X}", str(register.function), register.type, f"{scale}{divisor}"
+        )
+    return table
+
+
+def _summary(profile: Profile) -> dict[str, Any]:
+    keys = ("name", "title", "vendor", "protocol", "verified", "source")
+    return {key: getattr(profile, key) for key in keys}
+
+
+def _whole(profile: Profile) -> dict[str, Any]:
+    def plain(value: object) -> Any:
+        return sorted(value) if isinstance(value, frozenset) else value
+
+    return dataclasses.asdict(profile, dict_factory=lambda items: {key: plain(value) for key, value in items})

@@ -1,0 +1,353 @@
+"""A house to show: two utility legs, a generator that starts when they fail, a two-tariff meter and a heat pump.
+
+The day is cut into slots of ten minutes. Each slot of the week has its energy, and within it an order of events that
+comes from the seed: when the utility fails, and which appliances run when. Everything is a function of the instant,
+with the energy as its base and the power as its slope, so registers never go backwards and need no state.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import accumulate
+
+from wattbook.simulate.source import EPOCH, Plausible, share
+
+SLOT_S = 600.0
+OUTAGE_S = 75.0  # of each slot: the utility fails, and the generator carries the house
+SLOTS_A_DAY = 144
+SLOTS = 7 * SLOTS_A_DAY  # a week; it repeats
+STEPS = 12  # appliances switch this often in a slot
+STARTING_S = 8.0  # the generator needs until it carries
+_ZONE = timedelta(hours=1)  # meters keep winter time
+_NIGHT_HOURS = frozenset({22, 23, 0, 1, 2, 3, 4, 5, 13, 14})  # the low tariff
+_SLOTS_CACHED = 4096  # the slots that are asked for over and over
+
+# Mean power by hour of a working day, W.
+_LEG_A = (
+    180,
+    160,
+    150,
+    150,
+    160,
+    240,
+    520,
+    640,
+    420,
+    300,
+    280,
+    340,
+    520,
+    420,
+    300,
+    320,
+    460,
+    780,
+    940,
+    860,
+    720,
+    560,
+    380,
+    240,
+)
+_LEG_B = (
+    140,
+    130,
+    130,
+    130,
+    140,
+    200,
+    380,
+    460,
+    320,
+    260,
+    260,
+    300,
+    360,
+    300,
+    260,
+    280,
+    380,
+    560,
+    700,
+    640,
+    540,
+    420,
+    300,
+    190,
+)
+_PUMP = (
+    950,
+    900,
+    900,
+    900,
+    850,
+    600,
+    300,
+    250,
+    250,
+    250,
+    250,
+    300,
+    350,
+    800,
+    800,
+    350,
+    300,
+    300,
+    350,
+    400,
+    450,
+    500,
+    900,
+    950,
+)
+_ESSENTIAL_W = 640.0  # what the generator carries
+_WEEKEND = 1.25
+
+
+@dataclass(frozen=True)
+class Load:
+    """One branch of the house: mean power by slot of the week, and how restless it is.
+
+    `hollow`: it rests while the utility fails. Energy in Wh since the epoch is exact in closed form.
+    """
+
+    name: str
+    mean_w: Sequence[float]  # of each slot of the week
+    seed: int
+    hollow: bool = True
+    _sums: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._sums.extend(accumulate((watts * SLOT_S / 3600 for watts in self.mean_w), initial=0.0))
+
+    def energy(self, elapsed_s: float, *, wanted: Callable[[int], bool] | None = None) -> float:
+        """Wh since the epoch. `wanted` picks slots of the week (a tariff); it must be pure."""
+        slot, within_s = divmod(max(0.0, elapsed_s), SLOT_S)
+        weeks, place = divmod(int(slot), SLOTS)
+        sums = self._sums if wanted is None else _sums_of(tuple(self.mean_w), tuple(map(wanted, range(SLOTS))))
+        part = self._part(int(slot), within_s)[0] if wanted is None or wanted(place) else 0.0
+        return weeks * sums[SLOTS] + sums[place] + part * self.mean_w[place] * SLOT_S / 3600
+
+    def power(self, elapsed_s: float) -> float:
+        """W at that instant: the slope of the energy."""
+        slot, within_s = divmod(max(0.0, elapsed_s), SLOT_S)
+        return self._part(int(slot), within_s)[1] * self.mean_w[int(slot) % SLOTS] * SLOT_S
+
+    def _part(self, slot: int, within_s: float) -> tuple[float, float]:
+        """The share of the slot's energy used by now, and its slope per second."""
+        failing = outage(self.seed, slot) if self.hollow else None
+        length_s = SLOT_S - (OUTAGE_S if failing else 0.0)
+        used_s, on = within_s, True
+        if failing is not None and within_s >= failing:
+            used_s, on = max(failing, within_s - OUTAGE_S), within_s >= failing + OUTAGE_S
+        marks = _marks(self.seed, self.name, slot)
+        step, within = divmod(used_s / length_s * STEPS, 1.0)
+        place = min(int(step), STEPS - 1)
+        rise = marks[place + 1] - marks[place]
+        return marks[place] + within * rise, rise * STEPS / length_s if on else 0.0
+
+
+@lru_cache(_SLOTS_CACHED)
+def _marks(seed: int, name: str, slot: int) -> tuple[float, ...]:
+    """Which share of a slot's energy is used after each step: restless, but 1 at the end."""
+    weights = [0.35 + 2.4 * share(seed, name, slot, step) ** 3 for step in range(STEPS)]
+    total = sum(weights)
+    return (*accumulate((weight / total for weight in weights[:-1]), initial=0.0), 1.0)
+
+
+@lru_cache(16)  # two tariffs of a few loads
+def _sums_of(mean_w: tuple[float, ...], wanted: tuple[bool, ...]) -> list[float]:
+    energies = (watts * SLOT_S / 3600 * chosen for watts, chosen in zip(mean_w, wanted, strict=True))
+    return list(accumulate(energies, initial=0.0))
+
+
+@lru_cache(_SLOTS_CACHED)
+def outage(seed: int, slot: int) -> float:
+    """Seconds into the slot at which the utility fails."""
+    return 60.0 + (SLOT_S - OUTAGE_S - 120.0) * share(seed, "outage", slot)
+
+
+class House:
+    """The whole house. `leg_a`, `leg_b`, `generator`, `main` and `heat_pump` are what its meters measure."""
+
+    def __init__(self, seed: int = 1) -> None:
+        self.seed = seed
+        self._leg_a = Load("leg a", _week(_LEG_A), seed)
+        self._leg_b = Load("leg b", _week(_LEG_B), seed)
+        self._pump = Load("heat pump", _week(_PUMP), seed)
+        self.leg_a = Circuit(self, self._leg_a, first_wh=1_284_310.0, fed=lambda at: not self.failing(at))
+        self.leg_b = Circuit(self, self._leg_b, first_wh=987_655.0, fed=lambda at: not self.failing(at))
+        self.generator = Generator(self, first_wh=41_207.0)
+        self.main = Main(self, (self._leg_a, self._leg_b, self._pump))
+        self.heat_pump = Pump(self, self._pump)
+
+    def failing(self, elapsed_s: float) -> bool:
+        """Whether the utility gives nothing."""
+        slot, within_s = divmod(max(0.0, elapsed_s), SLOT_S)
+        return 0 <= within_s - outage(self.seed, int(slot)) < OUTAGE_S
+
+    def voltage(self, elapsed_s: float, name: str, load_w: float) -> float:
+        """V of the utility: it breathes with the hours and sags with the load."""
+        wave = 2.2 * math.sin(elapsed_s / 2900) + 0.9 * math.sin(elapsed_s / 173 + len(name))
+        return 231.5 + wave - load_w / 1500 + self.flicker(elapsed_s, name, 0.3)
+
+    def frequency(self, elapsed_s: float) -> float:
+        """Hz of the utility."""
+        return 50.0 + 0.02 * math.sin(elapsed_s / 47) + self.flicker(elapsed_s, "hz", 0.008)
+
+    def flicker(self, elapsed_s: float, name: str, swing: float) -> float:
+        """A small change from second to second."""
+        return swing * (2 * share(self.seed, "flicker", name, int(elapsed_s)) - 1)
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A leg of the utility, as a single-phase meter sees it: dead while the utility fails."""
+
+    house: House
+    load: Load
+    first_wh: float
+    fed: Callable[[float], bool]
+    cos_phi: float = 0.94
+
+    def value(self, name: str, at: datetime) -> float | None:
+        """The quantity at an instant."""
+        elapsed_s = _elapsed_s(at)
+        watts = self.load.power(elapsed_s)
+        on = self.fed(elapsed_s)
+        volts = self.house.voltage(elapsed_s, self.load.name, watts) if on else 0.0
+        cos_phi = self.cos_phi - 0.1 / (1 + watts / 200)
+        return _single_phase(
+            name,
+            volts,
+            watts,
+            cos_phi,
+            self.house.frequency(elapsed_s) if on else 0.0,
+            self.first_wh + self.load.energy(elapsed_s),
+        )
+
+
+@dataclass(frozen=True)
+class Generator:
+    """It runs while the utility fails, and carries after some seconds of starting."""
+
+    house: House
+    first_wh: float
+
+    def value(self, name: str, at: datetime) -> float | None:
+        """The quantity at an instant."""
+        elapsed_s = _elapsed_s(at)
+        slot, within_s = divmod(max(0.0, elapsed_s), SLOT_S)
+        since_s = within_s - outage(self.house.seed, int(slot))
+        running = 0 <= since_s < OUTAGE_S
+        carrying = STARTING_S <= since_s < OUTAGE_S
+        carried_s = min(max(0.0, since_s - STARTING_S), OUTAGE_S - STARTING_S)
+        energy = self.first_wh + _ESSENTIAL_W / 3600 * (int(slot) * (OUTAGE_S - STARTING_S) + carried_s)
+        volts = 229.0 * min(1.0, max(0.0, since_s / 3)) + self.house.flicker(elapsed_s, "gen", 1.5) if running else 0.0
+        hertz = 49.4 + self.house.flicker(elapsed_s, "gen hz", 0.4) if running else 0.0
+        return _single_phase(name, max(0.0, volts), _ESSENTIAL_W if carrying else 0.0, 0.97, hertz, energy)
+
+
+@dataclass(frozen=True)
+class Main:
+    """The utility's own meter: everything that the house takes, by tariff."""
+
+    house: House
+    loads: Sequence[Load]
+    first_wh: Mapping[int, float] = field(default_factory=lambda: {1: 4_200_177.0, 2: 21_209_409.0})
+
+    def value(self, name: str, at: datetime) -> float | None:
+        """The quantity at an instant."""
+        elapsed_s = _elapsed_s(at)
+        match name:
+            case "active_energy_import":
+                return sum(self._tariff(number, elapsed_s) for number in self.first_wh)
+            case "active_energy_import_t1" | "active_energy_import_t2":
+                return self._tariff(int(name[-1]), elapsed_s)
+            case "active_power":
+                return sum(load.power(elapsed_s) for load in self.loads)
+            case _:
+                pass
+        if name.startswith("active_energy_export"):
+            return 0.0
+        return Plausible(self.house.seed).value(name, at)
+
+    def _tariff(self, number: int, elapsed_s: float) -> float:
+        wanted = is_high if number == 1 else is_low
+        return self.first_wh[number] + sum(load.energy(elapsed_s, wanted=wanted) for load in self.loads)
+
+
+@dataclass(frozen=True)
+class Pump:
+    """The heat pump's meter: three phases of even load."""
+
+    house: House
+    load: Load
+    first_wh: float = 12_345_678.0
+
+    def value(self, name: str, at: datetime) -> float | None:
+        """The quantity at an instant."""
+        elapsed_s = _elapsed_s(at)
+        match name:
+            case "active_energy_import":
+                return self.first_wh + self.load.energy(elapsed_s)
+            case "active_energy_import_t1" | "active_energy_import_t2":
+                return None
+            case "active_power":
+                return self.load.power(elapsed_s)
+            case "active_power_l1" | "active_power_l2" | "active_power_l3":
+                return self.load.power(elapsed_s) / 3
+            case "frequency":
+                return self.house.frequency(elapsed_s)
+            case "voltage_l1" | "voltage_l2" | "voltage_l3":
+                return self.house.voltage(elapsed_s, name, self.load.power(elapsed_s))
+            case _:
+                pass
+        return 0.0 if name.startswith("active_energy_export") else None
+
+
+def is_high(slot: int) -> bool:
+    """Whether a slot of the week has the high tariff."""
+    return not is_low(slot)
+
+
+def is_low(slot: int) -> bool:
+    """Whether a slot of the week has the low tariff."""
+    return slot % SLOTS_A_DAY * 24 // SLOTS_A_DAY in _NIGHT_HOURS
+
+
+def _elapsed_s(at: datetime) -> float:
+    """Seconds since the epoch's midnight by the meters' clock."""
+    return max(0.0, (at - EPOCH + _ZONE).total_seconds())
+
+
+def _week(by_hour: Sequence[float]) -> tuple[float, ...]:
+    """Mean power of each slot of a week that begins, as the year 2026, on a Thursday."""
+    hours = (*by_hour, by_hour[0])
+    day = [hours[slot // 6] + (hours[slot // 6 + 1] - hours[slot // 6]) * (slot % 6) / 6 for slot in range(SLOTS_A_DAY)]
+    return tuple(watts * (_WEEKEND if number in (2, 3) else 1.0) for number in range(7) for watts in day)
+
+
+def _single_phase(
+    name: str, volts: float, watts: float, cos_phi: float, hertz: float, energy_wh: float
+) -> float | None:
+    match name:
+        case "voltage":
+            return volts
+        case "active_power":
+            return watts
+        case "current":
+            return watts / (volts * cos_phi) if volts else 0.0
+        case "power_factor":
+            return cos_phi if watts else 0.0
+        case "frequency":
+            return hertz
+        case "active_energy_import":
+            return energy_wh
+        case _:
+            return None

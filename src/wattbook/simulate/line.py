@@ -1,0 +1,167 @@
+"""A line in a thread of its own: it plays the meters' bytes at the instants a wire would."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import math
+import os
+import select
+import threading
+import time
+
+from wattbook.simulate.bus import Bus, Say
+from wattbook.simulate.faults import Trouble
+from wattbook.simulate.port import Port
+from wattbook.simulate.statistics import Tally
+
+GRAIN_S = 0.001  # bytes that follow each other faster are handed over together: a UART's FIFO does so too
+_LOOK_S = 0.02  # how soon a reader that opens the port is seen
+_IDLE_S = 0.1  # how soon a timed fault is seen on a quiet line
+_EARLY_S = 0.002  # poll counts in milliseconds; the rest of a wait is slept
+_STOP_S = 5.0  # to end the thread: it looks every _LOOK_S, so longer is a bug
+_PR_SET_TIMERSLACK = 29
+
+
+class Line:
+    """Meters on a port. `start` returns when a reader may open it; `stop` when it is gone."""
+
+    def __init__(
+        self, name: str, port: Port, bus: Bus, trouble: Trouble, tally: Tally, *, latency_s: float = 0.0
+    ) -> None:
+        self.name, self.trouble, self.tally = name, trouble, tally
+        self._port, self._bus, self._latency_s = port, bus, latency_s
+        self._thread = threading.Thread(target=self._run, name=f"simulated {name}", daemon=True)
+        self._plugged = False
+        self._stopping = False
+        self._spoke_at = 0.0
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+
+    @property
+    def address(self) -> str:
+        """What a reader opens."""
+        return self._port.address
+
+    def start(self) -> None:
+        """Appear and begin to answer. Raises ConfigError when the port cannot be made."""
+        self.trouble.started_at = time.monotonic()
+        if not self.trouble.now(time.monotonic()).unplugged:
+            self._port.plug()
+            self._plugged = True
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Vanish, at once and in the middle of an answer."""
+        self._stopping = True
+        self.wake()
+        self._thread.join(_STOP_S)
+        assert not self._thread.is_alive(), f"the simulated line {self.name} does not end"
+        self._port.unplug()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def wake(self) -> None:
+        """Look at the faults now."""
+        with contextlib.suppress(BlockingIOError):  # a full pipe wakes as well
+            os.write(self._wake_write, b"!")
+
+    def _run(self) -> None:
+        _wake_on_time()
+        while not self._stopping:
+            self._follow_plug()
+            if not self._plugged:
+                self._pause(time.monotonic() + _IDLE_S)
+                continue
+            if self._wait(self._bus.due()):
+                self._hear(time.monotonic())
+            now = time.monotonic()
+            if self._bus.due() <= now:
+                self._speak(now)
+
+    def _speak(self, now: float) -> None:
+        for say in self._bus.act(now):
+            self._play(say)
+        fd = self._port.watch()
+        if fd is not None and self._poll(0.0, fd):
+            self._hear(self._spoke_at)  # it came while we spoke
+
+    def _follow_plug(self) -> None:
+        wanted = not self.trouble.now(time.monotonic()).unplugged
+        if self._plugged and not wanted:
+            self._port.unplug()
+            self._bus.reset()
+        elif wanted and not self._plugged:
+            self._port.plug()
+        self._plugged = wanted
+
+    def _hear(self, at: float) -> None:
+        data = self._port.read()
+        if not data:
+            return
+        heard = self._port.to_meter(data, self._bus.listening())
+        self._bus.hear(heard, at)
+        if self.trouble.now(at).echo:
+            self._play(Say(data, at, self._bus.listening()))
+
+    def _wait(self, until: float) -> bool:
+        """Whether bytes came before `until`. Returns early, without bytes, when there is something else to look at."""
+        remaining_s = until - time.monotonic()
+        fd = self._port.watch()
+        if fd is None:
+            self._pause(min(until, time.monotonic() + _LOOK_S))
+            return False
+        if 0 < remaining_s < 2 * _EARLY_S:
+            time.sleep(remaining_s)
+            remaining_s = 0
+        wait_s = min(max(0.0, remaining_s - _EARLY_S), _IDLE_S)
+        return any(number == fd and event & select.POLLIN for number, event in self._poll(wait_s, fd))
+
+    def _pause(self, until: float) -> bool:
+        """Sleep to an absolute instant; whether it was reached before somebody called `wake`."""
+        while (remaining_s := until - time.monotonic()) > 0:
+            if remaining_s < 2 * _EARLY_S:
+                time.sleep(remaining_s)
+            elif self._poll(remaining_s - _EARLY_S):
+                return False
+        return True
+
+    def _poll(self, timeout_s: float, fd: int | None = None) -> list[tuple[int, int]]:
+        poll = select.poll()
+        poll.register(self._wake_read, select.POLLIN)
+        if fd is not None:
+            poll.register(fd, select.POLLIN)
+        ready = poll.poll(timeout_s * 1000)
+        if any(number == self._wake_read for number, _ in ready):
+            os.read(self._wake_read, 1024)
+        return ready
+
+    def _play(self, say: Say) -> None:
+        """Hand over byte after byte, each when its stop bit would be through."""
+        character_s = say.serial.character_s
+        group = max(1, int(max(GRAIN_S, self._latency_s) / character_s))
+        at = time.monotonic()
+        for first in range(0, len(say.data), group):
+            chunk = say.data[first : first + group]
+            while not self._pause(self._handed_over(say, first + len(chunk))):
+                self._follow_plug()
+                if self._stopping or not self._plugged:
+                    return
+            at = time.monotonic()
+            self._port.write(self._port.to_reader(chunk, say.serial))
+        self._bus.said(say, at)
+        self._spoke_at = at
+
+    def _handed_over(self, say: Say, size: int) -> float:
+        """When that many bytes reach the reader: an adapter with latency gives them in bundles."""
+        on_wire_s = size * say.serial.character_s
+        if self._latency_s:
+            on_wire_s = math.ceil(on_wire_s / self._latency_s - 1e-9) * self._latency_s
+        return say.start + on_wire_s
+
+
+def _wake_on_time() -> None:
+    """Ask Linux not to round this thread's wake-ups up by its usual 50 µs; elsewhere the rounding stays."""
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "prctl"):
+        libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)

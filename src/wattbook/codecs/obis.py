@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from wattbook.codecs.measured import Measured
 from wattbook.model import Garbled, Quality, WattbookError, quantity
 from wattbook.model.vocabulary import obis_meanings, unit_factor
 from wattbook.profiles.profile import ObisCode, Scale
@@ -18,6 +19,7 @@ from wattbook.profiles.profile import ObisCode, Scale
 RAW_MAX = 2**52  # of the last digit; a larger count is not exact in a float
 _CODES_CACHED = 4096  # a meter has some hundred codes
 _PRESENT = (None, 255)
+_OWN = frozenset({(None, None), (0, 0), (1, 0), (1, 1)})  # A and B; 0-1 and on are gas and water behind a P1 meter
 
 _CODE = re.compile(
     r"(?:(?P<a>\d{1,3})-(?P<b>\d{1,3}):)?"
@@ -49,7 +51,7 @@ class Obis:
     @property
     def own(self) -> bool:
         """Whether it is the electricity meter's own present value: not gas, not a stored period."""
-        return self.f in _PRESENT and self.a in (None, 0, 1) and self.b in (None, 0, 1)
+        return self.f in _PRESENT and (self.a, self.b) in _OWN
 
 
 _NO_CODE = Obis(-1, -1)
@@ -86,14 +88,6 @@ class DataSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What a telegram comes to: quantity -> value in base units, and which of them to doubt."""
-
-    values: dict[str, float]
-    doubt: Mapping[str, Quality]
-
-
-@dataclass(frozen=True, slots=True)
 class _Meaning:
     quantity: str
     base_unit: str
@@ -116,11 +110,12 @@ class _Found:
 _ASSUMED_UNITS = {"Wh": "kWh", "varh": "kvarh", "VAh": "kVAh", "W": "kW", "var": "kvar", "VA": "kVA"}
 
 
-def measure(data_sets: Iterable[DataSet], rows: tuple[ObisCode, ...] = (), *, checked: bool = True) -> Measured:
+def measure(data_sets: Iterable[DataSet], rows: tuple[ObisCode, ...] = ()) -> Measured:
     """Turn what a meter said into vocabulary values, exactly.
 
     Codes nobody knows, stored billing periods and other media are left out. A signed power wins over import minus
-    export. `rows` are the profile's own codes. Raises Garbled for numbers that are none or that a float cannot keep.
+    export. A number without its unit is taken in kilo, as displays have it, and doubted, unless the profile tells the
+    unit. `rows` are the profile's own codes. Raises Garbled for numbers that are none or that a float cannot keep.
     """
     meanings = _meanings(rows)
     found: dict[str, _Found] = {}
@@ -134,7 +129,7 @@ def measure(data_sets: Iterable[DataSet], rows: tuple[ObisCode, ...] = (), *, ch
         value = _found(data_set, meaning, obis.b or 0)
         if value is not None and _better(value, found.get(obis.cde)):
             found[obis.cde] = value
-    return _combine(found, meanings, checked=checked)
+    return _combine(found, meanings)
 
 
 def _better(new: _Found, old: _Found | None) -> bool:
@@ -144,7 +139,7 @@ def _better(new: _Found, old: _Found | None) -> bool:
     return new.channel == old.channel and new.unit_sent and not old.unit_sent
 
 
-def _combine(found: Mapping[str, _Found], meanings: Mapping[str, _Meaning], *, checked: bool) -> Measured:
+def _combine(found: Mapping[str, _Found], meanings: Mapping[str, _Meaning]) -> Measured:
     values: dict[str, float] = {}
     doubt: dict[str, Quality] = {}
     directed: dict[str, list[_Found]] = {}
@@ -161,8 +156,6 @@ def _combine(found: Mapping[str, _Found], meanings: Mapping[str, _Meaning], *, c
         if name not in values:
             decimals = max(flow.decimals for flow in flows)
             values[name] = sum(flow.number * 10 ** (decimals - flow.decimals) for flow in flows) / 10**decimals
-    if not checked:
-        doubt |= {name: Quality.SUSPECT for name, value in values.items() if not _plausible(name, value)}
     return Measured(values, doubt)
 
 
@@ -235,16 +228,3 @@ def _meanings(rows: tuple[ObisCode, ...]) -> Mapping[str, _Meaning]:
 
 def _electric(code: str) -> bool:
     return int(code.split(".", 1)[0]) not in (0, 96, 97, 98, 99)
-
-
-# What no meter on a mains can measure, in base units; only asked where no check vouches for the digits.
-_BOUNDS: Mapping[str, tuple[float, float]] = {
-    "V": (0, 1_000_000), "A": (-100_000, 100_000), "Hz": (10, 500), "°C": (-100, 200), "%": (0, 10_000),
-    "W": (-1e9, 1e9), "var": (-1e9, 1e9), "VA": (-1e9, 1e9), "Wh": (0, 1e14), "varh": (0, 1e14), "VAh": (0, 1e14),
-}  # fmt: skip
-
-
-def _plausible(name: str, value: float) -> bool:
-    what = quantity(name)
-    least, most = (-1.0, 1.0) if name.startswith("power_factor") else _BOUNDS.get(what.unit, (-1e18, 1e18))
-    return least <= value <= most

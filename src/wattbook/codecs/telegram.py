@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
-from wattbook.codecs.obis import DataSet, Measured, measure
+from wattbook.codecs.measured import Measured
+from wattbook.codecs.obis import DataSet, measure
 from wattbook.model import Quality
 from wattbook.profiles.profile import Profile
 
@@ -32,20 +34,19 @@ class Telegram:
         for code in _SERIAL_CODES:
             if text := _plain(found.get(code, "")):
                 return text
-        return self.server_id
+        return _plain(self.server_id)
 
     def values(self, profile: Profile | None = None) -> dict[str, float]:
         """Quantity -> value in base units. Raises Garbled for a number that cannot be kept exactly."""
-        return self.measured(profile).values
+        return dict(self.measured(profile).values)
 
     def doubts(self, profile: Profile | None = None) -> Mapping[str, Quality]:
-        """Those of `values` that are not to be trusted: implausible without a check, or in an assumed unit."""
+        """Those of `values` that are not to be trusted: in an assumed unit."""
         return self.measured(profile).doubt
 
     def measured(self, profile: Profile | None = None) -> Measured:
         """`values` and `doubts` at once. Raises Garbled for a number that cannot be kept exactly."""
-        rows = profile.obis if profile is not None else ()
-        return measure(self.data_sets, rows, checked=self.checked)
+        return measure(self.data_sets, profile.obis if profile is not None else ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +60,23 @@ class Damage:
 Heard = Telegram | Damage
 
 
+class Decoder(Protocol):
+    """Makes telegrams out of a stream of bytes. Any cutting of the bytes gives the same result."""
+
+    def feed(self, data: bytes) -> list[Heard]:
+        """Take more bytes; return what became complete by them, in its order."""
+        ...
+
+    def close(self) -> list[Heard]:
+        """The input has ended (a file, a connection): return what is to be said about the rest."""
+        ...
+
+
 def _plain(text: str) -> str:
     """A number as people read it: P1 sends it as the hexadecimal of its ASCII characters."""
     text = text.strip()
+    if not text.strip("0"):
+        return ""
     if len(text) >= 16 and len(text) % 2 == 0:
         try:
             decoded = bytes.fromhex(text)
@@ -69,4 +84,12 @@ def _plain(text: str) -> str:
             return text
         if decoded.isalnum() and decoded.isascii():
             return decoded.decode()
-    return "" if not text.strip("0") else text
+        return _printed(decoded) or text
+    return text
+
+
+def _printed(server_id: bytes) -> str:
+    """An id such as 0A 01 'ESY' 11 03B599A5 as DIN 43863-5 prints it on the meter: "1ESY1162232997"."""
+    if len(server_id) != 10 or server_id[0] not in (0x09, 0x0A) or not server_id[2:5].isalpha():
+        return ""
+    return f"{server_id[1]:X}{server_id[2:5].decode('latin-1')}{server_id[5]:02X}{int.from_bytes(server_id[6:]):08d}"

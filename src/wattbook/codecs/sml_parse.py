@@ -1,0 +1,157 @@
+"""The messages inside an SML frame: nested lists, of which only lists of values (GetList.Res) matter here."""
+
+from __future__ import annotations
+
+from wattbook.codecs.obis import DataSet
+from wattbook.codecs.sml_units import UNITS
+
+_GET_LIST = 0x0701
+_MESSAGE_FIELDS, _LIST_FIELDS, _ENTRY_FIELDS = 6, 7, 7
+_DEPTH_MAX = 8  # lists in lists; SML has five
+_SCALER_MAX = 18  # powers of ten either way; beyond is damage, not a meter
+_OCTETS, _BOOL, _SIGNED, _UNSIGNED, _LIST = 0x00, 0x40, 0x50, 0x60, 0x70
+_ERROR_WORD = "97.97.0"
+
+Element = None | bool | int | bytes | list["Element"]
+
+
+class SmlError(ValueError):
+    """The check is right and the content is not SML."""
+
+
+def parse_messages(body: bytes, unsigned_codes: frozenset[str]) -> tuple[bytes, tuple[DataSet, ...]]:
+    """Return the server id and all values of a frame's messages. Raises SmlError.
+
+    `unsigned_codes` are C.D.E codes whose integers of one and two bytes are unsigned whatever their type says.
+    """
+    server_id, data_sets, at = b"", [], 0
+    try:
+        while at < len(body):
+            if body[at] == 0:  # end of message
+                at += 1
+                continue
+            count, at = _list_head(body, at)
+            if count != _MESSAGE_FIELDS:
+                raise SmlError(f"a message of {count} fields at byte {at}")
+            for _ in range(3):  # transaction, group, abort on error
+                _, at = _element(body, at)
+            _, at = _list_head(body, at)
+            tag, at = _element(body, at)
+            if tag == _GET_LIST:
+                server_id, entries, at = _value_list(body, at, unsigned_codes)
+                data_sets += entries
+            else:
+                _, at = _element(body, at)
+            _, at = _element(body, at)  # the message's own CRC: the frame's covers it
+    except IndexError as error:
+        raise SmlError("the messages end inside a value") from error
+    return server_id, tuple(data_sets)
+
+
+def _value_list(body: bytes, at: int, unsigned_codes: frozenset[str]) -> tuple[bytes, list[DataSet], int]:
+    """Parse GetList.Res: client, server, list name, sensor time, values, signature, gateway time."""
+    count, at = _list_head(body, at)
+    if count != _LIST_FIELDS:
+        raise SmlError(f"a list response of {count} fields")
+    _, at = _element(body, at)
+    server_id, at = _element(body, at)
+    for _ in range(2):
+        _, at = _element(body, at)
+    entry_count, at = _list_head(body, at)
+    entries = []
+    for _ in range(entry_count):
+        data_set, at = _entry(body, at, unsigned_codes)
+        entries.append(data_set)
+    for _ in range(2):
+        _, at = _element(body, at)
+    return server_id if isinstance(server_id, bytes) else b"", entries, at
+
+
+def _entry(body: bytes, at: int, unsigned_codes: frozenset[str]) -> tuple[DataSet, int]:
+    """Parse one value: name, status, time, unit, scaler, value, signature."""
+    count, at = _list_head(body, at)
+    name, at = _element(body, at)
+    if count != _ENTRY_FIELDS or not isinstance(name, bytes) or len(name) != 6:
+        raise SmlError(f"no entry of a value list at byte {at}")
+    status, at = _element(body, at)
+    _, at = _element(body, at)
+    unit, at = _element(body, at)
+    scaler, at = _element(body, at)
+    head = body[at]
+    value, at = _element(body, at)
+    _, at = _element(body, at)
+    a, b, c, d, e, f = name
+    short = f"{c}.{d}.{0 if e == 255 else e}"
+    if short in unsigned_codes and head in (_SIGNED | 2, _SIGNED | 3) and isinstance(value, int):
+        value %= 1 << 8 * ((head & 0x0F) - 1)
+    text = _text(value, scaler if isinstance(scaler, int) else 0, is_word=short == _ERROR_WORD)
+    unit_name = UNITS.get(unit, "") if isinstance(unit, int) else ""
+    return DataSet(f"{a}-{b}:{c}.{d}.{e}*{f}", text, unit_name, _hex(status)), at
+
+
+def _text(value: Element, scaler: int, *, is_word: bool) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bytes):
+        return value.decode() if value.isalnum() and value.isascii() else value.hex()
+    if isinstance(value, list):
+        raise SmlError("a list where a value should be")
+    if is_word:
+        return f"{value:X}"
+    if abs(scaler) > _SCALER_MAX:
+        raise SmlError(f"a scaler of {scaler}")
+    if scaler >= 0:
+        return str(int(value) * 10**scaler)
+    digits = str(abs(value)).zfill(1 - scaler)
+    return f"{'-' if value < 0 else ''}{digits[:scaler]}.{digits[scaler:]}"
+
+
+def _hex(value: Element) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    return f"{value:x}" if isinstance(value, int) else ""
+
+
+def _list_head(body: bytes, at: int) -> tuple[int, int]:
+    kind, size, at = _head(body, at)
+    if kind != _LIST:
+        raise SmlError(f"no list at byte {at}")
+    return size, at
+
+
+def _head(body: bytes, at: int) -> tuple[int, int, int]:
+    """Type and length: of a list its elements, of everything else its bytes with the head."""
+    head = body[at]
+    kind, size, at = head & 0x70, head & 0x0F, at + 1
+    while head & 0x80:
+        head = body[at]
+        size, at = size << 4 | head & 0x0F, at + 1
+        if size > len(body):
+            raise SmlError(f"a length of {size} at byte {at}")
+    return kind, size, at
+
+
+def _element(body: bytes, at: int, depth: int = 0) -> tuple[Element, int]:
+    start = at
+    if body[at] == 0x01:
+        return None, at + 1
+    kind, size, at = _head(body, at)
+    if kind == _LIST:
+        if depth == _DEPTH_MAX:
+            raise SmlError(f"lists nested deeper than {_DEPTH_MAX}")
+        items = []
+        for _ in range(size):
+            item, at = _element(body, at, depth + 1)
+            items.append(item)
+        return items, at
+    end = start + size
+    if (end <= at and kind != _OCTETS) or end < at or end > len(body):
+        raise SmlError(f"a value at byte {start} that does not fit")
+    content = body[at:end]
+    if kind == _OCTETS:
+        return content, end
+    if kind in (_SIGNED, _UNSIGNED):
+        return int.from_bytes(content, "big", signed=kind == _SIGNED), end
+    if kind == _BOOL:
+        return content != b"\0", end
+    raise SmlError(f"type {kind:#04x} at byte {start}")

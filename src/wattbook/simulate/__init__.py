@@ -2,6 +2,7 @@
 
 from wattbook.simulate.demo import Demo, demo_house
 from wattbook.simulate.faults import Faults, TimedFaults
+from wattbook.simulate.options import parse_options
 from wattbook.simulate.settings import Options, SimulatedLine, SimulatedMeter
 from wattbook.simulate.simulation import Simulation, build, run
 from wattbook.simulate.source import Plausible, Source
@@ -21,5 +22,6 @@ __all__ = [
     "TimedFaults",
     "build",
     "demo_house",
+    "parse_options",
     "run",
 ]

@@ -21,6 +21,7 @@ OUTAGE_S = 75.0  # of each slot: the utility fails, and the generator carries th
 SLOTS_A_DAY = 144
 SLOTS = 7 * SLOTS_A_DAY  # a week; it repeats
 STEPS = 12  # appliances switch this often in a slot
+HIGH, LOW = 1, 2  # tariffs
 STARTING_S = 8.0  # the generator needs until it carries
 _ZONE = timedelta(hours=1)  # meters keep winter time
 _NIGHT_HOURS = frozenset({22, 23, 0, 1, 2, 3, 4, 5, 13, 14})  # the low tariff
@@ -120,18 +121,22 @@ class Load:
     mean_w: Sequence[float]  # of each slot of the week
     seed: int
     hollow: bool = True
-    _sums: list[float] = field(default_factory=list)
+    _sums: dict[int, list[float]] = field(default_factory=dict)  # tariff (0 = any) -> Wh before each slot of the week
 
     def __post_init__(self) -> None:
-        self._sums.extend(accumulate((watts * SLOT_S / 3600 for watts in self.mean_w), initial=0.0))
+        for tariff in (0, HIGH, LOW):
+            energies = (
+                watts * SLOT_S / 3600 if tariff in (0, tariff_of(slot)) else 0.0
+                for slot, watts in enumerate(self.mean_w)
+            )
+            self._sums[tariff] = list(accumulate(energies, initial=0.0))
 
-    def energy(self, elapsed_s: float, *, wanted: Callable[[int], bool] | None = None) -> float:
-        """Wh since the epoch. `wanted` picks slots of the week (a tariff); it must be pure."""
+    def energy(self, elapsed_s: float, tariff: int = 0) -> float:
+        """Wh since the epoch; of one tariff, or (0) of all."""
         slot, within_s = divmod(max(0.0, elapsed_s), SLOT_S)
         weeks, place = divmod(int(slot), SLOTS)
-        sums = self._sums if wanted is None else _sums_of(tuple(self.mean_w), tuple(map(wanted, range(SLOTS))))
-        part = self._part(int(slot), within_s)[0] if wanted is None or wanted(place) else 0.0
-        return weeks * sums[SLOTS] + sums[place] + part * self.mean_w[place] * SLOT_S / 3600
+        sums = self._sums[tariff]
+        return weeks * sums[SLOTS] + sums[place] + self._part(int(slot), within_s)[0] * (sums[place + 1] - sums[place])
 
     def power(self, elapsed_s: float) -> float:
         """W at that instant: the slope of the energy."""
@@ -158,12 +163,6 @@ def _marks(seed: int, name: str, slot: int) -> tuple[float, ...]:
     weights = [0.35 + 2.4 * share(seed, name, slot, step) ** 3 for step in range(STEPS)]
     total = sum(weights)
     return (*accumulate((weight / total for weight in weights[:-1]), initial=0.0), 1.0)
-
-
-@lru_cache(16)  # two tariffs of a few loads
-def _sums_of(mean_w: tuple[float, ...], wanted: tuple[bool, ...]) -> list[float]:
-    energies = (watts * SLOT_S / 3600 * chosen for watts, chosen in zip(mean_w, wanted, strict=True))
-    return list(accumulate(energies, initial=0.0))
 
 
 @lru_cache(_SLOTS_CACHED)
@@ -259,7 +258,7 @@ class Main:
 
     house: House
     loads: Sequence[Load]
-    first_wh: Mapping[int, float] = field(default_factory=lambda: {1: 4_200_177.0, 2: 21_209_409.0})
+    first_wh: Mapping[int, float] = field(default_factory=lambda: {HIGH: 4_200_177.0, LOW: 21_209_409.0})
 
     def value(self, name: str, at: datetime) -> float | None:
         """The quantity at an instant."""
@@ -278,8 +277,7 @@ class Main:
         return Plausible(self.house.seed).value(name, at)
 
     def _tariff(self, number: int, elapsed_s: float) -> float:
-        wanted = is_high if number == 1 else is_low
-        return self.first_wh[number] + sum(load.energy(elapsed_s, wanted=wanted) for load in self.loads)
+        return self.first_wh[number] + sum(load.energy(elapsed_s, number) for load in self.loads)
 
 
 @dataclass(frozen=True)
@@ -311,14 +309,9 @@ class Pump:
         return 0.0 if name.startswith("active_energy_export") else None
 
 
-def is_high(slot: int) -> bool:
-    """Whether a slot of the week has the high tariff."""
-    return not is_low(slot)
-
-
-def is_low(slot: int) -> bool:
-    """Whether a slot of the week has the low tariff."""
-    return slot % SLOTS_A_DAY * 24 // SLOTS_A_DAY in _NIGHT_HOURS
+def tariff_of(slot: int) -> int:
+    """HIGH or LOW in this slot of the week."""
+    return LOW if slot % SLOTS_A_DAY * 24 // SLOTS_A_DAY in _NIGHT_HOURS else HIGH
 
 
 def _elapsed_s(at: datetime) -> float:

@@ -195,7 +195,7 @@ class Receiver:
                     return start
             stop = body + size
             if kind & 0xF0 != _PUBLISH:
-                if size > _OTHER_SIZE_MAX:
+                if kind & 0x0F or size > _OTHER_SIZE_MAX:
                     raise Garbled(f"the broker sent a packet 0x{kind:02X} of {size} bytes", offset=start)
                 if stop > end:
                     self._needed = stop - start
@@ -251,8 +251,8 @@ def _publish(data: bytes, kind: int, body: int, stop: int, has_properties: bool)
         size = data[at]
         at += 1
         if size:
-            size, at = _read_length(data, at - 1)
-            at += size
+            size, after = _read_length(data, at - 1)
+            at = after + size if after > 0 else stop + 1
     if at > stop or topic_end == body + 2:
         raise Garbled("the broker sent a message without a topic or longer than itself", offset=body)
     size = stop - at

@@ -105,10 +105,10 @@ class MqttSource:
         """Listen until cancelled. Raises ConfigError when the broker refuses us for good."""
         waits_s = retries_s(_RETRY_S_MAX)
         while True:
+            begun_s = self._clock.monotonic()
             try:
                 connection = await self._connect(self._broker, tuple(self._routes))
                 _log.info("%s: connected, %d topics", self._broker, len(self._routes))
-                waits_s = retries_s(_RETRY_S_MAX)
                 try:
                     await self._listen(connection, keep)
                 finally:
@@ -116,6 +116,8 @@ class MqttSource:
             except Unreachable as error:
                 for meter in self._meters:
                     self._report.lost(meter, str(error))
+                if self._clock.monotonic() - begun_s > _RETRY_S_MAX:
+                    waits_s = retries_s(_RETRY_S_MAX)  # only now: two clients of one name would else chase each other
                 await asyncio.sleep(next(waits_s))
 
     async def _listen(self, connection: Connection, keep: Keeper) -> None:

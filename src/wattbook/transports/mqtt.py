@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import ssl
-import struct
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,8 @@ _CLOSE_S_MAX = 1.0  # for the last bytes to leave: a stop must not hang on a dea
 _TOPICS_A_PACKET = 100  # keeps SUBSCRIBE below the 64 KiB that small brokers take
 _WAITING_MAX = 8_192  # messages heard and not yet taken: a fifth of a second at full speed; then reading pauses
 _UNACKNOWLEDGED_MAX = 16_384  # two such loads: one being kept, one gathering
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,17 +129,21 @@ def tls_context(settings: TlsSettings) -> ssl.SSLContext:
     return context
 
 
-async def connect(settings: BrokerSettings, topics: Sequence[str]) -> Connection:
+async def connect(
+    settings: BrokerSettings, topics: Sequence[str], versions: Sequence[Version] = (Version.V5, Version.V3)
+) -> Connection:
     """Connect, continue the session and subscribe.
 
-    Version 5 is tried first: only there may a broker send more than its own limit (mosquitto: 20) ahead of our
+    Version 5 comes first: only there may a broker send more than its own limit (mosquitto: 20) ahead of our
     acknowledgements. Raises Unreachable, or ConfigError when it stays refused until somebody acts.
     """
     context = tls_context(settings.tls) if settings.tls else None
-    try:
-        return await _connect(settings, topics, context, Version.V5)
-    except _WrongVersion:
-        return await _connect(settings, topics, context, Version.V3)
+    for version in versions[:-1]:
+        try:
+            return await _connect(settings, topics, context, version)
+        except _WrongVersion as error:
+            _log.info("%s; trying an older version", error)
+    return await _connect(settings, topics, context, versions[-1])
 
 
 class _WrongVersion(Unreachable):
@@ -199,7 +205,7 @@ class _Connection(asyncio.Protocol):
         self._heard_s = self._loop.time()
         try:
             packets = self._receiver.feed(data)
-        except (Garbled, struct.error, IndexError) as error:
+        except Garbled as error:
             self._end(Unreachable(f"{self._settings} sent what is no MQTT: {error}"))
             return
         waiting = self._waiting
@@ -311,7 +317,7 @@ class _Connection(asyncio.Protocol):
 
     def _refused(self, code: int) -> Unreachable | ConfigError:
         message = f"{self._settings} turned us away: {refusal(code)}"
-        if code in WRONG_VERSION and self._version is Version.V5:
+        if code in WRONG_VERSION:
             return _WrongVersion(message)
         return ConfigError(message) if code in ACT else Unreachable(message)
 

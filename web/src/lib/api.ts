@@ -1,0 +1,72 @@
+// What the daemon answers, and how it is asked.
+
+export type State = "starting" | "present" | "away";
+export type Quality = "good" | "suspect";
+
+export interface Meter {
+  name: string;
+  model: string;
+  title: string;
+  location: string;
+  source: "" | "utility" | "generator" | "solar" | "battery";
+  line: string;
+  state: State;
+  reason: string;
+  since: string | null;
+  last_at: string | null;
+  latency_s: number;
+  progress: { heard: number; expected: number | null } | null;
+  counters: Record<"polls" | "answers" | "timeouts" | "garbled" | "refused" | "conflicts", number>;
+}
+
+export interface Reading {
+  meter: string;
+  at: string;
+  values: Record<string, number>;
+  quality: Quality;
+  doubt?: Record<string, Quality>;
+  seq?: number;
+}
+
+export interface Quantity {
+  name: string;
+  title: string;
+  unit: string;
+  kind: "register" | "gauge";
+}
+
+export interface About {
+  version: string;
+  site: string;
+  timezone: string;
+  book: string;
+}
+
+export interface Answer {
+  unit: string;
+  points: { at: string; value: number | null; quality: string }[];
+}
+
+const WAIT_MS = 8000;
+
+/** Ask for JSON. Throws with the daemon's own words, or with the network's. */
+export async function ask<T>(path: string, parameters: Record<string, string | string[]> = {}): Promise<T> {
+  return (await askDated<T>(path, parameters)).answer;
+}
+
+/** As `ask`, with the daemon's clock: milliseconds since 1970, or null when it did not say. */
+export async function askDated<T>(
+  path: string,
+  parameters: Record<string, string | string[]> = {},
+): Promise<{ answer: T; date: number | null }> {
+  const query = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) {
+    for (const each of Array.isArray(value) ? value : [value]) query.append(name, each);
+  }
+  const address = query.size ? `/api/v1/${path}?${query}` : `/api/v1/${path}`;
+  const response = await fetch(address, { signal: AbortSignal.timeout(WAIT_MS) });
+  const answer = (await response.json()) as T & { error?: string };
+  if (!response.ok) throw new Error(answer.error ?? response.statusText);
+  const date = Date.parse(response.headers.get("date") ?? "");
+  return { answer, date: Number.isNaN(date) ? null : date };
+}

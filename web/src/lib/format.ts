@@ -1,0 +1,61 @@
+// Values as people read them: W or kW, always kWh, by the reader's locale.
+import { locale } from "./i18n";
+
+export interface Shown {
+  number: string;
+  unit: string;
+}
+
+const DECIMALS: Record<string, number> = { V: 1, A: 2, Hz: 2, "%": 1, "°C": 1, "°": 1, W: 0, var: 0, VA: 0, "1": 2 };
+const ENERGIES = new Set(["Wh", "varh", "VAh"]);
+const POWERS = new Set(["W", "var", "VA"]);
+
+function number(value: number, decimals: number): string {
+  return new Intl.NumberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(
+    value,
+  );
+}
+
+export function shown(value: number, unit: string): Shown {
+  if (ENERGIES.has(unit)) return { number: number(value / 1000, 3), unit: `k${unit}` };
+  if (POWERS.has(unit)) {
+    const size = Math.abs(value);
+    if (size >= 999_950) return { number: number(value / 1e6, 2), unit: `M${unit}` };
+    if (size >= 9999.5) return { number: number(value / 1000, 2), unit: `k${unit}` };
+    return { number: number(value, size < 100 && unit === "W" ? 1 : 0), unit };
+  }
+  return { number: number(value, DECIMALS[unit] ?? 2), unit: unit === "1" ? "" : unit };
+}
+
+export function text(value: number, unit: string): string {
+  const { number, unit: of } = shown(value, unit);
+  return of ? `${number} ${of}` : number;
+}
+
+const RELATIVE: [number, string][] = [
+  [86400, "day"],
+  [3600, "hour"],
+  [60, "minute"],
+  [1, "second"],
+];
+
+/** A length of time in its largest unit: "3 sec", "12 min". */
+export function length(seconds: number): string {
+  const [size, unit] = RELATIVE.find(([size]) => seconds >= size) ?? [1, "second"];
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short" }).format(
+    Math.floor(seconds / size),
+  );
+}
+
+export function whole(value: number): string {
+  return new Intl.NumberFormat(locale).format(value);
+}
+
+/** A time of the site's clock, with the date when it is not today's. */
+export function clock(at: number, timeZone: string, seconds = false): string {
+  const day = (moment: number) => new Intl.DateTimeFormat("en-CA", { timeZone }).format(moment);
+  const style: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", timeZone };
+  if (seconds) style.second = "2-digit";
+  if (day(at) !== day(Date.now())) Object.assign(style, { day: "numeric", month: "short" });
+  return new Intl.DateTimeFormat(locale, style).format(at);
+}

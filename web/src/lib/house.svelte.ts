@@ -1,0 +1,157 @@
+// Everything the page knows about the meters: asked for once, then kept fresh by the live stream.
+import { ask, askDated, type About, type Answer, type Meter, type Quantity, type Reading } from "./api";
+
+export const CHART_MINUTES = 15;
+const CHART_S = CHART_MINUTES * 60;
+const POINTS_MAX = 4000; // 15 minutes at the fastest a line polls one meter
+const CHECK_MS = 10_000; // a network that is gone is not noticed by an open stream
+const RETRY_MS = 2000;
+
+export type Connection = "connecting" | "open" | "lost";
+
+/** Power over time: seconds since 1970 and watts, as uPlot takes them; a null is a gap. */
+export interface Trace {
+  at: number[];
+  power: (number | null)[];
+}
+
+class House {
+  about = $state.raw<About | null>(null);
+  meters = $state.raw<Meter[]>([]);
+  readings = $state<Record<string, Reading>>({});
+  traces = $state.raw<Record<string, Trace>>({});
+  quantities = $state.raw<Record<string, Quantity>>({});
+  connection = $state<Connection>("connecting");
+  now = $state(Date.now());
+  heard = $state(0); // when anything last came, by this browser's clock
+
+  #skew = 0; // the daemon's clock minus ours, in milliseconds
+  #stream: EventSource | null = null;
+  #asked = new Set<string>(); // names of quantities asked for, known or not
+
+  /** Begin; returns what stops it. */
+  start(): () => void {
+    const tick = setInterval(() => (this.now = Date.now() + this.#skew), 1000);
+    const check = setInterval(() => void this.#check(), CHECK_MS);
+    const wake = () => document.visibilityState === "visible" && void this.#check();
+    document.addEventListener("visibilitychange", wake);
+    void this.#open();
+    return () => {
+      clearInterval(tick);
+      clearInterval(check);
+      document.removeEventListener("visibilitychange", wake);
+      this.#stream?.close();
+    };
+  }
+
+  async #open(): Promise<void> {
+    this.#stream?.close();
+    try {
+      const { answer, date } = await askDated<About>("about");
+      this.about = answer;
+      const skew = (date ?? Date.now()) - Date.now();
+      this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
+      this.meters = await ask<Meter[]>("meters");
+      for (const reading of await ask<Reading[]>("readings/latest")) this.#take(reading, false);
+    } catch {
+      this.#lost();
+      setTimeout(() => void this.#open(), RETRY_MS);
+      return;
+    }
+    this.#listen();
+    void this.#fill();
+  }
+
+  #listen(): void {
+    const stream = new EventSource("/api/v1/live");
+    this.#stream = stream;
+    stream.onopen = () => this.#isOpen();
+    stream.onmessage = (event) => {
+      this.#isOpen();
+      this.#take(JSON.parse(event.data as string) as Reading, true);
+    };
+    stream.addEventListener("status", (event) => {
+      this.#isOpen();
+      const changed = JSON.parse(event.data as string) as Meter;
+      this.meters = this.meters.map((meter) => (meter.name === changed.name ? changed : meter));
+    });
+    stream.onerror = () => {
+      this.#lost();
+      stream.close();
+      setTimeout(() => this.#stream === stream && void this.#open(), RETRY_MS);
+    };
+  }
+
+  /** Ask for what the stream does not carry; a failure shows that the connection is gone. */
+  async #check(): Promise<void> {
+    if (this.connection !== "open") return;
+    try {
+      this.meters = await ask<Meter[]>("meters");
+      this.heard = Date.now();
+    } catch {
+      this.#lost();
+      setTimeout(() => void this.#open(), RETRY_MS);
+    }
+  }
+
+  #isOpen(): void {
+    this.connection = "open";
+    this.heard = Date.now();
+  }
+
+  #lost(): void {
+    this.connection = "lost";
+  }
+
+  #take(reading: Reading, live: boolean): void {
+    this.readings[reading.meter] = reading;
+    void this.#learn(Object.keys(reading.values));
+    const power = reading.values.active_power;
+    if (power === undefined || !live) return;
+    const trace = this.traces[reading.meter] ?? { at: [], power: [] };
+    this.#draw(reading.meter, [...trace.at, Date.parse(reading.at) / 1000], [...trace.power, power]);
+  }
+
+  #draw(meter: string, at: number[], power: (number | null)[]): void {
+    const from = at.findIndex((second) => second >= (at.at(-1) ?? 0) - CHART_S);
+    const first = Math.max(from, at.length - POINTS_MAX);
+    this.traces = { ...this.traces, [meter]: { at: at.slice(first), power: power.slice(first) } };
+  }
+
+  /** Fill the charts from the book. */
+  async #fill(): Promise<void> {
+    for (const meter of Object.values(this.readings)) {
+      if (meter.values.active_power === undefined) continue;
+      try {
+        const from = `-${CHART_MINUTES}min`;
+        const answer = await ask<Answer>("query", { meter: meter.meter, quantity: "active_power", from });
+        const past = answer.points.map((point) => [Date.parse(point.at) / 1000, point.value] as const);
+        const last = past.at(-1)?.[0] ?? 0;
+        const trace = this.traces[meter.meter] ?? { at: [], power: [] };
+        const fresh = trace.at.map((at, row) => [at, trace.power[row] ?? null] as const).filter(([at]) => at > last);
+        const all = [...past, ...fresh];
+        this.#draw(
+          meter.meter,
+          all.map(([at]) => at),
+          all.map(([, power]) => power),
+        );
+      } catch (error) {
+        console.warn(`no past of ${meter.meter}:`, error); // the chart begins with what comes live
+      }
+    }
+  }
+
+  async #learn(names: string[]): Promise<void> {
+    const unknown = names.filter((name) => !this.#asked.has(name));
+    if (!unknown.length) return;
+    for (const name of unknown) this.#asked.add(name);
+    try {
+      const learned = await ask<Quantity[]>("quantities", { name: unknown });
+      this.quantities = { ...this.quantities, ...Object.fromEntries(learned.map((each) => [each.name, each])) };
+    } catch {
+      for (const name of unknown) this.#asked.delete(name); // asked again with the next reading
+    }
+  }
+}
+
+export const house = new House();

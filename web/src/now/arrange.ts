@@ -1,0 +1,57 @@
+// Which values of a reading stand where on a card: one large, gauges, a table of phases, registers.
+import type { Quantity, Reading } from "../lib/api";
+
+export interface Value extends Quantity {
+  value: number;
+}
+
+export interface Shelves {
+  main: Value | undefined;
+  gauges: Value[];
+  phaseTitles: string[];
+  phases: { phase: string; cells: (Value | undefined)[] }[];
+  registers: Value[];
+}
+
+const ORDER = ["voltage", "current", "power_factor", "frequency", "reactive_power", "apparent_power"];
+const MAIN = ["active_power", "active_energy_import", "active_energy_export"];
+const PHASE = /^(.+)_(l[123])$/;
+
+export function arrange(reading: Reading | undefined, quantities: Record<string, Quantity>): Shelves {
+  const values: Value[] = Object.entries(reading?.values ?? {}).flatMap(([name, value]) => {
+    const known = quantities[name];
+    return known ? [{ ...known, value }] : [];
+  });
+  const main = MAIN.map((name) => values.find((value) => value.name === name)).find(Boolean) ?? values[0];
+  const rest = values.filter((value) => value !== main);
+  const phased = rest.filter((value) => PHASE.test(value.name) && value.kind === "gauge");
+  const gauges = rest.filter((value) => value.kind === "gauge" && !phased.includes(value));
+  return {
+    main,
+    gauges: gauges.sort((a, b) => rank(a.name) - rank(b.name)),
+    ...table(phased),
+    registers: rest.filter((value) => value.kind === "register").sort((a, b) => (a.name < b.name ? -1 : 1)),
+  };
+}
+
+function rank(name: string): number {
+  const place = ORDER.indexOf(name);
+  return place < 0 ? ORDER.length : place;
+}
+
+function table(phased: Value[]): Pick<Shelves, "phaseTitles" | "phases"> {
+  const parts = phased.map((value) => ({ value, match: PHASE.exec(value.name) }));
+  const bases = [...new Set(parts.map(({ match }) => match?.[1] ?? ""))].sort((a, b) => rank(a) - rank(b));
+  const phases = [...new Set(parts.map(({ match }) => match?.[2] ?? ""))].sort();
+  const cell = (base: string, phase: string) => phased.find((value) => value.name === `${base}_${phase}`);
+  return {
+    phaseTitles: bases.map((base) => titleOf(phased, base)),
+    phases: phases.map((phase) => ({ phase, cells: bases.map((base) => cell(base, phase)) })),
+  };
+}
+
+/** The vocabulary titles a phase's value "Voltage, L1". */
+function titleOf(phased: Value[], base: string): string {
+  const title = phased.find((value) => value.name.startsWith(`${base}_l`))?.title ?? base;
+  return title.replace(/, L\d$/, "");
+}

@@ -1,0 +1,19 @@
+import { svelte } from "@sveltejs/vite-plugin-svelte";
+import { defineConfig } from "vite";
+
+const daemon = "http://127.0.0.1:8600"; // `npm run dev` beside `wattbook demo`
+
+export default defineConfig({
+  plugins: [svelte()],
+  base: "/",
+  build: {
+    outDir: "../src/wattbook/api/page",
+    emptyOutDir: true,
+    target: "es2022",
+    // The page's policy allows no inline content, so small files stay files.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    rolldownOptions: { input: ["index.html", "docs.html"] },
+  },
+  server: { proxy: { "/api": { target: daemon, changeOrigin: true, headers: { origin: daemon } } } },
+});

@@ -1,1 +1,10 @@
-"""HTTP: /api/v1, the live stream, the addresses of the systems wattbook replaces."""
+"""The page and the addresses for programs.
+
+`serving(context)` is all the daemon needs. FastAPI and uvicorn take half a second to import, so it imports them itself,
+beside lines that already run; `import wattbook.api` is cheap.
+"""
+
+from wattbook.api.context import ApiContext
+from wattbook.api.serve import Served, serving
+
+__all__ = ["ApiContext", "Served", "serving"]

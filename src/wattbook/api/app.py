@@ -1,0 +1,221 @@
+"""The application: routes, errors and the guard, put together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response, StreamingResponse
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from wattbook import __version__
+from wattbook.api import describe, legacy, metrics
+from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
+from wattbook.api.context import ApiContext
+from wattbook.api.guard import Guard
+from wattbook.api.ingest import PATH as INGEST_PATH
+from wattbook.api.ingest import Ingest
+from wattbook.api.meters import all_meters, check_meter, quantity_json
+from wattbook.api.stream import events
+from wattbook.engine.query import Question, ask
+from wattbook.model import BookError, Reading, WattbookError, quantity
+
+PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
+NAMES_MAX = 200  # of meters or quantities in one request
+_log = logging.getLogger(__name__)
+
+MeterName = Annotated[str, Query(description="A meter's name.", examples=["main-a"], max_length=100)]
+MeterNames = Annotated[
+    list[str] | None, Query(alias="meter", description="Only this meter; may be repeated.", max_length=NAMES_MAX)
+]
+
+
+def make_app(context: ApiContext) -> ASGIApp:
+    """The whole application, guarded. Takes half a second to import and make."""
+    app = FastAPI(
+        title="wattbook",
+        version=__version__,
+        description=describe.INTRODUCTION,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # FastAPI's page loads its script from a foreign host; ours is part of the page
+        redoc_url=None,
+        redirect_slashes=False,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+    )
+    _add_reading_routes(app, context)
+    _add_meter_routes(app, context)
+    _add_text_routes(app, context)
+    app.add_route(INGEST_PATH, Ingest(context).post, methods=["POST"], include_in_schema=False)
+    _add_page(app)
+    _add_errors(app)
+    describe.add_raw_routes(app)
+    return Guard(app, context.config.api)
+
+
+def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
+    @app.get("/api/v1/about", **describe.ABOUT)
+    def about() -> Response:
+        site, book = context.config.site, context.statistics()
+        gap = {"since": instant_text(book.gap_since), "reason": book.gap_reason} if book.gap_since else None
+        return json_response(
+            {
+                "version": __version__,
+                "site": site.name,
+                "timezone": str(site.timezone),
+                "book": str(context.config.book),
+                "commit_every_s": site.commit_every,
+                "gap": gap,
+            }
+        )
+
+    @app.get("/api/v1/meters", **describe.METERS)
+    async def meters() -> Response:
+        return json_response(all_meters(context))
+
+    @app.get("/api/v1/quantities", **describe.QUANTITIES)
+    async def quantities(
+        name: Annotated[list[str] | None, Query(description="A name; may be repeated.", max_length=NAMES_MAX)] = None,
+    ) -> Response:
+        names = name or sorted({name for reading in context.live.latest() for name in reading.values})
+        return json_response([quantity_json(quantity(each)) for each in names])
+
+
+def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
+    @app.get("/api/v1/readings/latest", **describe.LATEST)
+    def latest(meters: MeterNames = None) -> Response:
+        for name in meters or ():
+            check_meter(context, name)
+        return readings_response(context.reader.latest(meters))
+
+    @app.get("/api/v1/query", **describe.QUERY)
+    def query(
+        meter: MeterName,
+        name: Annotated[str, Query(alias="quantity", description="A name of the vocabulary.", max_length=100)],
+        start: Annotated[str, Query(alias="from", description=describe.INSTANT, max_length=100)] = "today",
+        end: Annotated[str, Query(alias="to", description="An instant, not included.", max_length=100)] = "now",
+        every: Annotated[str, Query(description=describe.EVERY, max_length=20)] = "",
+        aggregate: Annotated[str, Query(description="Of gauges: mean, min, max or last.", max_length=20)] = "mean",
+    ) -> Response:
+        check_meter(context, meter)
+        quantity(name)
+        config = context.config
+        question = Question.parse(
+            meter=meter,
+            quantity=name,
+            start=_whole_offset(start),
+            end=_whole_offset(end),
+            every=every,
+            aggregate=aggregate,
+            zone=config.site.timezone,
+        )
+        return json_response(ask(context.reader, question, period_s=config.every_s(context.meters[meter])).to_json())
+
+    @app.get("/api/v1/live", **describe.LIVE)
+    async def live(request: Request, meters: MeterNames = None) -> Response:
+        for name in meters or ():
+            check_meter(context, name)
+        if context.live.full:
+            raise Refusal(503, "too many live streams are open; close some pages", headers={"retry-after": "10"})
+        if request.scope.get("wattbook.head"):
+            return Response(media_type="text/event-stream")
+        stream = events(context, meters, request.headers.get("last-event-id", ""))
+        return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
+
+
+def _whole_offset(instant: str) -> str:
+    """An instant whose "+02:00" was not encoded in the address arrives as " 02:00"; no other blank is that late."""
+    date, blank, offset = instant.rpartition(" ")
+    return f"{date}+{offset}" if blank and "T" in date else instant
+
+
+def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
+    @app.get("/metrics", **describe.METRICS)
+    def metrics_text() -> Response:
+        statuses = context.statuses()
+        families = [
+            metrics.about(__version__, context.config.site.name),
+            *metrics.of_meters(statuses),
+            *metrics.of_readings(context.live.latest(), statuses),
+            *metrics.of_book(context.statistics()),
+        ]
+        return Response(metrics.expose(families), headers={"content-type": metrics.CONTENT_TYPE})
+
+    if "energy" in context.config.api.legacy:
+        meter = context.config.api.energy_meter
+
+        @app.get(legacy.ENERGY_PATH, **describe.ENERGY)
+        def energy() -> Response:
+            last: Sequence[Reading] = context.reader.latest([meter])
+            display = context.config.profiles[meter].display
+            return Response(legacy.energy(last[0] if last else None, display), media_type="application/json")
+
+
+def _add_page(app: FastAPI) -> None:
+    @app.get("/api/v1/docs", include_in_schema=False)
+    def docs() -> Response:
+        return _page_file("docs.html")
+
+    @app.get("/", include_in_schema=False)
+    def page() -> Response:
+        return _page_file("index.html")
+
+    app.mount("/assets", StaticFiles(directory=PAGE / "assets", check_dir=False))
+
+    @app.get("/icon.svg", include_in_schema=False)
+    def icon() -> Response:
+        return Response((PAGE / "icon.svg").read_bytes(), media_type="image/svg+xml")
+
+
+def _page_file(name: str) -> Response:
+    try:
+        return Response((PAGE / name).read_bytes(), media_type="text/html")
+    except FileNotFoundError as error:
+        raise Refusal(503, 'the page is not built; run "make web"') from error
+
+
+def _add_errors(app: FastAPI) -> None:
+    known = sorted({route.path for route in app.routes if hasattr(route, "path") and len(route.path) > 1})
+
+    async def refused(request: Request, error: Refusal) -> Response:
+        return error.response()
+
+    async def not_allowed(request: Request, error: HTTPException) -> Response:
+        message = str(error.detail)
+        if error.status_code == 404:
+            near = get_close_matches(request.url.path, known, n=1, cutoff=0.6)
+            message = f'nothing is at "{request.url.path}"' + (
+                f'; did you mean "{near[0]}"?' if near else "; see /api/v1/docs"
+            )
+        elif error.status_code == 405:
+            message = f"{request.method} is not for this address; it takes {(error.headers or {}).get('Allow', 'GET')}"
+        return json_response({"error": message}, status=error.status_code, headers=error.headers)
+
+    async def wrong_parameters(request: Request, error: RequestValidationError) -> Response:
+        return json_response({"error": "; ".join(map(_parameter, error.errors()))}, status=400)
+
+    async def in_words(request: Request, error: WattbookError) -> Response:
+        if isinstance(error, BookError):
+            headers = {"retry-after": "10"} if error.retry else None
+            return json_response({"error": str(error)}, status=503, headers=headers)
+        return json_response({"error": str(error)}, status=400)
+
+    async def fault(request: Request, error: Exception) -> Response:
+        return json_response({"error": "a fault of wattbook itself; its log says more"}, status=500)
+
+    for kind, handler in (
+        (Refusal, refused), (HTTPException, not_allowed), (RequestValidationError, wrong_parameters),
+        (WattbookError, in_words), (Exception, fault),
+    ):  # fmt: skip
+        app.add_exception_handler(kind, handler)  # type: ignore[arg-type]  # starlette's type allows Exception only
+
+
+def _parameter(problem: dict[str, Any]) -> str:
+    name = problem["loc"][-1]
+    return f'"{name}" is missing' if problem["type"] == "missing" else f'"{name}": {problem["msg"]}'

@@ -1,0 +1,31 @@
+"""What the API is made of, handed in by the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from wattbook.config import Config, MeterSettings
+from wattbook.engine.live import Live
+from wattbook.engine.status import MeterStatus
+from wattbook.model import Clock, Keeper
+from wattbook.store import BookReader, BookStatistics
+
+
+@dataclass(frozen=True)
+class ApiContext:
+    """Everything the routes need."""
+
+    config: Config
+    statuses: Callable[[], Sequence[MeterStatus]]
+    reader: BookReader
+    keeper: Keeper
+    live: Live
+    clock: Clock
+    statistics: Callable[[], BookStatistics]
+
+    @cached_property
+    def meters(self) -> Mapping[str, MeterSettings]:
+        """Meter name -> its settings."""
+        return {meter.name: meter for meter in self.config.meters}

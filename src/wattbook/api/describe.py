@@ -1,0 +1,203 @@
+"""What the OpenAPI page says about each route: summaries, shapes and examples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.responses import Response
+
+INTRODUCTION = (
+    "Readings, energy and the state of meters. Values are in base units (V, A, W, Wh, Hz …), instants in UTC. "
+    'Every error is `{"error": "what happened, where, what to do"}`. This machine may ask freely; other machines '
+    "from the networks in `[api] allow`."
+)
+INSTANT = "An instant, included: ISO 8601 (local time of the site without an offset), today, yesterday, now or -24h."
+EVERY = "Step: 15min, 1h, 1d, 1w, 1mo. Registers give the energy of each step. Empty: the readings as they are."
+
+_READING: Mapping[str, Any] = {
+    "meter": "main-a",
+    "at": "2026-11-21T01:02:03.000Z",
+    "values": {"voltage": 230.1, "active_energy_import": 25409587},
+    "quality": "good",
+}
+_READING_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["meter", "at", "values"],
+    "properties": {
+        "meter": {"type": "string"},
+        "at": {"type": "string", "format": "date-time"},
+        "values": {"type": "object", "additionalProperties": {"type": "number"}},
+        "quality": {"type": "string", "enum": ["good", "suspect"]},
+        "doubt": {"type": "object", "description": "Quality of single values that differ."},
+    },
+}
+_ERROR_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {"error": {"type": "string"}},
+}
+
+
+def _errors(**statuses: str) -> dict[int | str, dict[str, Any]]:
+    return {
+        int(status.removeprefix("_")): {
+            "description": text,
+            "content": {"application/json": {"schema": _ERROR_SCHEMA, "example": {"error": text}}},
+        }
+        for status, text in statuses.items()
+    }
+
+
+def _get(
+    summary: str,
+    example: Any,
+    *,
+    schema: Mapping[str, Any] | None = None,
+    kind: str = "application/json",
+    **errors: str,
+) -> dict[str, Any]:
+    """The arguments of a FastAPI route that answers raw bytes, so that its shape is told by an example."""
+    content = {kind: {"schema": schema or {"type": "object"}, "example": example}}
+    return {
+        "summary": summary,
+        "response_class": Response,
+        "responses": {200: {"description": "OK", "content": content}, **_errors(**errors)},
+    }
+
+
+_NO_METER = 'no meter is called "main-b"; did you mean "main-a"?'
+_ARRAY: Mapping[str, Any] = {"type": "array", "items": {"type": "object"}}
+
+ABOUT = _get(
+    "Which wattbook this is and where its book lies",
+    {
+        "version": "0.1.0",
+        "site": "House",
+        "timezone": "Europe/Prague",
+        "book": "/var/lib/wattbook/wattbook.db",
+        "commit_every_s": 1.0,
+        "gap": None,
+    },
+)
+METERS = _get(
+    "Every meter and how it fares",
+    [
+        {
+            "name": "main-a",
+            "model": "pzem-016",
+            "title": "PZEM-014 / PZEM-016 AC energy meter (RS-485)",
+            "location": "house/panel/a",
+            "source": "utility",
+            "line": "rs485",
+            "state": "present",
+            "reason": "",
+            "since": "2026-11-21T01:00:00.000Z",
+            "last_at": "2026-11-21T01:02:03.000Z",
+            "latency_s": 0.031,
+            "progress": None,
+            "counters": {"polls": 9, "answers": 9, "timeouts": 0, "garbled": 0, "refused": 0, "conflicts": 0},
+        }
+    ],
+    schema=_ARRAY,
+)
+QUANTITIES = _get(
+    "Titles and units of quantities; without names, of all that the meters told",
+    [{"name": "voltage", "title": "Voltage", "unit": "V", "kind": "gauge", "obis": "12.7.0"}],
+    schema=_ARRAY,
+    _400='no quantity is called "volts"; did you mean "voltage"?',
+)
+LATEST = _get(
+    "The latest reading of each meter in the book",
+    [_READING],
+    schema={"type": "array", "items": _READING_SCHEMA},
+    _404=_NO_METER,
+)
+QUERY = _get(
+    "One quantity of one meter over time",
+    {
+        "meter": "main-a",
+        "quantity": "active_energy_import",
+        "unit": "Wh",
+        "every": "1h",
+        "points": [{"at": "2026-11-21T01:00:00.000Z", "value": 412, "quality": "measured"}],
+    },
+    _400='"1x" is no step; write 15min, 1h, 1d, 1w or 1mo',
+    _404=_NO_METER,
+)
+LIVE = _get(
+    "New readings and changes of state as they happen (server-sent events)",
+    'id: 4711\ndata: {"meter":"main-a","at":"2026-11-21T01:02:03.000Z","values":{"voltage":230.1},"quality":"good",'
+    '"seq":4711}\n\nevent: status\ndata: {"name":"heat-pump","state":"away","reason":"no answer",…}\n\n',
+    schema={"type": "string"},
+    kind="text/event-stream",
+    _404=_NO_METER,
+    _503="too many live streams are open; close some pages",
+)
+METRICS = _get(
+    "Counters and latest values for Prometheus (OpenMetrics)",
+    '# TYPE wattbook_voltage_volts gauge\nwattbook_voltage_volts{meter="main-a"} 230.1\n# EOF\n',
+    schema={"type": "string"},
+    kind="application/openmetrics-text",
+)
+ENERGY = _get(
+    "The address of the optical reader that wattbook replaces",
+    {"energy": {"highTarif": "0004200.177", "lowTarif": "0021209.409", "suma": "0025409.587"}},
+)
+
+_PLAIN_TABLE = "meter,at,voltage,active_energy_import\nmain-a,2026-11-21T01:02:03Z,230.1,25409587\n"
+_POST_READINGS: Mapping[str, Any] = {
+    "post": {
+        "summary": "Send readings of meters without a line; answered when they are durable",
+        "description": (
+            "One reading, an array of them, or one a line (NDJSON); or the plain table (CSV). gzip is welcome. The "
+            "same reading may be sent again: it is kept once. Up to 16 MB. A body with one wrong row is refused whole."
+        ),
+        "operationId": "post_readings",
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {"oneOf": [_READING_SCHEMA, {"type": "array", "items": _READING_SCHEMA}]},
+                    "example": [_READING],
+                },
+                "application/x-ndjson": {"schema": {"type": "string"}},
+                "text/csv": {"schema": {"type": "string"}, "example": _PLAIN_TABLE},
+            },
+        },
+        "responses": {
+            "200": {
+                "description": "Durable",
+                "content": {
+                    "application/json": {
+                        "schema": {"type": "object"},
+                        "example": {"new": 1, "same": 0, "conflicts": 0},
+                    }
+                },
+            },
+            **{
+                str(status): answer
+                for status, answer in _errors(
+                    _400='row 2: no quantity is called "volts"; did you mean "voltage"?',
+                    _404=_NO_METER,
+                    _409='"main-a" is read on line "rs485"; only meters without a line may be sent',
+                    _413="the body is larger than 16000000 bytes; send it in parts",
+                    _503="the disk is full; readings are kept when there is space again",
+                ).items()
+            },
+        },
+    }
+}
+
+
+def add_raw_routes(app: FastAPI) -> None:
+    """Put what FastAPI cannot see into the description."""
+    made = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        schema = made()
+        schema["paths"].setdefault("/api/v1/readings", _POST_READINGS)
+        return schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -1,0 +1,131 @@
+"""POST /api/v1/readings: readings sent to us, answered when they are durable."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wattbook.api.answers import Refusal, json_response
+from wattbook.api.context import ApiContext
+from wattbook.api.guard import BODY_MAX_OF
+from wattbook.codecs import plain_table, reading_json
+from wattbook.model import BookError, Kept, Reading
+from wattbook.model.clock import FIRST_SANE
+from wattbook.model.nearest import did_you_mean
+
+PATH = "/api/v1/readings"
+SIZE_MAX = BODY_MAX_OF[PATH]  # also of what a compressed body becomes
+HELD_MAX = 64_000_000  # bytes of all bodies in work at once; more are asked to come again
+INLINE_MAX = 256_000  # bytes decoded on the loop, in under 10 ms; larger bodies go to a thread
+KEEP_MAX = 10_000  # readings for one commit, so that one sender's day does not hold up the others' second
+AHEAD_MAX = timedelta(days=1)  # a clock may be wrong by a zone, not by a year
+
+_Decode = Callable[[bytes], Sequence[Reading]]
+_FORMATS: dict[str, _Decode] = {
+    "application/json": reading_json.decode_many,
+    "application/x-ndjson": reading_json.decode_many,
+    "application/x-www-form-urlencoded": reading_json.decode_many,  # what curl calls everything it sends with -d
+    "": reading_json.decode_many,
+    "text/csv": plain_table.decode,
+}
+
+
+class Ingest:
+    """Takes bodies of readings."""
+
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+        self._pushed = frozenset(name for name, meter in context.meters.items() if not meter.line)
+        self._held = 0
+
+    async def post(self, request: Request) -> Response:
+        """Answer {"new", "same", "conflicts"} after the commit; a body with one bad row is refused whole."""
+        decode, unpack = _format_of(request)
+        body = bytearray()
+        try:
+            async for chunk in request.stream():
+                body += chunk
+                self._hold(len(chunk))
+            return await self._take(bytes(body), decode, unpack)
+        finally:
+            self._held -= len(body)
+
+    def _hold(self, size: int) -> None:
+        self._held += size
+        if self._held > HELD_MAX:
+            raise Refusal(503, "too many large bodies at once; send it again", headers={"retry-after": "1"})
+
+    async def _take(self, body: bytes, decode: _Decode, unpack: bool) -> Response:
+        def read() -> Sequence[Reading]:
+            return self._checked(decode(_unpacked(body) if unpack else body))
+
+        readings = await asyncio.to_thread(read) if unpack or len(body) > INLINE_MAX else read()
+        new = same = conflicts = 0
+        for first in range(0, len(readings), KEEP_MAX):
+            kept = await self._keep(readings[first : first + KEEP_MAX])
+            new, same, conflicts = new + kept.new, same + kept.same, conflicts + kept.conflicts
+        return json_response({"new": new, "same": same, "conflicts": conflicts})
+
+    async def _keep(self, readings: Sequence[Reading]) -> Kept:
+        try:
+            return await self._context.keeper.keep(readings)
+        except BookError as error:
+            if error.retry:
+                raise Refusal(503, str(error), headers={"retry-after": "10"}) from error
+            raise
+
+    def _checked(self, readings: Sequence[Reading]) -> Sequence[Reading]:
+        """The readings as the book's own, or Refusal: only meters without a line may be sent, and not from tomorrow."""
+        for name in {reading.meter for reading in readings} - self._pushed:
+            raise self._not_pushed(name)
+        own = self._context.config.site.name
+        for site in {reading.site for reading in readings} - {""}:
+            if site != own:
+                raise Refusal(404, f'this book is of site "{own}", not of "{site}"')
+            readings = [replace(reading, site="") for reading in readings]
+        now = self._context.clock.now()
+        newest = max((reading.at for reading in readings), default=now)
+        if newest > now + AHEAD_MAX and now > FIRST_SANE:
+            raise Refusal(400, f"{newest.isoformat()} is more than a day ahead of this machine's clock; check both")
+        return readings
+
+    def _not_pushed(self, name: str) -> Refusal:
+        settings = self._context.meters.get(name)
+        if settings is not None:
+            return Refusal(409, f'"{name}" is read on line "{settings.line}"; only meters without a line may be sent')
+        near = did_you_mean(name, self._pushed)
+        return Refusal(404, f'no meter is called "{name}"{near}; a meter that is sent stands in wattbook.toml first')
+
+
+def _format_of(request: Request) -> tuple[_Decode, bool]:
+    """How to decode the body, and whether it is compressed."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
+    decode = _FORMATS.get(kind)
+    if decode is None:
+        raise Refusal(
+            415, f'content type "{kind}" is not known; send application/json, application/x-ndjson or text/csv'
+        )
+    encoding = request.headers.get("content-encoding", "identity").strip().casefold()
+    if encoding not in ("identity", "gzip"):
+        raise Refusal(415, f'content encoding "{encoding}" is not known; send gzip or nothing')
+    return decode, encoding == "gzip"
+
+
+def _unpacked(body: bytes) -> bytes:
+    """The content of a gzip body, bounded: a few bytes may promise gigabytes."""
+    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        content = unpacker.decompress(body, SIZE_MAX + 1)
+    except zlib.error as error:
+        raise Refusal(400, f"the body is not gzip: {error}") from error
+    if len(content) > SIZE_MAX:
+        raise Refusal(413, f"the body unpacks to more than {SIZE_MAX} bytes; send it in parts")
+    if not unpacker.eof or unpacker.unused_data:
+        raise Refusal(400, "the gzip body is cut off or has bytes after its end; send one whole gzip stream")
+    return content

@@ -1,0 +1,71 @@
+"""What each meter is and how it fares, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from wattbook.api.answers import Refusal, instant_text
+from wattbook.api.context import ApiContext
+from wattbook.engine.status import MeterStatus
+from wattbook.model import Quantity
+from wattbook.model.nearest import did_you_mean
+
+
+def all_meters(context: ApiContext) -> list[Mapping[str, Any]]:
+    """Every meter of the configuration, in its order."""
+    statuses = {status.meter: status for status in context.statuses()}
+    return [meter_json(context, name, statuses.get(name)) for name in context.meters]
+
+
+def one_meter(context: ApiContext, name: str) -> Mapping[str, Any] | None:
+    """One meter, or None when it is not of this configuration."""
+    if name not in context.meters:
+        return None
+    return meter_json(context, name, next((status for status in context.statuses() if status.meter == name), None))
+
+
+def meter_json(context: ApiContext, name: str, status: MeterStatus | None) -> Mapping[str, Any]:
+    """One meter; without a status it has not begun."""
+    settings = context.meters[name]
+    status = status or MeterStatus(meter=name, model=settings.model)
+    return {
+        "name": name,
+        "model": settings.model,
+        "title": context.config.profiles[name].title,
+        "location": settings.location,
+        "source": settings.source,
+        "line": settings.line,
+        "state": status.state,
+        "reason": status.reason,
+        "since": instant_text(status.since),
+        "last_at": instant_text(status.last_at),
+        "latency_s": round(status.latency_s, 4),
+        "progress": _progress(status),
+        "counters": asdict(status.counters),
+    }
+
+
+def _progress(status: MeterStatus) -> Mapping[str, int | None] | None:
+    """How much of the answer being read now has come; `expected` is null while nobody knows."""
+    if not status.heard_bytes:
+        return None
+    return {"heard": status.heard_bytes, "expected": status.expected_bytes or None}
+
+
+def quantity_json(quantity: Quantity) -> Mapping[str, str]:
+    """One name of the vocabulary."""
+    return {
+        "name": quantity.name,
+        "title": quantity.title,
+        "unit": quantity.unit,
+        "kind": quantity.kind,
+        "obis": quantity.obis,
+    }
+
+
+def check_meter(context: ApiContext, name: str) -> None:
+    """Raise Refusal unless a meter has this name."""
+    if name not in context.meters:
+        raise Refusal(404, f'no meter is called "{name}"{did_you_mean(name, context.meters)}')

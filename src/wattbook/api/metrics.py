@@ -1,0 +1,125 @@
+"""/metrics in the OpenMetrics text format, version 1.0."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal
+
+from wattbook.engine.status import Counters, MeterStatus
+from wattbook.model import Reading, quantity
+from wattbook.model.batch import to_ms
+from wattbook.store import BookStatistics
+
+CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+UNIT_NAMES: Mapping[str, str] = {
+    "V": "volts", "A": "amperes", "W": "watts", "var": "vars", "VA": "volt_amperes", "Wh": "watt_hours",
+    "varh": "var_hours", "VAh": "volt_ampere_hours", "Hz": "hertz", "°": "degrees", "°C": "celsius", "%": "percent",
+    "s": "seconds", "1": "",
+}  # fmt: skip
+
+_COUNTER_HELP = {
+    "polls": "Times a meter was asked, or began to speak.",
+    "answers": "Readings made of it.",
+    "timeouts": "Silences.",
+    "garbled": "Damaged answers.",
+    "refused": "Refusals by the device.",
+    "conflicts": "Second, different readings of one instant.",
+}
+
+_BOOK_COUNTERS = {
+    "commits": "Transactions made durable.",
+    "readings": "New readings, durable.",
+    "events": "Events, durable.",
+    "same": "Readings delivered before, with equal values.",
+    "conflicts": "Readings delivered before, with other values; the first stays.",
+    "dropped": "Readings lost because the book could not be written for too long.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric with its samples: (labels, value)."""
+
+    name: str
+    kind: Literal["counter", "gauge", "info"]
+    help: str
+    samples: Sequence[tuple[Mapping[str, str], float]]
+    unit: str = ""
+
+    def lines(self) -> Iterator[str]:
+        yield f"# TYPE {self.name} {self.kind}"
+        if self.unit:
+            yield f"# UNIT {self.name} {self.unit}"
+        yield f"# HELP {self.name} {_escape(self.help)}"
+        suffix = {"counter": "_total", "gauge": "", "info": "_info"}[self.kind]
+        for labels, value in self.samples:
+            shown = ",".join(f'{name}="{_escape(text)}"' for name, text in labels.items())
+            yield f"{self.name}{suffix}{{{shown}}} {value!r}" if shown else f"{self.name}{suffix} {value!r}"
+
+
+def expose(families: Iterable[Family]) -> str:
+    """The whole text, with its end mark."""
+    lines = [line for family in families if family.samples for line in family.lines()]
+    return "\n".join([*lines, "# EOF", ""])
+
+
+def about(version: str, site: str) -> Family:
+    """Which wattbook this is."""
+    return Family("wattbook", "info", "The program.", [({"version": version, "site": site}, 1)])
+
+
+def of_meters(statuses: Sequence[MeterStatus]) -> Iterator[Family]:
+    """Counters and state of every meter."""
+    for counter in fields(Counters):
+        samples = [(_labels(status), getattr(status.counters, counter.name)) for status in statuses]
+        yield Family(f"wattbook_meter_{counter.name}", "counter", _COUNTER_HELP[counter.name], samples)
+    up = [(_labels(status), int(status.state == "present")) for status in statuses]
+    yield Family("wattbook_meter_up", "gauge", "1 while the meter answers.", up)
+    latency = [(_labels(status), status.latency_s) for status in statuses if status.latency_s]
+    yield Family(
+        "wattbook_meter_latency_seconds", "gauge", "Request to complete answer, smoothed.", latency, unit="seconds"
+    )
+    last = [(_labels(status), to_ms(status.last_at) / 1000) for status in statuses if status.last_at]
+    yield Family(
+        "wattbook_meter_last_reading_timestamp_seconds", "gauge", "Instant of the last reading.", last, unit="seconds"
+    )
+
+
+def of_readings(readings: Iterable[Reading], statuses: Sequence[MeterStatus]) -> Iterator[Family]:
+    """The latest values, in base units. A meter that is away gives none: an old value is not the present one."""
+    labels = {status.meter: _labels(status) for status in statuses if status.state != "away"}
+    samples: dict[str, list[tuple[Mapping[str, str], float]]] = {}
+    for reading in readings:
+        if reading.meter in labels:
+            for name, value in reading.values.items():
+                samples.setdefault(name, []).append((labels[reading.meter], value))
+    for name in sorted(samples):
+        about = quantity(name)
+        unit = UNIT_NAMES[about.unit]
+        yield Family(f"wattbook_{name}_{unit}".rstrip("_"), "gauge", about.title, samples[name], unit)
+
+
+def of_book(book: BookStatistics) -> Iterator[Family]:
+    """What the book tells about itself."""
+    for name, help_text in _BOOK_COUNTERS.items():
+        yield Family(f"wattbook_book_{name}", "counter", help_text, [({}, getattr(book, name))])
+    yield Family("wattbook_book_waiting", "gauge", "Entries in memory, not yet durable.", [({}, book.waiting)])
+    yield Family(
+        "wattbook_book_last_commit_seconds",
+        "gauge",
+        "How long the last commit took.",
+        [({}, book.last_commit_s)],
+        unit="seconds",
+    )
+    writable = int(book.gap_since is None)
+    yield Family("wattbook_book_writable", "gauge", "0 while the book cannot be written.", [({}, writable)])
+
+
+def _labels(status: MeterStatus) -> Mapping[str, str]:
+    return {"meter": status.meter, "location": status.location} if status.location else {"meter": status.meter}
+
+
+def _escape(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')

@@ -1,0 +1,125 @@
+"""uvicorn inside the daemon's loop: bound first, stopped within a second."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from wattbook.api.context import ApiContext
+from wattbook.config import parse_listen
+from wattbook.model import ConfigError
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+CONNECTIONS_MAX = 400  # live streams, and requests beside them; each takes a file descriptor
+_BACKLOG = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Where the API listens."""
+
+    host: str
+    port: int
+    ended: asyncio.Future[None]  # done only when serving ended by itself, which is a fault
+
+    @property
+    def url(self) -> str:
+        """The address of the page, for a person on this machine."""
+        any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
+        host = any_address.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+
+
+@contextlib.asynccontextmanager
+async def serving(context: ApiContext) -> AsyncIterator[Served]:
+    """Serve until the block is left. Raises ConfigError when the address cannot be listened on."""
+    host, port = parse_listen(context.config.api.listen)
+    # Bound before the slow imports, so that a taken port is told at once.
+    sockets = bind(host, port)
+    try:
+        app = await asyncio.to_thread(_make_app, context)
+        stopping = asyncio.Event()
+        server = asyncio.create_task(serve(app, sockets, stopping), name="api")
+        changes = asyncio.create_task(context.live.follow_statuses(context.statuses), name="api changes")
+        try:
+            yield Served(host, sockets[0].getsockname()[1], server)
+        finally:
+            changes.cancel()
+            context.live.close()  # streams never end by themselves
+            stopping.set()
+            await server
+    finally:
+        for listener in sockets:
+            listener.close()
+
+
+def _make_app(context: ApiContext) -> ASGIApp:
+    from wattbook.api.app import make_app
+
+    return make_app(context)
+
+
+def bind(host: str, port: int) -> Sequence[socket.socket]:
+    """Listen on every address of a host; port 0 takes a free one. Raises ConfigError in words."""
+    place = f"[api] listen {host}:{port}"
+    sockets: list[socket.socket] = []
+    try:
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        ):
+            listener = socket.socket(family, kind, protocol)
+            sockets.append(listener)
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listener.bind((address[0], sockets[0].getsockname()[1], *address[2:]) if len(sockets) > 1 else address)
+            listener.listen(_BACKLOG)
+    except OSError as error:
+        for listener in sockets:
+            listener.close()
+        raise ConfigError(
+            f"{error.strerror or error}; is another wattbook running? See --listen", place=place
+        ) from error
+    return sockets
+
+
+async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stopping: asyncio.Event) -> None:
+    """Serve on bound sockets until told to stop; then answer what is begun, for at most a second."""
+    import uvicorn
+
+    from wattbook.api.protocol import BoundedProtocol
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield  # the daemon has its own
+
+    server = Server(
+        uvicorn.Config(
+            app,
+            http=BoundedProtocol,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # who asks is who is connected
+            server_header=False,
+            limit_concurrency=CONNECTIONS_MAX,
+            timeout_graceful_shutdown=1,
+        )
+    )
+
+    async def stop() -> None:
+        await stopping.wait()
+        server.should_exit = True
+
+    async with asyncio.TaskGroup() as group:
+        waiting = group.create_task(stop())
+        await server.serve(list(sockets))
+        waiting.cancel()

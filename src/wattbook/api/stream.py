@@ -1,0 +1,58 @@
+"""/api/v1/live: readings and changes as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator
+
+from wattbook.api.answers import compact
+from wattbook.api.context import ApiContext
+from wattbook.api.meters import one_meter
+from wattbook.codecs import reading_json
+from wattbook.engine.live import Changed, Item, Seen, Watcher
+
+KEEP_ALIVE_S = 15.0  # proxies cut connections that are silent for a minute, some for 30 s
+RETRY_MS = 2000  # how long a browser waits before it comes back
+REPLAY_MAX = 1000  # readings after Last-Event-ID; who missed more asks the book
+
+
+async def events(context: ApiContext, meters: Iterable[str] | None, after: str) -> AsyncIterator[bytes]:
+    """Yield events until the client leaves, falls behind, or the daemon stops. `after` is the Last-Event-ID, or ""."""
+    wanted = None if meters is None else frozenset(meters)
+    with context.live.watch(wanted) as watcher:
+        yield f"retry: {RETRY_MS}\n: wattbook\n\n".encode()
+        if after:
+            yield b"".join(await asyncio.to_thread(lambda: list(_missed(context, wanted, after))))
+        async for items in _batches(watcher):
+            yield b"".join(event for item in items for event in _event(context, item)) or b": still here\n\n"
+
+
+async def _batches(watcher: Watcher) -> AsyncIterator[Iterable[Item]]:
+    while True:
+        items = await watcher.take(KEEP_ALIVE_S)
+        if watcher.ended and not items:
+            return
+        yield items
+
+
+def _event(context: ApiContext, item: Item) -> Iterator[bytes]:
+    match item:
+        case Seen(reading, seq) if seq is None:
+            yield b"data: %b\n\n" % reading_json.encode(reading)
+        case Seen(reading, seq):
+            yield b'id: %d\ndata: %b,"seq":%d}\n\n' % (seq, reading_json.encode(reading)[:-1], seq)
+        case Changed(meter):
+            known = one_meter(context, meter)
+            if known is not None:
+                yield b"event: status\ndata: %b\n\n" % compact(known)
+
+
+def _missed(context: ApiContext, meters: frozenset[str] | None, after: str) -> Iterator[bytes]:
+    """What was numbered while the client was away, unless it was away for long."""
+    batch = context.reader.read(after, REPLAY_MAX + 1)
+    if len(batch) > REPLAY_MAX:
+        return
+    for columns in batch.columns:
+        if meters is None or columns.meter in meters:
+            for reading, seq in zip(columns.readings(), columns.seq, strict=True):
+                yield from _event(context, Seen(reading, seq))

@@ -1,0 +1,197 @@
+"""What is on the screens now: the last reading of each meter, and streams of new ones to those who watch.
+
+Lines publish from their threads; watchers read on the event loop. A watcher that falls behind is let go, because the
+next reading of its meter is worth more than a queue of old ones, and everything is in the book anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from wattbook.engine.status import MeterStatus
+from wattbook.model import Reading
+
+WAITING_MAX = 1000  # items a watcher may be behind: half a minute of a full RS-485 line
+WATCHERS_MAX = 100  # a wall of screens; each holds a connection and its queue
+STATUS_EVERY_S = 0.25  # a readout at 300 Bd brings 7 bytes in this time
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A new reading. `seq` is the journal's number, or None when it was shown before its commit."""
+
+    reading: Reading
+    seq: int | None
+
+    @property
+    def meter(self) -> str:
+        return self.reading.meter
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A meter's state or the progress of its readout changed."""
+
+    meter: str
+
+
+Item = Seen | Changed
+
+
+class Watcher:
+    """One open stream. Used on the event loop only."""
+
+    def __init__(self, meters: frozenset[str] | None) -> None:
+        self.ended = ""  # why, in words, once it is over
+        self._meters = meters  # None = all
+        self._items: deque[Item] = deque()
+        self._ready = asyncio.Event()
+
+    async def take(self, timeout_s: float) -> Sequence[Item]:
+        """Wait for something and return all there is; nothing after the time-out or when the stream has ended."""
+        if not self._ready.is_set() and not self.ended:
+            try:
+                await asyncio.wait_for(self._ready.wait(), timeout_s)
+            except TimeoutError:
+                return ()
+        items = tuple(self._items)
+        self._items.clear()
+        self._ready.clear()
+        return items
+
+    def offer(self, items: Iterable[Item]) -> None:
+        """Queue what this watcher asked for; end the stream when it does not keep up."""
+        if self.ended:
+            return
+        self._items += [item for item in items if self._meters is None or item.meter in self._meters]
+        if len(self._items) > WAITING_MAX:
+            self._items.clear()
+            self.end(f"more than {WAITING_MAX} readings behind")
+        elif self._items:
+            self._ready.set()
+
+    def end(self, why: str) -> None:
+        """Let the stream finish what is queued and stop."""
+        self.ended = why
+        self._ready.set()
+
+
+class Live:
+    """The last reading of each meter, and the watchers."""
+
+    def __init__(self) -> None:
+        self._latest: dict[tuple[str, str], Reading] = {}  # (site, meter) -> reading
+        self._lock = threading.Lock()
+        self._pending: list[Item] = []
+        self._watchers: set[Watcher] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._watched = asyncio.Event()
+        self._closed = ""
+
+    def seed(self, readings: Iterable[Reading]) -> None:
+        """Take the last readings of the book, at the start."""
+        with self._lock:
+            for reading in readings:
+                self._latest.setdefault((reading.site, reading.meter), reading)
+
+    def publish(self, reading: Reading, seq: int | None = None) -> None:
+        """Show a reading just measured. From any thread; it is the latest even when the clock was stepped back."""
+        with self._lock:
+            self._latest[reading.site, reading.meter] = reading
+            self._show([Seen(reading, seq)])
+
+    def publish_kept(self, readings: Sequence[Reading], seqs: Sequence[int]) -> None:
+        """Show what was sent to us and is in the book. From any thread.
+
+        Only the newest of each meter, and only if it is newer than the last: the rest is history, not live.
+        """
+        with self._lock:
+            newest: dict[tuple[str, str], Seen] = {}
+            for reading, seq in zip(readings, seqs, strict=True):
+                key = (reading.site, reading.meter)
+                last = self._latest.get(key)
+                if last is None or reading.at > last.at:
+                    self._latest[key] = reading
+                    newest[key] = Seen(reading, seq)
+            self._show(newest.values())
+
+    def latest(self) -> list[Reading]:
+        """The last reading of each meter."""
+        with self._lock:
+            return list(self._latest.values())
+
+    def _show(self, items: Iterable[Item]) -> None:
+        """Hand items to the loop, one wake-up for as many as gather until it runs. Needs the lock."""
+        if not self._watchers or self._loop is None:
+            return
+        first = not self._pending
+        self._pending += items
+        # A stalled loop must not gather without end; the watchers are let go when it runs again.
+        del self._pending[: -(WAITING_MAX + 1)]
+        if first and self._pending:
+            self._loop.call_soon_threadsafe(self._hand_out)
+
+    def _hand_out(self) -> None:
+        with self._lock:
+            items, self._pending = self._pending, []
+            watchers = tuple(self._watchers)
+        for watcher in watchers:
+            watcher.offer(items)
+
+    @property
+    def full(self) -> bool:
+        """Whether `WATCHERS_MAX` streams are open; the next must be refused."""
+        return len(self._watchers) >= WATCHERS_MAX
+
+    @contextmanager
+    def watch(self, meters: Iterable[str] | None = None) -> Iterator[Watcher]:
+        """Open a stream of readings and changes, of these meters or all.
+
+        On the event loop only; who opens one asks `full` first.
+        """
+        watcher = Watcher(None if meters is None else frozenset(meters))
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
+            self._watchers.add(watcher)
+            if self._closed:
+                watcher.end(self._closed)
+        self._watched.set()
+        try:
+            yield watcher
+        finally:
+            with self._lock:
+                self._watchers.discard(watcher)
+                if not self._watchers:
+                    self._watched.clear()
+
+    def close(self, why: str = "wattbook is stopping") -> None:
+        """End every stream, now and from now on. On the event loop only."""
+        with self._lock:
+            self._closed = why
+            watchers = tuple(self._watchers)
+        for watcher in watchers:
+            watcher.end(why)
+
+    async def follow_statuses(
+        self, statuses: Callable[[], Sequence[MeterStatus]], *, every_s: float = STATUS_EVERY_S
+    ) -> None:
+        """Show changes of state and progress as long as somebody watches. Runs until cancelled."""
+        known: dict[str, tuple[object, ...]] = {}
+        while True:
+            await self._watched.wait()
+            now = {status.meter: _visible(status) for status in statuses()}
+            changed = [Changed(meter) for meter, visible in now.items() if known.get(meter, visible) != visible]
+            known = now
+            with self._lock:
+                self._show(changed)
+            await asyncio.sleep(every_s)
+
+
+def _visible(status: MeterStatus) -> tuple[object, ...]:
+    """What a card on the page shows beside the readings."""
+    return (status.state, status.reason, status.since, status.heard_bytes, status.expected_bytes)

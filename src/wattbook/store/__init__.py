@@ -1,1 +1,20 @@
 """The book: one SQLite file with the journal, history and positions."""
+
+from wattbook.store.book import Book
+from wattbook.store.history import Point
+from wattbook.store.journal import Journal, Position, Positions
+from wattbook.store.reader import BookReader, UnknownMeter
+from wattbook.store.statistics import BookStatistics
+from wattbook.store.steps import Step
+
+__all__ = [
+    "Book",
+    "BookReader",
+    "BookStatistics",
+    "Journal",
+    "Point",
+    "Position",
+    "Positions",
+    "Step",
+    "UnknownMeter",
+]

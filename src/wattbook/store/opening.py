@@ -1,0 +1,137 @@
+"""Open the file of a book for writing: make it, migrate it, or repair it; start is refused for nothing but words."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from wattbook.model import BookError
+from wattbook.store.connection import Connect
+from wattbook.store.journal import Position
+from wattbook.store.repair import damage, salvage
+from wattbook.store.schema import APPLICATION_ID, MIGRATIONS, TABLES, VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open book and what had to be done for it."""
+
+    connection: sqlite3.Connection
+    lineage: str
+    seq_next: int
+    positions: dict[str, Position]
+    messages: list[str] = field(default_factory=list)
+
+
+def open_file(
+    path: Path, connect: Connect, *, crashed: bool, now: datetime, migrations: Mapping[int, str] = MIGRATIONS
+) -> Opened:
+    """Open the book at `path`, which the caller has locked. `crashed`: the last writer did not close it in order."""
+    messages: list[str] = []
+    found = _damage(path, connect, crashed=crashed)
+    if found:
+        messages.append(salvage(path, connect, create, reason=found, now=now))
+    connection = _connected(path, connect)
+    try:
+        _prepare(connection, path, migrations, messages, now)
+        lineage, seq_next = connection.execute("SELECT lineage, seq_next FROM book").fetchone()
+        stored = connection.execute("SELECT follower, after, bookmark FROM position").fetchall()
+    except BaseException:
+        connection.close()
+        raise
+    positions = {follower: Position(after, bookmark) for follower, after, bookmark in stored}
+    return Opened(connection, lineage, seq_next, positions, messages)
+
+
+def create(connection: sqlite3.Connection, lineage: str = "", seq_next: int = 1) -> None:
+    """Make the tables of a new book."""
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in TABLES.split(";\n"):
+        if statement.strip():
+            connection.execute(statement)
+    connection.execute(
+        "INSERT INTO book (id, lineage, seq_next) VALUES (1, ?, ?)", (lineage or secrets.token_hex(8), seq_next)
+    )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def check_version(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the book's version, 0 = an empty file. Raises BookError when it is no book or a newer one."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if not tables:
+        return 0
+    if application != APPLICATION_ID:
+        raise BookError(f"{path}: this is another program's database, not a book; name another file")
+    if version > VERSION:
+        raise BookError(
+            f"{path}: the book is of version {version} and this wattbook knows {VERSION}; use a newer wattbook"
+        )
+    return int(version)
+
+
+def _damage(path: Path, connect: Connect, *, crashed: bool) -> str:
+    """Why the file cannot be used as it is; "" = it can."""
+    if not path.exists() or not path.stat().st_size:
+        return ""
+    try:
+        connection = connect(path)
+        try:
+            check_version(connection, path)
+            return damage(connection) if crashed else ""
+        finally:
+            connection.close()
+    except sqlite3.OperationalError as error:
+        raise _cannot_open(path, error) from error
+    except sqlite3.DatabaseError as error:
+        return str(error)
+
+
+def _connected(path: Path, connect: Connect) -> sqlite3.Connection:
+    try:
+        return connect(path)
+    except sqlite3.DatabaseError as error:
+        raise _cannot_open(path, error) from error
+
+
+def _cannot_open(path: Path, error: sqlite3.Error) -> BookError:
+    return BookError(f"{path}: the book cannot be opened: {error}; look at the disk and the rights", retry=True)
+
+
+def _prepare(
+    connection: sqlite3.Connection, path: Path, migrations: Mapping[int, str], messages: list[str], now: datetime
+) -> None:
+    version = check_version(connection, path)
+    if version == 0:
+        create(connection)
+    elif version < VERSION:
+        copy = path.with_name(f"{path.name}.version-{version}-{instant_name(now)}")
+        connection.execute("VACUUM INTO ?", (str(copy),))
+        for each in range(version, VERSION):
+            _migrate(connection, migrations[each], each + 1)
+        messages.append(f"the book was of version {version} and is now of version {VERSION}; {copy.name} is as it was")
+
+
+def _migrate(connection: sqlite3.Connection, script: str, version: int) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        for statement in script.split(";\n"):
+            if statement.strip():
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {version}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def instant_name(now: datetime) -> str:
+    """An instant as a part of a file's name."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"

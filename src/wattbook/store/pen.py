@@ -1,0 +1,259 @@
+"""Readings and events -> rows of one open transaction: identities, numbers, shapes."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from wattbook.model import BookError, Event, Kept, Quality, Reading
+from wattbook.model.batch import QUALITY_CODES, to_ms
+from wattbook.store.journal import Position
+from wattbook.store.packing import Packer, Shape, decode_cells, divisors, parse_shape, shape_text
+from wattbook.store.rows import cell_values
+
+GRAIN_MS = 10  # instants are kept to 10 ms
+_TAKEN_MAX = 1000  # neighbours looked at for a free instant: 10 s of a line that polls without a pause
+_ROWS_HELD_MAX = 1000  # rows handed to SQLite at once: enough to spread the cost of a call, few to hold twice
+
+_GOOD = QUALITY_CODES[Quality.GOOD]
+_encode_doubt = msgspec.msgpack.Encoder().encode
+
+_INSERT = "INSERT INTO hot (seq, meter, at, shape, quality, doubt, cells) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_Row = tuple[int, int, int, int, int, bytes | None, bytes]
+_Body = tuple[int, int, bytes | None, bytes]  # shape, quality, doubt, cells
+
+
+@dataclass(slots=True)
+class _Meter:
+    id: int
+    packer: Packer
+    last_ms: int  # nothing of this meter is later, so a later reading cannot be a double
+
+
+class Pen:
+    """Writes into the transaction its caller opened. After a rollback the caller must call `forget`."""
+
+    def __init__(self, connection: sqlite3.Connection, *, site: str, seq_next: int) -> None:
+        self._connection = connection
+        self._site = site
+        self.seq_next = seq_next
+        self._seq_opened = seq_next
+        self._meters: dict[tuple[str, str], _Meter] = {}
+        self._shape_ids: dict[Shape, int] = {}
+        self._shapes: dict[int, Shape] = {}
+        self._rows: list[_Row] = []
+
+    def forget(self) -> None:
+        """Drop what a rolled-back transaction may have taught. Numbers go on: none is ever used twice."""
+        self._meters.clear()
+        self._shape_ids.clear()
+        self._shapes.clear()
+        self._rows.clear()
+
+    def append(self, readings: Sequence[Reading], *, fresh: bool) -> Kept:
+        """Write readings; `fresh` ones are never doubles and move to a free instant.
+
+        Raises BookError before anything is written when one of them cannot be.
+        """
+        bodies = [self._body(reading) for reading in readings]
+        seqs: list[int] = []
+        late: list[int] = []  # places of readings that are not later than all of their meter
+        seq = self.seq_next
+        for (meter, body), reading in zip(bodies, readings, strict=True):
+            at_ms = _to_ms(reading.at)
+            if at_ms > meter.last_ms:
+                meter.last_ms = at_ms
+                self._rows.append((seq, meter.id, at_ms, *body))
+                seqs.append(seq)
+                seq += 1
+            else:
+                late.append(len(seqs))
+                seqs.append(0)
+        self.seq_next = seq
+        if len(self._rows) >= _ROWS_HELD_MAX:
+            self.flush()
+        if not late:
+            return Kept(tuple(seqs), new=len(seqs))
+        return self._append_late(readings, bodies, late, seqs, fresh=fresh)
+
+    def _append_late(
+        self,
+        readings: Sequence[Reading],
+        bodies: Sequence[tuple[_Meter, _Body]],
+        late: Sequence[int],
+        seqs: list[int],
+        *,
+        fresh: bool,
+    ) -> Kept:
+        self.flush()  # so that the table knows the rows before these
+        same = conflicts = 0
+        for place in late:
+            meter, body = bodies[place]
+            at_ms = _to_ms(readings[place].at)
+            if fresh:
+                at_ms = self._free_instant(meter, at_ms)
+                meter.last_ms = max(meter.last_ms, at_ms)
+            elif found := self._find(meter.id, at_ms):
+                seqs[place] = found[0]
+                if found[1] == readings[place].values:
+                    same += 1
+                else:
+                    conflicts += 1
+                continue
+            seqs[place] = self._next_seq()
+            self._connection.execute(_INSERT, (seqs[place], meter.id, at_ms, *body))
+        return Kept(tuple(seqs), new=len(seqs) - same - conflicts, same=same, conflicts=conflicts)
+
+    def append_event(self, event: Event) -> int:
+        """Write an event; return its number."""
+        seq = self._next_seq()
+        body = msgspec.json.encode(dict(event.body)).decode()
+        self._connection.execute(
+            "INSERT INTO event (seq, at, kind, subject, actor, body) VALUES (?, ?, ?, ?, ?, ?)",
+            (seq, to_ms(event.at), event.kind, event.subject, event.actor, body),
+        )
+        return seq
+
+    def redate(self, *, before: datetime, by: timedelta, at: datetime) -> int:
+        """Move this run's readings older than `before` by `by`, with new numbers; return how many.
+
+        The event "book.redated" keeps what undoes it: the new numbers `first`..`last` in the old order, the step,
+        and the old instants of those that had to give way to another reading.
+        """
+        self.flush()
+        rows = self._connection.execute(
+            "SELECT seq, meter, at FROM hot WHERE seq >= ? AND at < ? ORDER BY seq", (self._seq_opened, to_ms(before))
+        ).fetchall()
+        if not rows:
+            return 0
+        step_ms = by // timedelta(milliseconds=1)
+        gave_way: dict[str, int] = {}
+        first = self.seq_next
+        for old_seq, meter_id, old_ms in rows:
+            seq = self._next_seq()
+            new_ms = self._free_instant_of(meter_id, old_ms + step_ms)
+            if new_ms != old_ms + step_ms:
+                gave_way[str(seq)] = old_ms
+            self._connection.execute("UPDATE hot SET seq = ?, at = ? WHERE seq = ?", (seq, new_ms, old_seq))
+        body = {"by_ms": step_ms, "first": first, "last": self.seq_next - 1, "gave_way": gave_way}
+        self.append_event(Event("book.redated", "", at, body))
+        self._meters.clear()  # their latest instants have moved
+        return len(rows)
+
+    def acknowledge(self, positions: Mapping[str, Position]) -> None:
+        """Write followers' positions."""
+        self._connection.executemany(
+            "INSERT INTO position (follower, after, bookmark) VALUES (?, ?, ?)"
+            " ON CONFLICT (follower) DO UPDATE SET after = excluded.after, bookmark = excluded.bookmark",
+            [(follower, position.after, position.bookmark) for follower, position in positions.items()],
+        )
+
+    def finish(self) -> None:
+        """Write what is still held, and the next number, before the commit."""
+        self.flush()
+        self._connection.execute("UPDATE book SET seq_next = ?", (self.seq_next,))
+
+    def flush(self) -> None:
+        """Hand the rows held to SQLite."""
+        if self._rows:
+            self._connection.executemany(_INSERT, self._rows)
+            self._rows.clear()
+
+    def _next_seq(self) -> int:
+        self.seq_next += 1
+        return self.seq_next - 1
+
+    def _body(self, reading: Reading) -> tuple[_Meter, _Body]:
+        meter = self._meters.get((reading.site, reading.meter)) or self._learn_meter(reading)
+        try:
+            form, cells = meter.packer.pack(reading.values)
+        except BookError as error:
+            raise BookError(f"{reading.meter}: {error}") from error
+        shape_id = form.shape_id
+        if not shape_id:
+            shape_id = form.shape_id = self._shape_id(form.shape)
+        if reading.doubt:
+            return meter, (shape_id, QUALITY_CODES[reading.quality], _doubt(reading), cells)
+        return meter, (
+            shape_id,
+            _GOOD if reading.quality is Quality.GOOD else QUALITY_CODES[reading.quality],
+            None,
+            cells,
+        )
+
+    def _learn_meter(self, reading: Reading) -> _Meter:
+        """The book's entry of this meter, made when it is new, with its last instant and shape."""
+        if reading.site and reading.site == self._site:
+            own = self._learn_meter(Reading(reading.meter, reading.at, {}))
+            self._meters[(reading.site, reading.meter)] = own
+            return own
+        if known := self._meters.get((reading.site, reading.meter)):
+            return known
+        identity = (reading.site, reading.meter)
+        self._connection.execute("INSERT INTO meter (site, name) VALUES (?, ?) ON CONFLICT DO NOTHING", identity)
+        (meter_id,) = self._connection.execute("SELECT id FROM meter WHERE site = ? AND name = ?", identity).fetchone()
+        last = self._connection.execute(
+            "SELECT at, shape FROM hot WHERE meter = ? ORDER BY at DESC LIMIT 1", (meter_id,)
+        ).fetchone()
+        meter = (
+            _Meter(meter_id, Packer(self._shape(last[1])), last[0]) if last else _Meter(meter_id, Packer(), -(2**62))
+        )
+        self._meters[identity] = meter
+        return meter
+
+    def _shape_id(self, shape: Shape) -> int:
+        if found := self._shape_ids.get(shape):
+            return found
+        text = shape_text(shape)
+        self._connection.execute("INSERT INTO shape (cells) VALUES (?) ON CONFLICT DO NOTHING", (text,))
+        (shape_id,) = self._connection.execute("SELECT id FROM shape WHERE cells = ?", (text,)).fetchone()
+        self._shape_ids[shape] = shape_id
+        return int(shape_id)
+
+    def _shape(self, shape_id: int) -> Shape:
+        if shape_id not in self._shapes:
+            (text,) = self._connection.execute("SELECT cells FROM shape WHERE id = ?", (shape_id,)).fetchone()
+            self._shapes[shape_id] = parse_shape(text)
+        return self._shapes[shape_id]
+
+    def _find(self, meter_id: int, at_ms: int) -> tuple[int, Mapping[str, float]] | None:
+        """The number and values of the reading that has this identity."""
+        row = self._connection.execute(
+            "SELECT seq, shape, cells FROM hot WHERE meter = ? AND at = ?", (meter_id, at_ms)
+        ).fetchone()
+        if row is None:
+            return None
+        shape = self._shape(row[1])
+        return row[0], dict(cell_values(shape, divisors(shape), decode_cells(row[2])))
+
+    def _free_instant(self, meter: _Meter, at_ms: int) -> int:
+        return at_ms if at_ms > meter.last_ms else self._free_instant_of(meter.id, at_ms)
+
+    def _free_instant_of(self, meter_id: int, at_ms: int) -> int:
+        """The first of at_ms, at_ms + 10 ms, … that no reading of the meter has."""
+        taken: Sequence[Any] = self._connection.execute(
+            "SELECT at FROM hot WHERE meter = ? AND at >= ? ORDER BY at LIMIT ?", (meter_id, at_ms, _TAKEN_MAX)
+        ).fetchall()
+        instants = {row[0] for row in taken}
+        for candidate_ms in range(at_ms, at_ms + GRAIN_MS * _TAKEN_MAX, GRAIN_MS):
+            if candidate_ms not in instants:
+                return candidate_ms
+        (last_ms,) = self._connection.execute("SELECT max(at) FROM hot WHERE meter = ?", (meter_id,)).fetchone()
+        return int(last_ms) + GRAIN_MS
+
+
+def _doubt(reading: Reading) -> bytes | None:
+    places = {
+        place: QUALITY_CODES[reading.doubt[name]] for place, name in enumerate(reading.values) if name in reading.doubt
+    }
+    return _encode_doubt(places) if places else None
+
+
+def _to_ms(at: datetime) -> int:
+    # 0.2 µs, against 0.6 µs of dividing a timedelta; the added half microsecond outweighs the float's error.
+    return int(at.timestamp() * 1000 + 0.0005) if at.tzinfo is UTC else to_ms(at)

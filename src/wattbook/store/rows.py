@@ -1,0 +1,229 @@
+"""Rows of the book -> columns and points: the one place where what is stored becomes readings again.
+
+Everything that reads (the journal, the latest values, history) comes through here, so sealed frames are served
+together with hot rows from here too, and nobody above can tell which.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from wattbook.model import BookError, Columns, Event, Reading
+from wattbook.model.batch import ABSENT, NO_DOUBT, QUALITY_OF, from_ms
+from wattbook.store.packing import Shape, decode_cells, divisors, parse_shape
+
+_decode_doubt = msgspec.msgpack.Decoder(dict[int, int]).decode
+_decode_body = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One value of one quantity."""
+
+    at_ms: int
+    value: float
+    quality: int  # QUALITY_CODES
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the numbers in rows stand for. Shapes and meters are only ever added, so it may be kept."""
+
+    shapes: dict[int, tuple[Shape, tuple[int | None, ...]]]
+    meters: dict[int, tuple[str, str]]  # id -> site, name
+
+    @classmethod
+    def none(cls) -> Names:
+        return cls({}, {})
+
+    def shape(self, connection: sqlite3.Connection, shape_id: int) -> tuple[Shape, tuple[int | None, ...]]:
+        """The shape and the divisors of its cells."""
+        known = self.shapes.get(shape_id)
+        if known is None:
+            shape = parse_shape(_one(connection, "SELECT cells FROM shape WHERE id = ?", shape_id)[0])
+            known = self.shapes[shape_id] = shape, divisors(shape)
+        return known
+
+    def meter(self, connection: sqlite3.Connection, meter_id: int) -> tuple[str, str]:
+        """The site and name of a meter."""
+        known = self.meters.get(meter_id)
+        if known is None:
+            site, name = _one(connection, "SELECT site, name FROM meter WHERE id = ?", meter_id)
+            known = self.meters[meter_id] = site, name
+        return known
+
+
+def _one(connection: sqlite3.Connection, query: str, row_id: int) -> Sequence[Any]:
+    row = connection.execute(query, (row_id,)).fetchone()
+    if row is None:
+        raise BookError(
+            f"the book is damaged: nothing is numbered {row_id} where {query.split('FROM ')[1][:5]} says so"
+        )
+    return tuple(row)
+
+
+def cell_values(
+    shape: Shape, divided_by: Sequence[int | None], cells: Sequence[int | float]
+) -> Iterator[tuple[str, float]]:
+    """Yield (quantity, value)."""
+    for (name, _), divisor, cell in zip(shape, divided_by, cells, strict=True):
+        yield name, cell if divisor is None else cell / divisor
+
+
+def entries_after(
+    connection: sqlite3.Connection, names: Names, seq: int, limit: int
+) -> tuple[tuple[Columns, ...], tuple[Event, ...], int]:
+    """The next `limit` readings and events after a number, and the last number among them."""
+    rows = connection.execute(
+        "SELECT seq, meter, at, shape, quality, doubt, cells FROM hot WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+    ).fetchall()
+    events = connection.execute(
+        "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
+    ).fetchall()
+    if len(rows) + len(events) > limit:
+        last = sorted([row[0] for row in rows] + [row[0] for row in events])[limit - 1]
+        rows = [row for row in rows if row[0] <= last]
+        events = [row for row in events if row[0] <= last]
+    gathered: dict[int, _Gathered] = {}
+    for row_seq, meter_id, at_ms, shape_id, quality, doubt, cells in rows:
+        gathering = gathered.get(meter_id)
+        if gathering is None:
+            gathering = gathered[meter_id] = _Gathered(*names.meter(connection, meter_id))
+        gathering.add(row_seq, at_ms, quality, doubt, names.shape(connection, shape_id), cells)
+    upto = max(rows[-1][0] if rows else seq, events[-1][0] if events else seq)
+    return tuple(each.columns() for each in gathered.values()), tuple(map(_event, events)), upto
+
+
+def _event(row: Sequence[Any]) -> Event:
+    seq, at_ms, kind, subject, actor, body = row
+    return Event(kind, subject, from_ms(at_ms), _decode_body(body), actor, seq)
+
+
+def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int) -> Reading | None:
+    """The meter's latest reading; None = it has none."""
+    row = connection.execute(
+        "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? ORDER BY at DESC LIMIT 1", (meter_id,)
+    ).fetchone()
+    if row is None:
+        return None
+    at_ms, shape_id, quality, doubt, cells = row
+    shape, divided_by = names.shape(connection, shape_id)
+    site, name = names.meter(connection, meter_id)
+    return Reading(
+        meter=name,
+        at=from_ms(at_ms),
+        values=dict(cell_values(shape, divided_by, decode_cells(cells))),
+        quality=QUALITY_OF[quality],
+        doubt={shape[place][0]: QUALITY_OF[code] for place, code in _decode_doubt(doubt).items()} if doubt else {},
+        site=site,
+    )
+
+
+def samples_between(
+    connection: sqlite3.Connection, names: Names, meter_id: int, quantity: str, from_ms: int, to_ms: int, limit: int
+) -> tuple[list[Sample], int | None]:
+    """The samples of up to `limit` readings from `from_ms` before `to_ms`, and where to go on; None = at the end."""
+    rows = connection.execute(
+        "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at >= ? AND at < ? ORDER BY at LIMIT ?",
+        (meter_id, from_ms, to_ms, limit),
+    ).fetchall()
+    return list(_samples(connection, names, quantity, rows)), rows[-1][0] + 1 if len(rows) == limit else None
+
+
+def samples_beside(
+    connection: sqlite3.Connection,
+    names: Names,
+    meter_id: int,
+    quantity: str,
+    at_ms: int,
+    *,
+    before: bool,
+    count: int,
+    looked_at_max: int,
+) -> list[Sample]:
+    """Up to `count` samples just before `at_ms`, or from it on; in order of time.
+
+    Readings without the quantity are passed over, `looked_at_max` of them at most.
+    """
+    side = "at < ? ORDER BY at DESC" if before else "at >= ? ORDER BY at"
+    cursor = connection.execute(
+        f"SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND {side} LIMIT ?",  # noqa: S608 - two constants
+        (meter_id, at_ms, looked_at_max),
+    )
+    found = []
+    for sample in _samples(connection, names, quantity, cursor):
+        found.append(sample)
+        if len(found) == count:
+            break
+    return found[::-1] if before else found
+
+
+def _samples(connection: sqlite3.Connection, names: Names, quantity: str, rows: Any) -> Iterator[Sample]:
+    places: dict[int, tuple[int, int | None]] = {}  # shape -> place of the quantity, -1 = not in it; divisor
+    for at_ms, shape_id, quality, doubt, cells in rows:
+        known = places.get(shape_id)
+        if known is None:
+            known = places[shape_id] = _place(*names.shape(connection, shape_id), quantity)
+        place, divisor = known
+        if place >= 0:
+            cell = decode_cells(cells)[place]
+            code = _decode_doubt(doubt).get(place, quality) if doubt else quality
+            yield Sample(at_ms, cell if divisor is None else cell / divisor, code)
+
+
+def _place(shape: Shape, divided_by: Sequence[int | None], quantity: str) -> tuple[int, int | None]:
+    for place, (name, _) in enumerate(shape):
+        if name == quantity:
+            return place, divided_by[place]
+    return -1, None
+
+
+class _Gathered:
+    """Rows of one meter growing into columns."""
+
+    def __init__(self, site: str, meter: str) -> None:
+        self._site, self._meter = site, meter
+        self._at_ms, self._seq, self._quality = array("q"), array("q"), array("B")
+        self._values: dict[str, array[float]] = {}
+        self._doubt: dict[str, array[int]] = {}
+
+    def add(
+        self,
+        seq: int,
+        at_ms: int,
+        quality: int,
+        doubt: bytes | None,
+        shaped: tuple[Shape, tuple[int | None, ...]],
+        cells: bytes,
+    ) -> None:
+        shape, divided_by = shaped
+        row = len(self._seq)
+        for name, value in cell_values(shape, divided_by, decode_cells(cells)):
+            column = self._values.get(name)
+            if column is None:
+                column = self._values[name] = array("d")
+            if len(column) < row:  # earlier rows lacked it
+                column.extend([ABSENT] * (row - len(column)))
+            column.append(value)
+        if doubt:
+            for place, code in _decode_doubt(doubt).items():
+                codes = self._doubt.setdefault(shape[place][0], array("B"))
+                codes.extend([NO_DOUBT] * (row - len(codes)))
+                codes.append(code)
+        self._seq.append(seq)
+        self._at_ms.append(at_ms)
+        self._quality.append(quality)
+
+    def columns(self) -> Columns:
+        rows = len(self._seq)
+        for column in self._values.values():
+            column.extend([ABSENT] * (rows - len(column)))
+        for codes in self._doubt.values():
+            codes.extend([NO_DOUBT] * (rows - len(codes)))
+        return Columns(self._site, self._meter, self._at_ms, self._seq, self._values, self._quality, self._doubt)

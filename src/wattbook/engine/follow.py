@@ -1,0 +1,136 @@
+"""Follow the journal: the one mechanism for buffering, retry and catching up (design, rules 1 and 3).
+
+A follower is given batches in order, from its own position, again and again until it takes them. One that is away for
+a month is a position that lags, not a queue that overflows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from wattbook.model import Batch, WattbookError
+from wattbook.store import Journal, Position, Positions
+
+BATCH_MAX = 5_000  # readings and events at once: some 25 ms of reading, 3 MB
+_BACKOFF_FIRST_S = 1.0
+_BACKOFF_MAX_S = 60.0  # a system that was away for days is noticed within a minute
+
+_log = logging.getLogger("wattbook.follow")
+
+
+class Follower(Protocol):
+    """Whatever acts on the journal: a sink, the alerts, the ledger, the centre."""
+
+    @property
+    def name(self) -> str:
+        """The name its position is kept under."""
+        ...
+
+    async def take(self, batch: Batch, bookmark: str) -> str:
+        """Give the batch its effect and return the bookmark to keep with the position.
+
+        The same batch may come again after a crash. Raises a WattbookError with `retry` to get it again later.
+        """
+        ...
+
+
+@dataclass(slots=True)
+class Following:
+    """How a follower fares, for the page and /metrics. Written by `follow` alone."""
+
+    follower: str
+    state: Literal["starting", "reading", "waiting", "away"] = "starting"
+    reason: str = ""  # why it is away, in words
+    after: str = ""
+    entries: int = 0  # taken since the start
+    retries: int = 0
+
+
+async def follow(
+    journal: Journal,
+    follower: Follower,
+    *,
+    positions: Positions | None = None,
+    status: Following | None = None,
+    batch_max: int = BATCH_MAX,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> None:
+    """Give a follower everything after its position, then whatever is committed, until cancelled.
+
+    `positions` is where its position is stored when not in the journal. An error without `retry` ends it.
+    """
+    positions = positions or journal
+    status = status or Following(follower.name)
+    here = await asyncio.to_thread(positions.position, follower.name) or Position("")
+    status.after = here.after
+    bell = _Bell(asyncio.get_running_loop())
+    end = journal.on_commit(bell.ring)
+    try:
+        while True:
+            bell.silence()  # before reading: a commit from here on rings it again
+            status.state = "reading"
+            batch = await asyncio.to_thread(journal.read, here.after, batch_max)
+            if not len(batch):
+                status.state = "waiting"
+                await bell.rung()
+                continue
+            bookmark = await _take(follower, batch, here.bookmark, status, sleep)
+            here = Position(batch.upto, bookmark)
+            await asyncio.to_thread(positions.acknowledge, follower.name, here.after, here.bookmark)
+            status.after = here.after
+            status.entries += len(batch)
+    finally:
+        end()
+
+
+async def _take(
+    follower: Follower,
+    batch: Batch,
+    bookmark: str,
+    status: Following,
+    sleep: Callable[[float], Awaitable[None]],
+) -> str:
+    """Offer the batch until it is taken, waiting longer each time."""
+    backoff_s = _BACKOFF_FIRST_S
+    while True:
+        try:
+            bookmark = await follower.take(batch, bookmark)
+        except WattbookError as error:
+            if not error.retry:
+                raise
+            if status.state != "away":
+                _log.warning("%s is away: %s", follower.name, error)
+            status.state, status.reason = "away", str(error)
+            status.retries += 1
+        else:
+            if status.state == "away":
+                _log.warning("%s is back", follower.name)
+                status.state, status.reason = "reading", ""
+            return bookmark
+        await sleep(backoff_s)
+        backoff_s = min(2 * backoff_s, _BACKOFF_MAX_S)
+
+
+class _Bell:
+    """Wakes a waiting coroutine from any thread, at most once for many rings."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._event = asyncio.Event()
+        self._ringing = False
+
+    def ring(self) -> None:
+        if not self._ringing and not self._loop.is_closed():
+            self._ringing = True
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    def silence(self) -> None:
+        self._event.clear()
+        self._ringing = False
+
+    async def rung(self) -> None:
+        await self._event.wait()

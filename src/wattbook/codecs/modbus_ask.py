@@ -1,0 +1,229 @@
+"""Asking a Modbus slave, as conversations: over a serial line (`Rtu`) or TCP (`Tcp`).
+
+    words = yield from read(Rtu(), unit=4, function=4, address=0, count=9, timeout_s=0.5)
+
+All raise Unreachable (silence), Garbled (a check failed) or Refused (an exception of the slave, with its code).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from wattbook.codecs.conversation import Conversation, Receive, Send
+from wattbook.codecs.modbus import (
+    BROADCAST,
+    ERROR_BIT,
+    EXCEPTION_SIZE,
+    EXCEPTION_WORDS,
+    READ_INPUT,
+    REPORT_ID,
+    WRITE_MANY,
+    WRITE_ONE,
+    Request,
+    Response,
+    crc16,
+    parse_response_pdu,
+    request_pdu,
+    response_pdu_size,
+    rtu_frame,
+    tcp_frame,
+)
+from wattbook.model.errors import Garbled, Refused, Unreachable
+
+_LEAD_IN_MAX = 3  # bytes: a glitch when the sender of an RS-485 line switches on, seldom more than one
+_GAP_S = 0.1  # from byte to byte: USB adapters hold bytes for 16 ms, a busy machine for more
+_RTU_SIZE_MAX = 1024  # an echo, a lead-in and the largest frame (256) four times over
+_TCP_SIZE_MAX = 16_384  # late answers (260 each) of a gateway that was stuck for a minute
+_TCP_LENGTHS = (3, 254)  # of what follows the length: unit, function and at least a byte, up to the largest PDU
+
+
+class Framing(Protocol):
+    """How a PDU travels. One per line; it remembers what that line taught."""
+
+    def exchange(self, request: Request, timeout_s: float) -> Conversation[Response]:
+        """Ask and return the slave's answer, which is not an exception."""
+        ...
+
+    def reset(self) -> None:
+        """Forget what the present connection taught: it is a new one."""
+        ...
+
+
+class Rtu:
+    """Frames on a serial line, or on a TCP connection to a serial server."""
+
+    def __init__(self) -> None:
+        self.echoes = False  # the adapter gives back what it sends; learnt from the first read
+
+    def exchange(self, request: Request, timeout_s: float) -> Conversation[Response]:
+        """Ask and return the slave's answer, which is not an exception."""
+        frame = rtu_frame(request.unit, request_pdu(request))
+        yield Send(frame)
+        # The answer to a single write looks like its echo: whether to wait for a second one was learnt from reads.
+        skip = frame if self.echoes or request.function != WRITE_ONE else b""
+        heard = yield Receive(_rtu_missing(request, skip), timeout_s, _GAP_S, _RTU_SIZE_MAX)
+        if skip and heard.startswith(skip):
+            self.echoes = True
+            heard = heard[len(skip) :]
+        return _answered(request, _open_rtu(request, heard))
+
+    def reset(self) -> None:
+        """Forget what the adapter taught: it may be another one."""
+        self.echoes = False
+
+
+def _rtu_missing(request: Request, echo: bytes) -> Callable[[bytes], int]:
+    """What an answer still lacks. An exception, or bytes that cannot become the answer, end early."""
+
+    def missing(heard: bytes) -> int:
+        if echo and len(heard) > 2 and echo.startswith(heard):
+            return len(echo) - len(heard) + EXCEPTION_SIZE
+        if echo and heard.startswith(echo):
+            heard = heard[len(echo) :]
+        if len(heard) < EXCEPTION_SIZE:
+            return EXCEPTION_SIZE - len(heard)
+        start = _start(request, heard)
+        if start < 0 or (size := _rtu_size(heard[start:])) == 0:
+            return 0
+        return max(0, start + size - len(heard))
+
+    return missing
+
+
+def _start(request: Request, heard: bytes) -> int:
+    """Where the answer begins, after at most a glitch; -1 = nowhere."""
+    for start in range(min(_LEAD_IN_MAX + 1, len(heard) - 1)):
+        if heard[start] == request.unit and heard[start + 1] & ~ERROR_BIT == request.function:
+            return start
+    return -1
+
+
+def _rtu_size(frame: bytes) -> int:
+    """The size of the frame that begins so; 0 when it cannot be told."""
+    if len(frame) < 3:
+        return EXCEPTION_SIZE
+    size = response_pdu_size(frame[1:])
+    return size + 3 if size else 0
+
+
+def _open_rtu(request: Request, heard: bytes) -> bytes:
+    """The PDU in what was heard. What follows a complete frame is noise."""
+    if not heard:
+        raise Unreachable("no answer")
+    start = _start(request, heard)
+    if start < 0:
+        raise Garbled(f"an answer of somebody else, or noise: {heard[:8].hex(' ')}")
+    frame = heard[start : start + _rtu_size(heard[start:])]
+    if len(frame) < 4 or len(frame) < _rtu_size(heard[start:]):
+        raise Garbled(f"the answer was cut after {len(frame)} bytes", offset=len(heard))
+    if crc16(frame):
+        raise Garbled("wrong CRC", offset=start + len(frame) - 2)
+    return frame[1:-2]
+
+
+class Tcp:
+    """Numbered frames on one TCP connection. Late answers to earlier requests are recognised and dropped."""
+
+    def __init__(self) -> None:
+        self._transaction = 0
+        self._rest = b""  # of an answer that was cut by a time-out, so that the stream keeps its place
+
+    def exchange(self, request: Request, timeout_s: float) -> Conversation[Response]:
+        """Ask and return the slave's answer, which is not an exception."""
+        self._transaction = self._transaction % 0xFFFF + 1
+        yield Send(tcp_frame(self._transaction, request.unit, request_pdu(request)))
+        rest = self._rest
+        heard = rest + (yield Receive(lambda new: self._find(rest + new)[1], timeout_s, timeout_s, _TCP_SIZE_MAX))
+        at, missing = self._find(heard)
+        self._rest = heard[at:]
+        if missing:
+            raise Unreachable("no answer" if len(heard) == len(rest) else "the answer was not complete in time")
+        transaction, protocol, length = struct.unpack_from(">HHH", heard, at)
+        if protocol or transaction != self._transaction or not _TCP_LENGTHS[0] <= length <= _TCP_LENGTHS[1]:
+            self.reset()
+            raise Garbled("what came is not Modbus TCP", offset=at)
+        size = 6 + length
+        self._rest = heard[at + size :][-_TCP_SIZE_MAX:]
+        unit, pdu = heard[at + 6], heard[at + 7 : at + size]
+        # Some devices answer 0 or 255 for whatever unit was asked: the transaction vouches for the answer.
+        return _answered(request, pdu) if unit in (request.unit, 0, 255) else _wrong_unit(request.unit, unit)
+
+    def reset(self) -> None:
+        """Forget the stream: the connection is a new one."""
+        self._rest = b""
+
+    def _find(self, heard: bytes) -> tuple[int, int]:
+        """Where our answer or nonsense begins, or the first incomplete frame; and how many bytes must follow."""
+        at = 0
+        while True:
+            if len(heard) - at < 6:
+                return at, 9 - (len(heard) - at)
+            transaction, protocol, length = struct.unpack_from(">HHH", heard, at)
+            if protocol or not _TCP_LENGTHS[0] <= length <= _TCP_LENGTHS[1]:
+                return at, 0
+            size = 6 + length
+            if len(heard) - at < size:
+                return at, size - (len(heard) - at)
+            if transaction == self._transaction:
+                return at, 0
+            at += size
+
+
+def _wrong_unit(asked: int, answered: int) -> Response:
+    raise Garbled(f"unit {answered} answered for unit {asked}")
+
+
+def _answered(request: Request, pdu: bytes) -> Response:
+    """The answer, if it fits what was asked and is no exception."""
+    response = parse_response_pdu(request.unit, pdu)
+    if response.function != request.function:
+        raise Garbled(f"an answer to function {response.function} instead of {request.function}")
+    if response.exception:
+        words = EXCEPTION_WORDS.get(response.exception, "unknown exception")
+        raise Refused(f"refused with exception {response.exception} ({words})", code=response.exception)
+    if request.count and request.function not in (WRITE_ONE, WRITE_MANY) and len(response.words) != request.count:
+        raise Garbled(f"{len(response.words)} registers instead of {request.count}")
+    if request.function in (WRITE_ONE, WRITE_MANY) and response.address != request.address:
+        raise Garbled(f"a write to {response.address} was confirmed instead of {request.address}")
+    if request.function == WRITE_ONE and response.words != request.words:
+        raise Garbled(f"{response.words[0]} was written instead of {request.words[0]}")
+    if request.function == WRITE_MANY and response.count != len(request.words):
+        raise Garbled(f"{response.count} registers were written instead of {len(request.words)}")
+    return response
+
+
+def read(
+    framing: Framing, *, unit: int, address: int, count: int, function: int = READ_INPUT, timeout_s: float = 0.5
+) -> Conversation[tuple[int, ...]]:
+    """Return `count` registers from `address` (on the wire, 0-based) with function 3 or 4."""
+    response = yield from framing.exchange(Request(unit, function, address, count), timeout_s)
+    return response.words
+
+
+def write_register(
+    framing: Framing, *, unit: int, address: int, word: int, timeout_s: float = 0.5
+) -> Conversation[None]:
+    """Write one register with function 6; the slave's confirmation is checked."""
+    request = Request(unit, WRITE_ONE, address, 1, (word,))
+    yield from _write(framing, request, timeout_s)
+
+
+def write_registers(
+    framing: Framing, *, unit: int, address: int, words: Sequence[int], timeout_s: float = 0.5
+) -> Conversation[None]:
+    """Write registers with function 16; the slave's confirmation is checked."""
+    yield from _write(framing, Request(unit, WRITE_MANY, address, len(words), tuple(words)), timeout_s)
+
+
+def _write(framing: Framing, request: Request, timeout_s: float) -> Conversation[None]:
+    if request.unit == BROADCAST:
+        raise ValueError("a broadcast is never confirmed; ask one unit")
+    yield from framing.exchange(request, timeout_s)
+
+
+def report_slave_id(framing: Framing, *, unit: int, timeout_s: float = 0.5) -> Conversation[bytes]:
+    """Return what function 17 tells: id, run indicator and whatever the maker adds."""
+    response = yield from framing.exchange(Request(unit, REPORT_ID), timeout_s)
+    return response.data

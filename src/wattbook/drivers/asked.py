@@ -1,0 +1,37 @@
+"""A meter that is asked: what the collecting engine needs to know of it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from wattbook.codecs.conversation import Conversation
+from wattbook.codecs.measured import Measured
+from wattbook.codecs.modbus_ask import Framing
+from wattbook.drivers.modbus import ModbusMeter
+from wattbook.drivers.optical import OpticalMeter
+from wattbook.model.errors import ConfigError
+from wattbook.profiles.profile import Profile
+
+
+class Asked(Protocol):
+    """One meter on a line. It knows no clock, no port and no store."""
+
+    framed: bool  # Modbus RTU: keep 3.5 characters of silence before each request
+
+    def conversation(self, timeout_s: float) -> Conversation[Measured]:
+        """Ask once. `timeout_s` is how long to wait for a first byte, where the protocol leaves that open.
+
+        Raises Unreachable, Garbled or Refused.
+        """
+        ...
+
+
+def make_asked(profile: Profile, address: int | str | None, framing: Framing) -> Asked:
+    """The driver of a model at an address (None: the model's own). Raises ConfigError."""
+    match profile.protocol:
+        case "modbus":
+            return ModbusMeter(profile, address, framing)
+        case "iec62056-21" if not profile.listens:
+            return OpticalMeter(profile, "" if address is None else str(address))
+        case _:
+            raise ConfigError(f'a meter of model "{profile.name}" speaks by itself and cannot be asked')

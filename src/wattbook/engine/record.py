@@ -1,0 +1,132 @@
+"""What a line is asked to do, and the books it keeps of each meter."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from wattbook.codecs.measured import Measured
+from wattbook.codecs.modbus_ask import Framing
+from wattbook.drivers.asked import make_asked
+from wattbook.engine.schedule import Patience
+from wattbook.engine.status import MeterStatus
+from wattbook.model.clock import STEP_MIN, Clock
+from wattbook.model.errors import Garbled, MeterError, Refused, Unreachable
+from wattbook.model.keeping import Keeper
+from wattbook.model.reading import Event, Reading
+from wattbook.profiles.profile import Profile, SerialSettings
+
+log = logging.getLogger(__name__)
+
+_GRAIN = timedelta(milliseconds=10)  # instants are kept to it
+_SMOOTH = 1 / 8  # of the latency shown
+
+
+@dataclass(frozen=True, slots=True)
+class MeterTask:
+    """One meter to ask. `every_s` 0 = as often as the line allows; address None = the model's own."""
+
+    name: str
+    profile: Profile
+    address: int | str | None = None
+    every_s: float = 0.0
+    location: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LineTask:
+    """One line. Several ports, or "auto" for all of this machine, bind each meter to the port where it answers."""
+
+    name: str
+    ports: tuple[str, ...]
+    meters: tuple[MeterTask, ...]
+    keeper: Keeper
+    clock: Clock
+    settings: SerialSettings = field(default_factory=SerialSettings)
+
+
+class MeterRecord:
+    """One meter of a line: its driver, its status, and what its last answers were. Used by one thread at a time."""
+
+    def __init__(self, task: MeterTask, line: LineTask, framing: Framing) -> None:
+        self.name, self.every_s = task.name, task.every_s
+        self.asked = make_asked(task.profile, task.address, framing)
+        self.status = MeterStatus(task.name, task.profile.name, line.name, task.location)
+        self.patience = Patience()
+        self._keeper, self._clock = line.keeper, line.clock
+        self._answer_bytes = 0
+        self._last_at: datetime | None = None
+
+    def begin(self) -> None:
+        """It is being asked."""
+        self.status.counters.polls += 1
+        self.status.expected_bytes = self._answer_bytes
+
+    def heard(self, size: int) -> None:
+        """Bytes of the present answer, so far."""
+        self.status.heard_bytes = size
+
+    def answered(self, measured: Measured, *, first_byte_s: float, latency_s: float) -> None:
+        """Hand over what it said; the answer is complete now."""
+        at = self._instant()
+        status = self.status
+        status.latency_s += (latency_s - status.latency_s) * (_SMOOTH if status.counters.answers else 1)
+        status.counters.answers += 1
+        self._answer_bytes, status.heard_bytes = status.heard_bytes, 0
+        self.patience.answered(first_byte_s, self._clock.monotonic())
+        if measured.values:
+            status.last_at = at
+            self._keeper.measured(Reading(self.name, at, measured.values, doubt=measured.doubt))
+        if status.state != "present":
+            self._back(at)
+
+    def failed(self, error: MeterError) -> float:
+        """Count a failure; return for how many seconds to set the meter aside."""
+        counters = self.status.counters
+        self.status.heard_bytes = 0
+        match error:
+            case Garbled():
+                counters.garbled += 1
+            case Refused():
+                counters.refused += 1
+            case _:
+                counters.timeouts += 1
+        delay_s = self.patience.failed(at_once=isinstance(error, Garbled))
+        if self.patience.away:
+            self.gone(str(error))
+        return delay_s
+
+    def gone(self, reason: str) -> None:
+        """It is away: say so once."""
+        status = self.status
+        status.heard_bytes = 0
+        if status.state == "away":
+            status.reason = reason
+            return
+        now = self._clock.now()
+        status.state, status.reason, status.since = "away", reason, now
+        log.warning("%s is away: %s", self.name, reason)
+        self._keeper.note(Event("meter.away", self.name, now, {"reason": reason, "line": status.line}))
+
+    def _back(self, at: datetime) -> None:
+        status = self.status
+        was_away, since = status.state == "away", status.since
+        status.state, status.reason, status.since = "present", "", at
+        if was_away:
+            away_s = round((at - since).total_seconds(), 2) if since else 0
+            log.warning("%s is back after %s s", self.name, away_s)
+            self._keeper.note(Event("meter.back", self.name, at, {"away_s": away_s, "line": status.line}))
+
+    def _instant(self) -> datetime:
+        """Now, strictly after the meter's last reading; a clock that was set back is believed."""
+        at, last = self._clock.now(), self._last_at
+        if last is not None and at <= last and last - at < STEP_MIN:
+            at = last + _GRAIN
+        self._last_at = at
+        return at
+
+
+def unreachable_port(error: Unreachable) -> str:
+    """Why the meters of a line are away when the line itself is."""
+    return f"the line cannot be opened: {error}"

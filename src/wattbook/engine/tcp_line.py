@@ -1,0 +1,176 @@
+"""A Modbus TCP line: one connection, one request at a time, in the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, TypeVar
+
+from wattbook.codecs.conversation import Conversation
+from wattbook.codecs.modbus_ask import Tcp
+from wattbook.engine.record import LineTask, MeterRecord
+from wattbook.engine.schedule import Schedule
+from wattbook.engine.status import MeterStatus
+from wattbook.model.errors import Garbled, MeterError, Unreachable, WattbookError
+from wattbook.transports.link import LinkLost
+from wattbook.transports.open import host_and_port, split_port
+from wattbook.transports.play import play_async
+from wattbook.transports.tcp import CONNECT_S_MAX
+
+T = TypeVar("T")
+MODBUS_PORT = 502
+COMMANDS_MAX = 100
+_REOPEN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # a device that restarts takes seconds; a refused connection costs little
+_TIMEOUT_S_MIN = 0.5  # a network and perhaps a gateway with its own serial line lie between
+
+
+class TcpLine:
+    """Asks the meters behind one Modbus TCP address. `start`, `stop` and `run` belong to the event loop."""
+
+    def __init__(self, task: LineTask) -> None:
+        """Prepare. Raises ConfigError for a wrong address, of host or meter."""
+        self._task, self._clock = task, task.clock
+        [port] = task.ports
+        self._host, self._port = host_and_port(split_port(port), port, MODBUS_PORT)
+        self.framing = Tcp()
+        self._records = {meter.name: MeterRecord(meter, task, self.framing) for meter in task.meters}
+        self._schedule = Schedule({}, 0.0)
+        self._commands: deque[tuple[Conversation[Any], Future[Any]]] = deque()
+        self._wake = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._running: asyncio.Task[None] | None = None
+
+    @property
+    def statuses(self) -> Sequence[MeterStatus]:
+        """How each meter fares, live."""
+        return [record.status for record in self._records.values()]
+
+    def start(self) -> None:
+        """Begin to ask, in the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._running = self._loop.create_task(self.run(), name=f"line {self._task.name}")
+
+    async def stop(self) -> None:
+        """End at once; commands that wait get Unreachable."""
+        if self._running is not None:
+            self._running.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._running
+
+    def submit(self, conversation: Conversation[T], *, meter: str = "") -> Future[T]:
+        """Play a conversation before any further poll; from any thread. The future raises Unreachable."""
+        done: Future[T] = Future()
+        if self._loop is None or len(self._commands) >= COMMANDS_MAX:
+            done.set_exception(Unreachable("it takes no commands now", meter=meter or self._task.name))
+        else:
+            self._loop.call_soon_threadsafe(self._take, conversation, done)
+        return done
+
+    def _take(self, conversation: Conversation[T], done: Future[T]) -> None:
+        self._commands.append((conversation, done))
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Connect and ask until cancelled."""
+        failures = 0
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout(CONNECT_S_MAX):
+                        reader, writer = await asyncio.open_connection(self._host, self._port)
+                except OSError as error:  # TimeoutError is one
+                    self._lost(LinkLost(_cannot_connect(error), meter=f"{self._host}:{self._port}"))
+                    await asyncio.sleep(_REOPEN_S[min(failures, len(_REOPEN_S) - 1)])
+                    failures += 1
+                    continue
+                failures = 0
+                try:
+                    await self._serve(reader, writer)
+                finally:
+                    writer.close()
+        finally:
+            self._drop_commands("the line is stopped")
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Ask until the connection breaks."""
+        self.framing.reset()
+        for record in self._records.values():
+            record.patience.failures = 0
+            self._schedule.add(record.name, record.every_s, self._clock.monotonic())
+        try:
+            while True:
+                await self._do_next(reader, writer)
+        except LinkLost as error:
+            self._lost(error)
+
+    async def _do_next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._wake.clear()
+        if self._commands:
+            await self._command(*self._commands.popleft(), reader, writer)
+            return
+        turn = self._schedule.next()
+        now = self._clock.monotonic()
+        if turn is None or turn[1] > now:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(None if turn is None else turn[1] - now):
+                    await self._wake.wait()
+            return
+        await self._poll(self._records[turn[0]], reader, writer)
+
+    async def _poll(self, record: MeterRecord, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        clock = self._clock
+        began = clock.monotonic()
+        record.begin()
+        timeout_s = max(record.patience.timeout_s(began), _TIMEOUT_S_MIN)
+        try:
+            measured = await play_async(record.asked.conversation(timeout_s), reader, writer)
+        except LinkLost:
+            raise
+        except MeterError as error:
+            self._schedule.put_off(record.name, clock.monotonic(), record.failed(error))
+            if isinstance(error, Garbled):
+                # The stream lost its place; only a new connection is sure to find it again.
+                raise LinkLost(f"the connection carries nonsense: {error}") from error
+            return
+        latency_s = clock.monotonic() - began
+        record.answered(measured, first_byte_s=latency_s, latency_s=latency_s)
+        self._schedule.answered(record.name, clock.monotonic(), clock.now().timestamp())
+
+    async def _command(
+        self,
+        conversation: Conversation[Any],
+        done: Future[Any],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        if not done.set_running_or_notify_cancel():
+            return
+        try:
+            done.set_result(await play_async(conversation, reader, writer))
+        except LinkLost as error:
+            done.set_exception(error)
+            raise
+        except WattbookError as error:
+            done.set_exception(error)
+        except asyncio.CancelledError:
+            done.set_exception(Unreachable("the line is stopped", meter=self._task.name))
+            raise
+
+    def _lost(self, error: LinkLost) -> None:
+        for record in self._records.values():
+            record.gone(str(error))
+        self._drop_commands(str(error))
+
+    def _drop_commands(self, reason: str) -> None:
+        while self._commands:
+            _, done = self._commands.popleft()
+            if done.set_running_or_notify_cancel():
+                done.set_exception(Unreachable(reason, meter=self._task.name))
+
+
+def _cannot_connect(error: OSError) -> str:
+    reason = "no answer" if isinstance(error, TimeoutError) else str(error)
+    return f"cannot connect ({reason}); is the device on and the address right?"

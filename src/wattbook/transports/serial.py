@@ -1,0 +1,129 @@
+"""A serial port of this machine. serialx configures it; bytes and waiting go straight to the descriptor.
+
+`termios.error` is not an OSError, and what a vanished port raises differs by driver: all of it ends here as LinkLost.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import serialx
+
+from wattbook.profiles.profile import SerialSettings
+from wattbook.transports.link import LinkLost, faster
+
+try:
+    from termios import error as _TermiosError  # noqa: N812 - the module's own name for it
+except ImportError:  # not a POSIX system
+    _TermiosError = OSError  # type: ignore[misc,assignment]
+
+FOREIGN_ERRORS = (OSError, _TermiosError, serialx.SerialException, ValueError)
+_READ_MAX = 65_536  # bytes a call; more than a line sends while we look away
+_WRITE_S_MAX = 2.0  # a port whose output is stuck that long (flow control, dead driver) is as good as gone
+_T = TypeVar("_T")
+
+
+class SerialLink:
+    """A port of this machine, or a pseudo-terminal, opened for us alone. Raises LinkLost."""
+
+    def __init__(self, port: str, settings: SerialSettings) -> None:
+        self._port, self._settings = port, settings
+        self.character_s = settings.character_s
+        self._serial = self._translated(lambda: _open(port, settings))
+        self._fd = self._serial.fileno()
+
+    def write(self, data: bytes) -> None:
+        """Hand the bytes to the port's driver."""
+        while data:
+            try:
+                data = data[os.write(self._fd, data) :]
+            except BlockingIOError:
+                if not self._translated(lambda: select.select([], [self._fd], [], _WRITE_S_MAX))[1]:
+                    raise LinkLost("the port takes no bytes; unplug and replug it", meter=self._port) from None
+            except OSError as error:
+                raise self._gone(error) from error
+
+    def read(self, timeout_s: float) -> bytes:
+        """Return what is there, waiting at most `timeout_s` for the first of it."""
+        try:
+            if timeout_s > 0 and not select.select([self._fd], [], [], timeout_s)[0]:
+                return b""
+            data = os.read(self._fd, _READ_MAX)
+        except BlockingIOError:
+            return b""
+        except (OSError, ValueError) as error:
+            raise self._gone(error) from error
+        if not data and timeout_s > 0:  # readable, and nothing to read: the other end hung up
+            raise self._gone(OSError(errno.EIO, "the port hung up"))
+        return data
+
+    def drop_input(self) -> None:
+        """Forget what was heard and not yet read."""
+        self._translated(self._serial.reset_read_buffer)
+
+    def set_baud(self, baud: int) -> None:
+        """Change the speed, after what was written has left."""
+        if baud == self._settings.baud:
+            return
+        self._settings = faster(self._settings, baud)
+        self.character_s = self._settings.character_s
+        self._translated(self._serial.flush)
+        self._translated(lambda: self._serial.reconfigure_port(baudrate=baud))
+
+    def close(self) -> None:
+        """Give the port back."""
+        with suppress(*FOREIGN_ERRORS):  # closing what is already gone
+            self._serial.close()
+
+    def _translated(self, call: Callable[[], _T]) -> _T:
+        try:
+            return call()
+        except FOREIGN_ERRORS as error:
+            raise self._gone(error) from error
+
+    def _gone(self, error: BaseException) -> LinkLost:
+        return LinkLost(explain(error), meter=self._port)
+
+
+def _open(port: str, settings: SerialSettings) -> Any:
+    """Open a port. A pseudo-terminal knows neither parity nor 7 bits: there it stays 8N1, nowhere else."""
+    framed = not is_pseudo_terminal(port)
+    serial = serialx.serial_for_url(
+        port,
+        settings.baud,
+        byte_size=settings.bits if framed else 8,
+        parity={"none": "N", "even": "E", "odd": "O"}[settings.parity] if framed else "N",
+        stopbits=settings.stopbits if framed else 1,
+        exclusive=True,
+    )
+    serial.open()
+    return serial
+
+
+def is_pseudo_terminal(port: str) -> bool:
+    """Whether the port, behind its links, is a pseudo-terminal."""
+    return Path(os.path.realpath(port)).parent == Path("/dev/pts")
+
+
+def explain(error: BaseException) -> str:
+    """Say what happened to a port, and what to do."""
+    code = error.args[0] if error.args and isinstance(error.args[0], int) else getattr(error, "errno", None)
+    match code:
+        case errno.ENOENT | errno.ENODEV | errno.ENXIO:
+            return "no such port; is the adapter plugged in?"
+        case errno.EACCES | errno.EPERM:
+            return "not allowed; add your user to the group dialout and log in again"
+        case errno.EBUSY | errno.EAGAIN:
+            return "another program has this port; stop that program"
+        case errno.EIO | errno.EBADF:
+            return "the port is gone; is the adapter plugged in?"
+        case errno.ENOTTY | errno.EINVAL:
+            return f"this is no serial port, or it cannot do these settings ({error})"
+        case _:
+            return str(error) or type(error).__name__

@@ -46,5 +46,5 @@ def readings_response(readings: Sequence[Reading]) -> Response:
 
 
 def instant_text(at: datetime | None) -> str | None:
-    """An instant as in reading JSON: UTC, milliseconds, Z."""
-    return None if at is None else f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
+    """An instant as in reading JSON, or null."""
+    return None if at is None else reading_json.format_instant(at)

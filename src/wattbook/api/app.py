@@ -25,7 +25,7 @@ from wattbook.api.ingest import Ingest
 from wattbook.api.meters import all_meters, check_meter, quantity_json
 from wattbook.api.stream import events
 from wattbook.engine.query import Question, ask
-from wattbook.model import BookError, Reading, WattbookError, quantity
+from wattbook.model import Reading, WattbookError, quantity
 
 PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
 NAMES_MAX = 200  # of meters or quantities in one request
@@ -114,6 +114,7 @@ def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
             every=every,
             aggregate=aggregate,
             zone=config.site.timezone,
+            now=context.clock.now(),
         )
         return json_response(ask(context.reader, question, period_s=config.every_s(context.meters[meter])).to_json())
 
@@ -201,9 +202,8 @@ def _add_errors(app: FastAPI) -> None:
         return json_response({"error": "; ".join(map(_parameter, error.errors()))}, status=400)
 
     async def in_words(request: Request, error: WattbookError) -> Response:
-        if isinstance(error, BookError):
-            headers = {"retry-after": "10"} if error.retry else None
-            return json_response({"error": str(error)}, status=503, headers=headers)
+        if error.retry:
+            return json_response({"error": str(error)}, status=503, headers={"retry-after": "10"})
         return json_response({"error": str(error)}, status=400)
 
     async def fault(request: Request, error: Exception) -> Response:

@@ -15,7 +15,7 @@ from wattbook.api.answers import Refusal, json_response
 from wattbook.api.context import ApiContext
 from wattbook.api.guard import BODY_MAX_OF
 from wattbook.codecs import plain_table, reading_json
-from wattbook.model import BookError, Kept, Reading
+from wattbook.model import Kept, Reading
 from wattbook.model.clock import FIRST_SANE
 from wattbook.model.nearest import did_you_mean
 
@@ -73,12 +73,26 @@ class Ingest:
         return json_response({"new": new, "same": same, "conflicts": conflicts})
 
     async def _keep(self, readings: Sequence[Reading]) -> Kept:
-        try:
-            return await self._context.keeper.keep(readings)
-        except BookError as error:
-            if error.retry:
-                raise Refusal(503, str(error), headers={"retry-after": "10"}) from error
-            raise
+        kept = await self._context.keeper.keep(readings)
+        self._note(readings)
+        return kept
+
+    def _note(self, readings: Sequence[Reading]) -> None:
+        """What a line does for its meters: those that are sent are present from their first reading on."""
+        newest: dict[str, Reading] = {}
+        counts: dict[str, int] = {}
+        for reading in readings:
+            counts[reading.meter] = counts.get(reading.meter, 0) + 1
+            if reading.meter not in newest or reading.at > newest[reading.meter].at:
+                newest[reading.meter] = reading
+        for status in self._context.statuses():
+            if status.meter in newest:
+                status.counters.polls += counts[status.meter]
+                status.counters.answers += counts[status.meter]
+                at = newest[status.meter].at
+                status.last_at = max(status.last_at or at, at)
+                if status.state != "present":
+                    status.state, status.reason, status.since = "present", "", self._context.clock.now()
 
     def _checked(self, readings: Sequence[Reading]) -> Sequence[Reading]:
         """The readings as the book's own, or Refusal: only meters without a line may be sent, and not from tomorrow."""

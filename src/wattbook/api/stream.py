@@ -10,6 +10,7 @@ from wattbook.api.context import ApiContext
 from wattbook.api.meters import one_meter
 from wattbook.codecs import reading_json
 from wattbook.engine.live import Changed, Item, Seen, Watcher
+from wattbook.model import BookError
 
 KEEP_ALIVE_S = 15.0  # proxies cut connections that are silent for a minute, some for 30 s
 RETRY_MS = 2000  # how long a browser waits before it comes back
@@ -37,20 +38,30 @@ async def _batches(watcher: Watcher) -> AsyncIterator[Iterable[Item]]:
 
 def _event(context: ApiContext, item: Item) -> Iterator[bytes]:
     match item:
-        case Seen(reading, seq) if seq is None:
-            yield b"data: %b\n\n" % reading_json.encode(reading)
         case Seen(reading, seq):
-            yield b'id: %d\ndata: %b,"seq":%d}\n\n' % (seq, reading_json.encode(reading)[:-1], seq)
+            yield _numbered(reading_json.encode(reading), seq)
         case Changed(meter):
             known = one_meter(context, meter)
             if known is not None:
                 yield b"event: status\ndata: %b\n\n" % compact(known)
 
 
+def _numbered(encoded: bytes, seq: int | None) -> bytes:
+    """A reading's JSON as an event; with its number inside, and as the id that a browser sends when it comes back."""
+    if seq is None:
+        return b"data: %b\n\n" % encoded
+    return b'id: %d\ndata: %b,"seq":%d}\n\n' % (seq, encoded[:-1], seq)
+
+
 def _missed(context: ApiContext, meters: frozenset[str] | None, after: str) -> Iterator[bytes]:
     """What was numbered while the client was away, unless it was away for long."""
-    batch = context.reader.read(after, REPLAY_MAX + 1)
+    try:
+        batch = context.reader.read(after, REPLAY_MAX + 1)
+    except BookError as error:
+        yield f": {error}\n\n".encode()
+        return
     if len(batch) > REPLAY_MAX:
+        yield b": too much was missed; it is in the book\n\n"
         return
     for columns in batch.columns:
         if meters is None or columns.meter in meters:

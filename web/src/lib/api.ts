@@ -40,6 +40,7 @@ export interface About {
   site: string;
   timezone: string;
   book: string;
+  gap: { since: string; reason: string } | null; // the book cannot be written
 }
 
 export interface Answer {

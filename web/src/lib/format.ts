@@ -32,6 +32,14 @@ export function text(value: number, unit: string): string {
   return of ? `${number} ${of}` : number;
 }
 
+/** A power on an axis, where room is short: "0", "500 W", "1.5 kW". */
+export function tick(watts: number): string {
+  const size = Math.abs(watts);
+  const [value, unit] = size >= 1e6 ? [watts / 1e6, "MW"] : size >= 1000 ? [watts / 1000, "kW"] : [watts, "W"];
+  if (!value) return "0";
+  return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(value)} ${unit}`;
+}
+
 const RELATIVE: [number, string][] = [
   [86400, "day"],
   [3600, "hour"],
@@ -42,7 +50,7 @@ const RELATIVE: [number, string][] = [
 /** A length of time in its largest unit: "3 sec", "12 min". */
 export function length(seconds: number): string {
   const [size, unit] = RELATIVE.find(([size]) => seconds >= size) ?? [1, "second"];
-  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short" }).format(
+  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow" }).format(
     Math.floor(seconds / size),
   );
 }

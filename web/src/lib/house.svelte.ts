@@ -87,6 +87,7 @@ class House {
     if (this.connection !== "open") return;
     try {
       this.meters = await ask<Meter[]>("meters");
+      this.about = await ask<About>("about");
       this.heard = Date.now();
     } catch {
       this.#lost();

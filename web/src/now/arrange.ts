@@ -30,13 +30,18 @@ export function arrange(reading: Reading | undefined, quantities: Record<string,
     main,
     gauges: gauges.sort((a, b) => rank(a.name) - rank(b.name)),
     ...table(phased),
-    registers: rest.filter((value) => value.kind === "register").sort((a, b) => (a.name < b.name ? -1 : 1)),
+    registers: rest.filter((value) => value.kind === "register").sort((a, b) => (key(a.name) < key(b.name) ? -1 : 1)),
   };
 }
 
 function rank(name: string): number {
   const place = ORDER.indexOf(name);
   return place < 0 ? ORDER.length : place;
+}
+
+/** Registers in the order of a bill: import before export, totals before tariffs. */
+function key(name: string): string {
+  return name.replace("_import", "_1").replace("_export", "_2");
 }
 
 function table(phased: Value[]): Pick<Shelves, "phaseTitles" | "phases"> {

@@ -16,6 +16,8 @@ from wattbook.model import Event, Kept, Reading, SystemClock
 from wattbook.profiles import Library
 from wattbook.transports.mqtt import parse_broker
 
+KEEP_S = 0.1  # a slow disk, so that a kill finds readings that are heard and not yet kept
+
 
 class FileBook:
     def __init__(self, path: Path) -> None:
@@ -23,6 +25,7 @@ class FileBook:
 
     async def keep(self, readings: Sequence[Reading]) -> Kept:
         lines = [f"{reading.meter} {reading.values['active_power']:.0f}\n" for reading in readings]
+        await asyncio.sleep(KEEP_S)
         self._file.write("".join(lines).encode())
         await asyncio.to_thread(os.fsync, self._file.fileno())
         return Kept(tuple(range(len(readings))), new=len(readings))

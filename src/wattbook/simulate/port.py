@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from typing import Protocol
+from zlib import crc32
 
 from wattbook.profiles import SerialSettings
 
@@ -74,8 +75,8 @@ def with_parity(byte: int, serial: SerialSettings) -> int:
 
 
 def garbage(data: bytes) -> bytes:
-    """Bytes of the same number that have nothing to do with these."""
-    return random.Random(_SEED ^ len(data)).randbytes(len(data))  # noqa: S311 - reproducible on purpose
+    """As many bytes that mean nothing."""
+    return random.Random(_SEED ^ crc32(data)).randbytes(len(data))  # noqa: S311 - reproducible on purpose
 
 
 def _bits(serial: SerialSettings) -> int:

@@ -117,7 +117,10 @@ class PtyPort:
 
     def _forget(self) -> None:
         """Drop what nobody read: bytes that come while a real port is closed are gone."""
-        slave = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            slave = os.open(self._terminal, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
+        except OSError:  # the reader had asked for it exclusively, and back already; what is old reaches it
+            return
         try:
             termios.tcflush(slave, termios.TCIFLUSH)
         finally:

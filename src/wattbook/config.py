@@ -9,7 +9,7 @@ import os
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -198,6 +198,11 @@ class Config:
     def meters_of(self, line: LineSettings) -> Sequence[MeterSettings]:
         """The meters on a line, in the order of the file."""
         return [meter for meter in self.meters if meter.line == line.name]
+
+    def listening(self, listen: str) -> Config:
+        """The same configuration, served elsewhere. Raises ConfigError."""
+        parse_listen(listen)
+        return replace(self, api=replace(self.api, listen=listen))
 
     def every_s(self, meter: MeterSettings) -> float:
         """The meter's period in seconds; 0 = as often as it goes."""

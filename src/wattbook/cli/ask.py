@@ -44,6 +44,11 @@ def read(
             baud=baud,
             clock=SystemClock(),
             heard=lambda size: progress.update(task, completed=size),
-            wire=(lambda line: err.print(line, highlight=False, markup=False)) if raw else None,
+            wire=_show_wire if raw else None,
         )
     print_reading(reading, as_json=as_json)
+
+
+def _show_wire(direction: str, data: bytes) -> None:
+    """One line of hexadecimal digits, as `wattbook decode` reads them again."""
+    console(stderr=True).print(f"{direction} {data.hex(' ')}", highlight=False, markup=False)

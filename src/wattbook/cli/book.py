@@ -13,7 +13,7 @@ from wattbook import config as configuration
 from wattbook.cli.show import JsonOption, bar, console, for_people, local, print_line, print_reading
 from wattbook.config import Config
 from wattbook.engine.query import Answer, Question, ask
-from wattbook.model import ConfigError, quantity
+from wattbook.model import ConfigError, SystemClock, quantity
 from wattbook.model.nearest import did_you_mean
 from wattbook.store import BookReader
 
@@ -61,7 +61,14 @@ def query(
     _check_meter(config, meter)
     quantity(name)
     question = Question.parse(
-        meter=meter, quantity=name, start=start, end=end, every=every, aggregate=aggregate, zone=config.site.timezone
+        meter=meter,
+        quantity=name,
+        start=start,
+        end=end,
+        every=every,
+        aggregate=aggregate,
+        zone=config.site.timezone,
+        now=SystemClock().now(),
     )
     with BookReader(config.book) as reader:
         answer = ask(reader, question, period_s=config.every_s(_meter(config, meter)))

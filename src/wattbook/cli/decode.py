@@ -1,1 +1,82 @@
 """`wattbook decode`: captured bytes to readings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from wattbook.cli.show import JsonOption, console, print_line, print_reading
+from wattbook.codecs.detect import decode as decode_bytes
+from wattbook.codecs.telegram import Damage
+from wattbook.model import ConfigError, Reading, SystemClock
+from wattbook.profiles import Library, Profile
+
+_SIZE_MAX = 16_000_000  # bytes: a day of a meter that speaks every second
+
+Format = Literal["auto", "iec", "dsmr", "sml", "modbus"]
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    app.command()(decode)
+
+
+def decode(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE|-...", help="Bytes or hexadecimal text; - is standard input.")
+    ],
+    *,
+    format: Annotated[Format, typer.Option(help="What it is; else found out.")] = "auto",
+    model: Annotated[str, typer.Option(help="Read it as this model sends it; Modbus needs one.")] = "",
+    folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print what captured telegrams, readouts or Modbus answers say. Exits with 1 when any of it is damaged."""
+    profile = Library([folder] if folder else []).get(model) if model else None
+    damaged = False
+    for file in files:
+        damaged |= _decode_file(file, format, profile, as_json=as_json)
+    if damaged:
+        raise typer.Exit(1)
+
+
+def _decode_file(file: Path, format: Format, profile: Profile | None, *, as_json: bool) -> bool:
+    """Print one file; return whether any of it was damaged."""
+    found = decode_bytes(_read(file), format, profile)
+    # A capture says nothing about when it was taken, unless it is a file.
+    now = SystemClock().now()
+    damaged = False
+    for item in found:
+        if isinstance(item, Damage):
+            damaged = True
+            _print_damage(item, as_json=as_json)
+        else:
+            measured = item.measured
+            reading = Reading(item.meter or "unknown", now, measured.values, doubt=measured.doubt)
+            print_reading(reading, as_json=as_json)
+    return damaged
+
+
+def _print_damage(damage: Damage, *, as_json: bool) -> None:
+    if as_json:
+        print_line(json.dumps({"error": damage.message, "offset": damage.offset}, ensure_ascii=False))
+    else:
+        console().print(f"[red]damaged[/] at byte {damage.offset}: {damage.message}", highlight=False)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        if str(file) == "-":
+            data = sys.stdin.buffer.read(_SIZE_MAX + 1)
+        else:
+            with file.open("rb") as stream:
+                data = stream.read(_SIZE_MAX + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", place=str(file)) from error
+    if len(data) > _SIZE_MAX:
+        raise ConfigError(f"larger than {_SIZE_MAX} bytes; cut it", place=str(file))
+    return data

@@ -38,7 +38,7 @@ def print_reading(reading: Reading, *, as_json: bool, zone: tzinfo | None = None
     out.print(f"[bold]{reading.meter}[/]  {local(reading.at, zone)}", highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for column in ("left", "right", "left", "left"):
-        table.add_column(justify=column)  # type: ignore[arg-type]  # rich takes these words
+        table.add_column(justify=column)
     for name, value in reading.values.items():
         shown, unit = for_people(value, quantity(name).unit)
         table.add_row(quantity(name).title, shown, unit, _doubt(reading.quality, reading.doubt, name))

@@ -3,11 +3,12 @@
 from wattbook.store.book import Book
 from wattbook.store.history import Point
 from wattbook.store.journal import Journal, Position, Positions
-from wattbook.store.reader import BookReader, UnknownMeter
+from wattbook.store.reader import Aggregate, BookReader, UnknownMeter
 from wattbook.store.statistics import BookStatistics
 from wattbook.store.steps import Step
 
 __all__ = [
+    "Aggregate",
     "Book",
     "BookReader",
     "BookStatistics",

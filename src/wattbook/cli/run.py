@@ -1,0 +1,64 @@
+"""`wattbook run`, `demo`, `simulate` and `check`: what goes on until Ctrl-C, and what helps before."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wattbook import config as configuration
+from wattbook import daemon
+from wattbook.api import Served
+from wattbook.cli.demo import demo
+from wattbook.cli.show import console
+from wattbook.cli.simulate import simulate
+from wattbook.config import Config
+
+ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.")]
+ListenOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the page is; else as [api] says.")]
+HERE = Path("wattbook.toml")
+
+
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    for command in (demo, run, simulate, check):
+        app.command()(command)
+
+
+def run(*, path: ConfigOption = HERE, listen: ListenOption = "") -> None:
+    """Read the meters of a configuration, keep every reading, and serve the page, until Ctrl-C."""
+    config = configuration.load(path)
+    if listen:
+        config = config.listening(listen)
+    serve(config)
+
+
+def serve(config: Config) -> None:
+    """Run the daemon, and say where its page and its book are."""
+    out = console(stderr=True)
+    set_up_log(config)
+
+    def started(served: Served) -> None:
+        out.print(f"page  {served.url}\nbook  {config.book}\nCtrl-C stops.", highlight=False)
+
+    asyncio.run(daemon.run(config, started=started))
+
+
+def set_up_log(config: Config) -> None:
+    """One line an entry on standard error; systemd's journal adds the time itself, terminals like it."""
+    logging.basicConfig(
+        level=config.log.level.upper(), format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )
+
+
+def check(*, path: ConfigOption = HERE) -> None:
+    """Find every problem of a configuration, each with its line."""
+    _, problems = configuration.examine(path)
+    for problem in problems:
+        console(stderr=True).print(problem.at(path), highlight=False, markup=False)
+    if problems:
+        raise typer.Exit(2)
+    console().print(f"{path}: no problem found", highlight=False)

@@ -1,0 +1,117 @@
+"""The daemon: the one place that wires everything together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+
+from wattbook.api import ApiContext, Served, serving
+from wattbook.config import Config
+from wattbook.engine.keep import BookKeeper
+from wattbook.engine.lines import Lines
+from wattbook.engine.live import Live
+from wattbook.model import Event, SystemClock
+from wattbook.store import Book, BookReader
+from wattbook.transports.systemd import Notifier
+
+_SWITCH_S = 0.0005  # a line's thread must get the interpreter within half a millisecond (design, section 7)
+_CLOCK_EVERY_S = 1.0
+
+_log = logging.getLogger(__name__)
+
+
+async def run(config: Config, *, started: Callable[[Served], None], clock: SystemClock | None = None) -> None:
+    """Read, keep and serve until SIGINT or SIGTERM. `started` is called once the page answers.
+
+    Raises ConfigError, or BookError when the book cannot be opened.
+    """
+    sys.setswitchinterval(_SWITCH_S)
+    clock = clock or SystemClock()
+    systemd = Notifier()
+    stopping = _on_signals()
+    async with AsyncExitStack() as stack:
+        book = Book.open(config.book, clock=clock, commit_every_s=config.site.commit_every)
+        stack.callback(book.close)
+        for message in book.opened_with:
+            _log.warning("%s: %s", config.book.name, message)
+        reader = stack.enter_context(BookReader(config.book))
+        live = Live()
+        live.seed(reader.latest())
+        keeper = BookKeeper(book, live)
+        lines = Lines(config, keeper=keeper, clock=clock)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        lines.start(failed=lambda error: _settle(failed, error))
+        stack.push_async_callback(lines.stop)
+        # The lines run already: the API takes half a second to import.
+        context = ApiContext(
+            config=config,
+            statuses=lambda: lines.statuses,
+            reader=reader,
+            keeper=keeper,
+            live=live,
+            clock=clock,
+            statistics=book.statistics,
+        )
+        served = await stack.enter_async_context(serving(context))
+        keeping_time = asyncio.create_task(_keep_time(clock, book, keeper), name="clock")
+        stack.callback(keeping_time.cancel)
+        beating = asyncio.create_task(_beat(systemd), name="watchdog")
+        stack.callback(beating.cancel)
+        systemd.ready(f"reading {len(config.meters)} meters, serving {served.url}")
+        started(served)
+        await _first(stopping, failed, served.ended, keeping_time)
+        systemd.stopping()
+        _log.info("stopping")
+
+
+def _on_signals() -> asyncio.Future[None]:
+    """A future that SIGINT and SIGTERM complete."""
+    loop = asyncio.get_running_loop()
+    stopping: asyncio.Future[None] = loop.create_future()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, _settle, stopping)
+    return stopping
+
+
+def _settle(future: asyncio.Future[None], error: BaseException | None = None) -> None:
+    """Complete a future, once: a second signal or a second failed line changes nothing."""
+    if future.done():
+        return
+    if error is None:
+        future.set_result(None)
+    else:
+        future.set_exception(error)
+
+
+async def _first(*futures: asyncio.Future[None]) -> None:
+    """Wait until one is done, and raise what it raises."""
+    done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
+    for future in done:
+        future.result()
+
+
+async def _beat(systemd: Notifier) -> None:
+    """Tell the watchdog that the event loop runs, twice as often as it asks for."""
+    while systemd.watchdog_s:
+        systemd.alive()
+        await asyncio.sleep(systemd.watchdog_s / 2)
+
+
+async def _keep_time(clock: SystemClock, book: Book, keeper: BookKeeper) -> None:
+    """Follow the wall clock; a step is an event, and one that sets the clock first re-dates what was read before."""
+    while True:
+        await asyncio.sleep(_CLOCK_EVERY_S)
+        step = clock.adjust()
+        if step is None:
+            continue
+        seconds = step.by.total_seconds()
+        _log.warning("the clock was stepped by %+.2f s", seconds)
+        body = {"from": step.was.isoformat(), "to": step.now.isoformat(), "by_s": seconds, "first_set": step.first_set}
+        keeper.note(Event("clock.step", "", step.now, body))
+        if step.first_set:
+            count = await asyncio.wrap_future(book.redate(before=step.was, by=step.by))
+            _log.warning("%d readings taken before the clock was set are re-dated", count)

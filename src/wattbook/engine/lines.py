@@ -1,0 +1,143 @@
+"""The lines of a configuration: what to ask, what to listen to, and how all their meters fare."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from wattbook.codecs.decoder import make_decoder
+from wattbook.config import Config, LineSettings, MeterSettings
+from wattbook.drivers.mqtt import MqttSource
+from wattbook.drivers.source import Listened, Report, Source
+from wattbook.drivers.telegram import TelegramSource
+from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, make_line
+from wattbook.engine.listen import Attendance, watch
+from wattbook.engine.status import MeterStatus
+from wattbook.model import Clock, Keeper
+from wattbook.transports.mqtt import BrokerSettings, TlsSettings, parse_broker, session_name
+from wattbook.transports.open import open_link
+
+_log = logging.getLogger(__name__)
+
+
+class Lines:
+    """Every line of a configuration. `start` and `stop` on the event loop."""
+
+    def __init__(self, config: Config, *, keeper: Keeper, clock: Clock) -> None:
+        """Prepare all lines. Raises ConfigError for what can never be read."""
+        self._config, self._keeper, self._clock = config, keeper, clock
+        self._statuses = {meter.name: _status(meter) for meter in config.meters}
+        heard = [meter for meter in config.meters if meter.line and config.profiles[meter.name].listens]
+        self._attendance = Attendance(
+            {meter.name: self._statuses[meter.name] for meter in heard},
+            {meter.name: config.every_s(meter) for meter in heard},
+            clock=clock,
+            note=keeper.note,
+        )
+        self._asked: list[SerialLine | TcpLine] = []
+        self._sources: dict[str, Source] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        for line in config.lines:
+            meters = config.meters_of(line)
+            if not meters:
+                _log.warning("line %s has no meter", line.name)
+            elif config.profiles[meters[0].name].listens:
+                self._sources[line.name] = _source(config, line, meters, clock=clock, report=self._attendance)
+            else:
+                asked = make_line(_task(config, line, meters, keeper=keeper, clock=clock))
+                self._asked.append(asked)
+                self._statuses |= {status.meter: status for status in asked.statuses}
+
+    @property
+    def statuses(self) -> Sequence[MeterStatus]:
+        """How every configured meter fares, in the order of the file."""
+        return list(self._statuses.values())
+
+    def status(self, meter: str) -> MeterStatus:
+        """How one meter fares."""
+        return self._statuses[meter]
+
+    def start(self, *, failed: Callable[[BaseException], None]) -> None:
+        """Begin to read. `failed` is told when a line ended by itself, which is for the operator to mend."""
+        for line in self._asked:
+            line.start()
+        for name, source in self._sources.items():
+            task = asyncio.create_task(source.run(self._keeper), name=f"line {name}")
+            task.add_done_callback(lambda task: _tell(task, failed))
+            self._tasks.append(task)
+        self._tasks.append(asyncio.create_task(watch(self._attendance), name="attendance"))
+
+    async def stop(self) -> None:
+        """End every line, all at once, within about a second."""
+        for task in self._tasks:
+            task.cancel()
+        stops = [line.stop() if isinstance(line, TcpLine) else asyncio.to_thread(line.stop) for line in self._asked]
+        await asyncio.gather(*stops, *self._tasks, return_exceptions=True)
+
+
+def _status(meter: MeterSettings) -> MeterStatus:
+    return MeterStatus(meter.name, meter.model, meter.line, meter.location)
+
+
+def _tell(task: asyncio.Task[None], failed: Callable[[BaseException], None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        failed(error)
+
+
+def _task(
+    config: Config, line: LineSettings, meters: Sequence[MeterSettings], *, keeper: Keeper, clock: Clock
+) -> LineTask:
+    return LineTask(
+        name=line.name,
+        ports=line.ports or (line.port,),
+        meters=tuple(
+            MeterTask(meter.name, config.profiles[meter.name], meter.address, config.every_s(meter), meter.location)
+            for meter in meters
+        ),
+        keeper=keeper,
+        clock=clock,
+        settings=line.serial(config.profiles[meters[0].name].serial),
+    )
+
+
+def _source(
+    config: Config, line: LineSettings, meters: Sequence[MeterSettings], *, clock: Clock, report: Report
+) -> Source:
+    listened = [
+        Listened(
+            name=meter.name,
+            profile=config.profiles[meter.name],
+            address="" if meter.address is None else str(meter.address),
+            every_s=config.every_s(meter),
+        )
+        for meter in meters
+    ]
+    profile = listened[0].profile
+    if profile.protocol == "mqtt":
+        return MqttSource(_broker(config, line), listened, clock=clock, report=report)
+    port, settings = line.port or line.ports[0], line.serial(profile.serial)
+    return TelegramSource(
+        line.name,
+        listened,
+        open_link=lambda: open_link(port, settings),
+        decoder=lambda: make_decoder(profile),
+        clock=clock,
+        report=report,
+    )
+
+
+def _broker(config: Config, line: LineSettings) -> BrokerSettings:
+    """The broker of a line; certificates are found relative to the configuration file."""
+
+    def file(path: object) -> str:
+        return str(config.path.parent / str(path)) if path else ""
+
+    tls = TlsSettings(file(line.ca), file(line.certificate), file(line.key))
+    broker = parse_broker(
+        line.port,
+        client_id=line.client_id or session_name(str(config.book), line.name),
+        tls=tls if tls != TlsSettings() else None,
+    )
+    return replace(broker, user=line.username or broker.user, password=line.password or broker.password)

@@ -1,0 +1,107 @@
+"""One reading of one meter, now: `wattbook read`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from wattbook.codecs.decoder import make_decoder
+from wattbook.codecs.measured import Measured
+from wattbook.codecs.modbus_ask import Rtu, Tcp
+from wattbook.codecs.telegram import Damage
+from wattbook.drivers.asked import make_asked
+from wattbook.model import Clock, ConfigError, Reading, Unreachable
+from wattbook.profiles import Profile
+from wattbook.transports.open import host_and_port, open_link, split_port
+from wattbook.transports.play import Player, play_async
+
+ASKED_TIMEOUT_S = 1.0  # a Modbus meter's first byte; nobody else waits for the line
+LISTEN_S_MAX = 15.0  # three telegrams of meters that speak every 5 s; P1 meters speak every 1 or 10 s
+_CONNECT_S_MAX = 5.0
+_MODBUS_TCP_PORT = 502
+
+Heard = Callable[[int], None]
+Wire = Callable[[str, bytes], None]
+
+
+def _ignore(size: int) -> None:
+    """Nobody watches the progress."""
+
+
+def read_once(
+    port: str,
+    profile: Profile,
+    address: int | str | None,
+    *,
+    clock: Clock,
+    baud: int = 0,
+    heard: Heard = _ignore,
+    wire: Wire | None = None,
+) -> Reading:
+    """Ask or hear one meter once. `heard` is told the bytes of its answer, `wire` (">" or "<", bytes) sees all bytes.
+
+    Raises ConfigError for what can never work, Unreachable, Garbled or Refused for what the meter did.
+    """
+    name = str(address) if address not in (None, "") else profile.name
+    if profile.protocol in ("mqtt", "push"):
+        raise ConfigError(f'a meter of model "{profile.name}" has no line to read from; run the daemon')
+    if profile.listens:
+        measured = _hear(port, profile, baud, clock, heard, wire)
+    elif profile.protocol == "modbus" and port.startswith("tcp://"):
+        measured = asyncio.run(_ask_tcp(port, profile, address))
+    else:
+        measured = _ask(port, profile, address, baud, heard, wire)
+    return Reading(name, clock.now(), measured.values, doubt=measured.doubt)
+
+
+def _ask(
+    port: str, profile: Profile, address: int | str | None, baud: int, heard: Heard, wire: Wire | None
+) -> Measured:
+    asked = make_asked(profile, address, Rtu())
+    link = open_link(port, replace(profile.serial, baud=baud or profile.serial.baud))
+    try:
+        player = Player(link, framed=asked.framed, heard=heard, wire=wire)
+        return player.play(asked.conversation(ASKED_TIMEOUT_S))
+    finally:
+        link.close()
+
+
+async def _ask_tcp(port: str, profile: Profile, address: int | str | None) -> Measured:
+    asked = make_asked(profile, address, Tcp())
+    host, number = host_and_port(split_port(port), port, _MODBUS_TCP_PORT)
+    try:
+        async with asyncio.timeout(_CONNECT_S_MAX):
+            reader, writer = await asyncio.open_connection(host, number)
+    except (OSError, TimeoutError) as error:
+        raise Unreachable(f"no connection: {error or 'no answer'}", meter=port) from error
+    try:
+        return await play_async(asked.conversation(ASKED_TIMEOUT_S), reader, writer)
+    finally:
+        writer.close()
+
+
+def _hear(port: str, profile: Profile, baud: int, clock: Clock, heard: Heard, wire: Wire | None) -> Measured:
+    """Listen for one whole telegram; a damaged one is passed over while there is time."""
+    decoder = make_decoder(profile)
+    link = open_link(port, replace(profile.serial, baud=baud or profile.serial.baud))
+    deadline, size, damage = clock.monotonic() + LISTEN_S_MAX, 0, ""
+    try:
+        while clock.monotonic() < deadline:
+            data = link.read(0.5)
+            size += len(data)
+            heard(size)
+            if wire and data:
+                wire("<", data)
+            for item in decoder.feed(data):
+                if isinstance(item, Damage):
+                    damage = item.message
+                    continue
+                telegram = item.measured(profile)
+                return Measured(telegram.values, telegram.doubt)
+    finally:
+        link.close()
+    said = (
+        f"only damaged telegrams ({damage})" if damage else f"{size} bytes that are no telegram" if size else "nothing"
+    )
+    raise Unreachable(f"heard {said} in {LISTEN_S_MAX:.0f} s; check the head, the speed and the model", meter=port)

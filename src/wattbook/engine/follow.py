@@ -7,6 +7,7 @@ a month is a position that lags, not a queue that overflows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -124,9 +125,10 @@ class _Bell:
         self._ringing = False
 
     def ring(self) -> None:
-        if not self._ringing and not self._loop.is_closed():
+        if not self._ringing:
             self._ringing = True
-            self._loop.call_soon_threadsafe(self._event.set)
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                self._loop.call_soon_threadsafe(self._event.set)
 
     def silence(self) -> None:
         self._event.clear()

@@ -13,6 +13,7 @@ Connect = Callable[[Path], sqlite3.Connection]
 
 _BUSY_S = 5.0  # a reader may find the log being recovered or closed; that takes milliseconds
 _WAL_PAGES = 4096  # 8 MB of log between checkpoints: few enough to recover at once, many enough to write pages once
+_CACHE_KB = 8_000  # holds what a commit for 1,000 meters touches; SQLite's 2 MB made it 1.3 times slower
 _WAL_BYTES_KEPT = 64 << 20  # what an open reader made it grow beyond is given back
 
 
@@ -30,6 +31,7 @@ def prepare_writer(connection: sqlite3.Connection) -> None:
     if mode != "wal":
         raise sqlite3.OperationalError(f"this file system allows no write-ahead log (journal mode {mode})")
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA cache_size = -{_CACHE_KB}")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}").fetchone()
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES_KEPT}").fetchone()
 

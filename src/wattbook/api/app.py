@@ -24,8 +24,9 @@ from wattbook.api.ingest import PATH as INGEST_PATH
 from wattbook.api.ingest import Ingest
 from wattbook.api.meters import all_meters, check_meter, quantity_json
 from wattbook.api.stream import events
-from wattbook.engine.query import Question, ask
+from wattbook.engine.query import Answer, Question, ask
 from wattbook.model import Reading, WattbookError, quantity
+from wattbook.store import UnknownMeter
 
 PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
 NAMES_MAX = 200  # of meters or quantities in one request
@@ -116,7 +117,11 @@ def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
             zone=config.site.timezone,
             now=context.clock.now(),
         )
-        return json_response(ask(context.reader, question, period_s=config.every_s(context.meters[meter])).to_json())
+        try:
+            answer = ask(context.reader, question, period_s=config.every_s(context.meters[meter]))
+        except UnknownMeter:  # one of the configuration, which has told nothing yet
+            answer = Answer(question, ())
+        return json_response(answer.to_json())
 
     @app.get("/api/v1/live", **describe.LIVE)
     async def live(request: Request, meters: MeterNames = None) -> Response:

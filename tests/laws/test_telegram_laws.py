@@ -1,0 +1,183 @@
+"""Laws of everything that makes telegrams out of bytes: cuts do not matter, a damaged byte never becomes a value."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wattbook.codecs import dsmr, sml
+from wattbook.codecs.conversation import Conversation, Receive, SetBaud, T
+from wattbook.codecs.iec62056_21 import encode_block, encode_identification, read_out
+from wattbook.codecs.iec_block import ACK
+from wattbook.codecs.obis import DataSet
+from wattbook.codecs.telegram import Damage, Decoder, Heard, Telegram
+from wattbook.model import MeterError
+from wattbook.profiles.profile import IecSettings, SmlSettings
+
+SERVER_ID = bytes.fromhex("0a0154535400000f4240")
+DATA = (
+    DataSet("1-0:1.8.0*255", "5430157.7", "Wh"),
+    DataSet("1-0:16.7.0*255", "-458.90", "W"),
+    DataSet("1-0:96.1.0*255", SERVER_ID.hex()),
+)
+PAIRS = tuple(DataSet(f"1-0:{code}.8.{tariff}*255", "01.5", "kWh") for code in (1, 2) for tariff in (0, 1, 2))
+TWO = (encode_identification("LGZ4TEST.M01"), encode_block((DataSet("1.8.0", "0013345.679", "kWh"), *PAIRS)))
+
+DECODERS: dict[str, tuple[Callable[[], Decoder], bytes]] = {
+    "sml": (sml.SmlDecoder, sml.encode_telegram(SERVER_ID, DATA)),
+    "sml with a doubled escape": (
+        sml.SmlDecoder,
+        sml.encode_telegram(SERVER_ID, [DataSet("1-0:96.5.0*255", "1b" * 9 + "1a" + "1b" * 5)]),
+    ),
+    "sml kermit": (
+        lambda: sml.SmlDecoder(SmlSettings(crc="kermit")),
+        sml.encode_telegram(SERVER_ID, DATA, crc="kermit"),
+    ),
+    "dsmr 5": (dsmr.DsmrDecoder, dsmr.encode_telegram("TST5\\2TEST-1000", DATA)),
+    "dsmr 2": (lambda: dsmr.DsmrDecoder("optional"), dsmr.encode_telegram("TST5\\2TEST-1000", DATA, crc=False)),
+}
+CHECKED = [name for name in DECODERS if name != "dsmr 2"]
+
+
+def _decode(decoder: Decoder, pieces: list[bytes]) -> list[Heard]:
+    return [heard for piece in pieces for heard in decoder.feed(piece)] + decoder.close()
+
+
+def _cut(data: bytes, cuts: list[int]) -> list[bytes]:
+    places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in pairwise(places)]
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@given(data=st.data())
+def test_any_cutting_gives_the_same(name: str, data: st.DataObject) -> None:
+    make, telegram = DECODERS[name]
+    noise = st.one_of(st.binary(max_size=40), st.sampled_from([telegram[:70], telegram[70:], b"\x1b" * 6, b"\n/", b""]))
+    parts = data.draw(st.lists(st.one_of(st.just(telegram), noise), max_size=6))
+    stream = b"".join(parts)
+    whole = _decode(make(), [stream])
+    assert _decode(make(), _cut(stream, data.draw(st.lists(st.integers(0, 10_000), max_size=12)))) == whole
+    assert _decode(make(), [stream[at : at + 1] for at in range(len(stream))]) == whole
+
+
+@pytest.mark.parametrize("name", DECODERS)
+def test_telegrams_in_a_row_are_all_heard(name: str) -> None:
+    make, telegram = DECODERS[name]
+    heard = _decode(make(), [telegram[50:] + telegram * 5 + telegram[:60]])
+    assert [type(item) for item in heard] == [Telegram] * 5
+    assert [item.offset for item in heard] == [len(telegram) - 50 + len(telegram) * n for n in range(5)]
+
+
+@pytest.mark.parametrize("name", CHECKED)
+@pytest.mark.parametrize("flip", [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF, 0x1B, 0x03])
+def test_any_damaged_byte_is_counted_and_never_a_value(name: str, flip: int) -> None:
+    make, telegram = DECODERS[name]
+    (right,) = _decode(make(), [telegram])
+    assert isinstance(right, Telegram)
+    for at in range(len(telegram)):
+        damaged = telegram[:at] + bytes([telegram[at] ^ flip]) + telegram[at + 1 :]
+        for stream, good in ((damaged, 0), (telegram + damaged + telegram, 2), (damaged + telegram, 1)):
+            heard = _decode(make(), [stream])
+            assert [item.data_sets for item in heard if isinstance(item, Telegram)] == [right.data_sets] * good, at
+            assert any(isinstance(item, Damage) for item in heard), at
+
+
+@pytest.mark.parametrize("name", DECODERS)
+@given(junk=st.binary(max_size=300))
+def test_after_any_junk_the_next_but_one_is_heard(name: str, junk: bytes) -> None:
+    make, telegram = DECODERS[name]
+    good = [item for item in _decode(make(), [junk + telegram * 2]) if isinstance(item, Telegram)]
+    assert good
+    assert good[-1].offset == len(junk) + len(telegram)
+
+
+@pytest.mark.parametrize("make", [sml.SmlDecoder, dsmr.DsmrDecoder])
+@pytest.mark.parametrize("start", [b"", b"\x1b\x1b\x1b\x1b\x01\x01\x01\x01", b"/TST5TEST\r\n\r\n1-0:1.8.0("])
+def test_endless_noise_is_bounded_and_told(make: type[sml.SmlDecoder] | type[dsmr.DsmrDecoder], start: bytes) -> None:
+    decoder = make()
+    heard = decoder.feed(start)
+    for _ in range(300):
+        heard += decoder.feed(bytes(range(0x80, 0xC0)) * 16)
+    assert sys_size(decoder) < 200_000
+    assert len(heard) >= 20
+    assert all(isinstance(item, Damage) for item in heard)
+
+
+def sys_size(decoder: sml.SmlDecoder | dsmr.DsmrDecoder) -> int:
+    """Bytes the decoder holds on to."""
+    return sum(len(value) for value in vars(decoder).values() if isinstance(value, (bytes, bytearray)))
+
+
+def play(conversation: Conversation[T], answers: list[bytes]) -> T:
+    """A player whose line says these answers, one to each Receive; nothing more after them."""
+    rest = iter(answers)
+    try:
+        step = next(conversation)
+        while True:
+            step = conversation.send(next(rest, b"") if isinstance(step, Receive) else b"")
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+class Trickle:
+    """A player that hears a byte stream in given pieces and stops when nothing is missing."""
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = iter(pieces)
+
+    def play(self, conversation: Conversation[T]) -> T:
+        try:
+            step = next(conversation)
+            while True:
+                step = conversation.send(self._hear(step) if isinstance(step, Receive) else b"")
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _hear(self, step: Receive) -> bytes:
+        heard = b""
+        while step.missing(heard) > 0 and (piece := next(self._pieces, None)) is not None:
+            heard += piece
+        return heard
+
+
+@given(st.lists(st.integers(0, 1000), max_size=12))
+def test_any_cutting_of_a_readout_gives_the_same(cuts: list[int]) -> None:
+    stream = b"".join(TWO)
+    telegram = Trickle(_cut(stream, cuts)).play(read_out(IecSettings(mode="A")))
+    assert telegram.data_sets == play(read_out(IecSettings()), list(TWO)).data_sets
+    assert telegram == Trickle([bytes([byte]) for byte in stream]).play(read_out(IecSettings(mode="A")))
+
+
+@pytest.mark.parametrize("flip", [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x7F, 0x03])
+def test_a_damaged_readout_is_never_a_value(flip: int) -> None:
+    line, block = TWO
+    for at in range(len(block)):
+        damaged = block[:at] + bytes([block[at] ^ flip]) + block[at + 1 :]
+        with pytest.raises(MeterError):
+            play(read_out(IecSettings()), [line, damaged])
+
+
+def test_every_character_that_becomes_an_end_is_noticed() -> None:
+    line, block = TWO
+    for end in (b"\x03", b"\x04", b"\x02", ACK):
+        for at in range(1, len(block)):
+            if block[at : at + 1] != end:
+                with pytest.raises(MeterError):
+                    play(read_out(IecSettings()), [line, block[:at] + end + block[at + 1 :]])
+
+
+@given(st.lists(st.binary(max_size=80), max_size=6), st.sampled_from(["A", "B", "C"]), st.booleans())
+def test_no_answer_breaks_the_conversation(answers: list[bytes], mode: str, optional: bool) -> None:
+    settings = IecSettings(mode=mode, check="optional" if optional else "required")  # type: ignore[arg-type]
+    with pytest.raises(MeterError):
+        play(read_out(settings), answers)
+
+
+def test_the_speed_is_reset_first() -> None:
+    assert next(read_out(IecSettings(), baud=300)) == SetBaud(300)

@@ -6,7 +6,8 @@
 SHELL    := /bin/bash
 .DELETE_ON_ERROR:
 MAKEFLAGS += --no-print-directory
-PYTHON   ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || echo python3)
+PYTHON   ?= $(shell for python in python3 python3.11 python3.12 python3.13 python3.14; do \
+              $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 BIN      := .venv/bin
 PAGE     := src/wattbook/api/page
 RUN      := .venv/.run-ready
@@ -18,10 +19,8 @@ DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium
 .PHONY: demo setup web test check unit bench torture lock docs clean
 
 demo:
-	@start=$$(date +%s.%N); \
-	$(MAKE) -j2 $(RUN) $(PAGE)/index.html && \
-	printf 'Set-up took %.1f s.\n' "$$(echo "$$(date +%s.%N) - $$start" | { read -r e; awk "BEGIN { print $$e }"; })" && \
-	exec $(BIN)/wattbook demo $(DEMO)
+	@started=$$(date +%s%N) && $(MAKE) -j2 $(RUN) $(PAGE)/index.html && \
+	echo "Set-up took $$(( ($$(date +%s%N) - started) / 1000000 )) ms." && exec $(BIN)/wattbook demo $(DEMO)
 
 setup: $(DEV) $(PAGE)/index.html
 
@@ -55,7 +54,7 @@ clean:
 
 # The virtual environment. Debian keeps `venv` in a package of its own.
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "wattbook needs Python 3.11 or newer"; exit 1; }
+	@[ -n "$(PYTHON)" ] || { echo "wattbook needs Python 3.11 or newer, and found none"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { $(SUDO) apt-get update -qq && $(SUDO) apt-get install -qq -y python3-venv; }
 	$(PYTHON) -m venv .venv
 

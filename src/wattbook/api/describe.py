@@ -78,7 +78,7 @@ ABOUT = _get(
         "timezone": "Europe/Prague",
         "book": "/var/lib/wattbook/wattbook.db",
         "commit_every_s": 1.0,
-        "gap": None,
+        "gap": {"since": "2026-11-21T01:00:00.000Z", "reason": "the disk is full"},
     },
 )
 METERS = _get(
@@ -96,7 +96,7 @@ METERS = _get(
             "since": "2026-11-21T01:00:00.000Z",
             "last_at": "2026-11-21T01:02:03.000Z",
             "latency_s": 0.031,
-            "progress": None,
+            "progress": {"heard": 412, "expected": 1180},
             "counters": {"polls": 9, "answers": 9, "timeouts": 0, "garbled": 0, "refused": 0, "conflicts": 0},
         }
     ],

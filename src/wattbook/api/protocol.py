@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import h11
@@ -30,6 +31,14 @@ class BoundedProtocol(H11Protocol):
             self._end_head()
         elif self._head_timer is None:
             self._await_head()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP in our one error shape, and hang up."""
+        content = json.dumps({"error": "this is no HTTP/1.1 request, or its head is too large"}).encode()
+        head = "HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: "
+        # Written as it is: what the client began may not fit the states that h11 would want to go through.
+        self.transport.write(f"{head}{len(content)}\r\n\r\n".encode() + content)
+        self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import logging
 import math
 import os
 import select
 import threading
 import time
 
+from wattbook.model.errors import ConfigError
 from wattbook.simulate.bus import Bus, Say
 from wattbook.simulate.faults import Trouble
 from wattbook.simulate.port import Port
@@ -21,6 +23,7 @@ _IDLE_S = 0.1  # how soon a timed fault is seen on a quiet line
 _EARLY_S = 0.002  # poll counts in milliseconds; the rest of a wait is slept
 _STOP_S = 5.0  # to end the thread: it looks every _LOOK_S, so longer is a bug
 _PR_SET_TIMERSLACK = 29
+_log = logging.getLogger(__name__)
 
 
 class Line:
@@ -34,6 +37,7 @@ class Line:
         self._thread = threading.Thread(target=self._run, name=f"simulated {name}", daemon=True)
         self._plugged = False
         self._stopping = False
+        self._complained = False
         self._spoke_at = 0.0
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -91,9 +95,21 @@ class Line:
         if self._plugged and not wanted:
             self._port.unplug()
             self._bus.reset()
+            self._plugged = False
         elif wanted and not self._plugged:
+            self._plugged = self._plug()
+
+    def _plug(self) -> bool:
+        """Whether the port is back; when its place was taken meanwhile it is said once, and tried again."""
+        try:
             self._port.plug()
-        self._plugged = wanted
+        except ConfigError as error:
+            if not self._complained:
+                _log.warning("line %s cannot come back: %s", self.name, error)
+            self._complained = True
+            return False
+        self._complained = False
+        return True
 
     def _hear(self, at: float) -> None:
         data = self._port.read()

@@ -22,6 +22,7 @@ from wattbook.simulate.optical import OpticalBus, OpticalMeter
 from wattbook.simulate.port import Port
 from wattbook.simulate.pty import PtyPort
 from wattbook.simulate.readout import load_readout
+from wattbook.simulate.rfc2217 import Rfc2217Port
 from wattbook.simulate.settings import Options, SimulatedLine, SimulatedMeter
 from wattbook.simulate.source import Plausible, Source
 from wattbook.simulate.statistics import LineStatistics, Tally
@@ -198,7 +199,7 @@ def _mounted(meter: SimulatedMeter, trouble: Trouble, options: Options) -> _Moun
 
 def _why_not(line: SimulatedLine, meters: Sequence[_Mounted]) -> str:
     scheme = urlsplit(line.port).scheme
-    if scheme not in ("", "tcp", "rtu+tcp"):
+    if scheme not in ("", "tcp", "rtu+tcp", "rfc2217"):
         return f"{scheme}:// is not simulated"
     if not meters:
         return "no meter is on it"
@@ -221,8 +222,17 @@ def _line(line: SimulatedLine, meters: Sequence[_Mounted], options: Options, clo
         turnarounds = {_unit(meter): meter.settings.turnaround_s for meter in meters}
         return ModbusTcpServer(line.name, line.port, slaves, turnarounds, trouble, tally)
     bus = _bus(kinds.pop(), meters, serial, tally, clock, strict=line.strict)
-    port: Port = SocketPort(line.port) if url.scheme else PtyPort(link_path(line, options.folder), serial)
-    return Line(line.name, port, bus, trouble, tally, latency_s=line.latency_s)
+    return Line(line.name, _port(line, serial, options.folder), bus, trouble, tally, latency_s=line.latency_s)
+
+
+def _port(line: SimulatedLine, serial: SerialSettings, folder: Path) -> Port:
+    match urlsplit(line.port).scheme:
+        case "":
+            return PtyPort(link_path(line, folder), serial)
+        case "rfc2217":
+            return Rfc2217Port(line.port)
+        case _:
+            return SocketPort(line.port)
 
 
 def link_path(line: SimulatedLine, folder: Path) -> Path:

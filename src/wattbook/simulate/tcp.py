@@ -35,6 +35,7 @@ class SocketPort:
         self._listener: socket.socket | None = None
         self._reader: socket.socket | None = None
         self._port = urlsplit(url).port or 0
+        self.connections = 0  # readers that came so far
 
     @property
     def address(self) -> str:
@@ -78,7 +79,7 @@ class SocketPort:
 
     def write(self, data: bytes) -> None:
         """Send; what a reader does not take is lost."""
-        if self._reader is not None:
+        if self._reader is not None and data:
             try:
                 self._reader.send(data)
             except BlockingIOError:
@@ -98,6 +99,7 @@ class SocketPort:
         assert self._listener is not None
         with contextlib.suppress(OSError):  # gone again before it was taken
             self._reader, _ = self._listener.accept()
+            self.connections += 1
             self._reader.setblocking(False)
             self._reader.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 

@@ -30,7 +30,7 @@ def test_bounds(name: str, value: float, suspect: bool) -> None:
 
 
 def test_every_quantity_has_bounds() -> None:
-    assert all(least <= 0 <= greatest for least, greatest in map(bounds, all_names()))
+    assert all(its.least <= 0 <= its.greatest for its in map(bounds, all_names()))
 
 
 def test_a_register_that_runs_backwards_is_suspect_once_and_does_not_spoil_the_next() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -21,7 +21,7 @@ _EXACT_MAX = 2**53
 parse_json = msgspec.json.Decoder().decode
 
 Path = tuple[str | int, ...]
-_Convert = Callable[[Any], float]
+Convert = Callable[[Any], float]
 
 
 def parse_path(path: str) -> Path:
@@ -41,17 +41,21 @@ def find(document: Any, path: Path) -> Any:
     return document
 
 
-def make_convert(scale: Scale) -> _Convert:
+def make_convert(scale: Scale) -> Convert:
     """Return what turns a JSON number, or a number written as text, into a value, exactly. Raises Garbled."""
-    whole = scale == Scale()
+    plain = scale == Scale()
+    shift = _shift(scale)
 
     def convert(given: Any) -> float:
         kind = type(given)
         if kind is float:
-            if whole:
+            if plain:
                 return float(given)
             # The shortest text of a float is what stood in the JSON, so scaling it as a decimal adds no error.
-            return _scaled(Decimal(repr(given)), scale)
+            text = repr(given)
+            if shift and "e" not in text:
+                return float(text + shift)
+            return _scaled(Decimal(text), scale)
         if kind is int:
             if not -_EXACT_MAX <= given * scale.multiplier <= _EXACT_MAX:
                 raise Garbled(f"{given} is more than a number can hold exactly")
@@ -61,6 +65,12 @@ def make_convert(scale: Scale) -> _Convert:
         raise Garbled(f"{given!r} is no number")
 
     return convert
+
+
+def _shift(scale: Scale) -> str:
+    """The exponent that scales a decimal text, "e3" for 1000; "" when the scale is no power of ten."""
+    zeros = len(str(scale.multiplier)) - 1
+    return f"e{zeros - scale.decimals}" if scale.multiplier == 10**zeros else ""
 
 
 def _decimal(text: str) -> Decimal:
@@ -81,16 +91,14 @@ class Payload:
     """Reads the fields that come on one topic."""
 
     def __init__(self, fields: Sequence[Field], time: str) -> None:
-        self._flat = [
-            (field.quantity, field.path, make_convert(field.scale))
-            for field in fields
-            if len(parse_path(field.path)) == 1 and isinstance(parse_path(field.path)[0], str)
-        ]
-        self._deep = [
-            (field.quantity, path, make_convert(field.scale))
-            for field in fields
-            if len(path := parse_path(field.path)) != 1 or isinstance(path[0], int)
-        ]
+        self._flat: list[tuple[str, str, Convert]] = []  # one key deep: most payloads, and the fast way
+        self._deep: list[tuple[str, Path, Convert]] = []
+        for field in fields:
+            path, convert = parse_path(field.path), make_convert(field.scale)
+            if len(path) == 1 and isinstance(path[0], str):
+                self._flat.append((field.quantity, path[0], convert))
+            else:
+                self._deep.append((field.quantity, path, convert))
         self._time = parse_path(time)
 
     def values(self, document: Any) -> dict[str, float]:
@@ -126,8 +134,10 @@ def parse_instant(given: Any) -> datetime:
             return _from_unix(_decimal(given))
         if at.tzinfo is None:
             raise Garbled(f"the time {given} has no offset to UTC")
-        at = at.astimezone(UTC) if at.tzinfo is not UTC else at
-        return at.replace(microsecond=at.microsecond // 10_000 * 10_000)
+        if at.tzinfo is not UTC:
+            at = at.astimezone(UTC)
+        finer = at.microsecond % 10_000
+        return at.replace(microsecond=at.microsecond - finer) if finer else at
     if isinstance(given, int | float) and not isinstance(given, bool):
         return _from_unix(Decimal(repr(given)))
     raise Garbled(f"{given!r} is no time")
@@ -138,6 +148,3 @@ def _from_unix(number: Decimal) -> datetime:
         raise Garbled(f"{number} is no time since 1970")
     grains = int(number / 10) if number >= Decimal(_MS_FROM) else int(number * 100)
     return EPOCH + grains * _GRAIN
-
-
-Values = Mapping[str, float]

@@ -74,6 +74,7 @@ class _Route:
 class _Batch:
     """What a load of messages came to."""
 
+    latest: datetime  # a later instant is a clock set wrong
     readings: list[Reading] = field(default_factory=list)
     heard: dict[str, list[datetime]] = field(default_factory=dict)
 
@@ -143,8 +144,8 @@ class MqttSource:
                 await asyncio.sleep(wait_s)
 
     def _decode(self, connection: Connection, messages: Sequence[Message]) -> _Batch:
-        batch = _Batch()
         now = self._clock.now()
+        batch = _Batch(now + _AHEAD_MAX)
         for message in messages:
             routes = self._routes.get(message.topic)
             if routes is None:
@@ -173,7 +174,7 @@ class MqttSource:
             if message.retained:
                 return  # the broker's last known value: when it was measured is not known, and now is wrong
             at = self._arrival(meter, now)
-        elif not _EARLIEST <= at <= now + _AHEAD_MAX:
+        elif not _EARLIEST <= at <= batch.latest:
             raise Garbled(f"its clock says {at.isoformat()}; set it")
         values = payload.values(document)
         heard = batch.heard.get(meter)

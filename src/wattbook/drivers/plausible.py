@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
@@ -21,16 +23,29 @@ _REGISTER_MAX = float(2**52)  # more is not exact in a float
 _SETTLE_S = 60.0  # a register may also catch up after a pause of the meter's own clock or display
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What is believable of one quantity, in its base unit."""
+
+    least: float
+    greatest: float
+    register: bool
+    fastest_per_s: float = math.inf  # how fast a register can turn
+
+
 @cache
-def bounds(name: str) -> tuple[float, float]:
-    """The least and greatest believable value of a quantity, in its base unit."""
+def bounds(name: str) -> Bounds:
+    """Return the bounds of a quantity. Raises UnknownQuantity."""
     about = quantity(name)
     if about.kind is Kind.REGISTER:
-        return 0.0, _REGISTER_MAX
+        return Bounds(0.0, _REGISTER_MAX, True, _POWER_MAX_PER_S.get(about.unit, math.inf))
     if about.name.startswith("power_factor"):
-        return -1.0, 1.0
-    greatest = _GAUGE_MAX.get(about.unit, float("inf"))
-    return (0.0 if about.unit in _NEVER_BELOW_ZERO else -greatest), greatest
+        return Bounds(-1.0, 1.0, False)
+    greatest = _GAUGE_MAX.get(about.unit, math.inf)
+    return Bounds(0.0 if about.unit in _NEVER_BELOW_ZERO else -greatest, greatest, False)
+
+
+Point = tuple[datetime, float]
 
 
 class Plausibility:
@@ -41,38 +56,45 @@ class Plausibility:
     """
 
     def __init__(self) -> None:
-        self._trusted: dict[str, tuple[datetime, float]] = {}
-        self._doubted: dict[str, tuple[datetime, float]] = {}
+        self._bounds: dict[str, Bounds] = {}  # of the quantities this meter tells; a lookup each, on a fast path
+        self._trusted: dict[str, Point] = {}
+        self._doubted: dict[str, Point] = {}
 
     def doubt(self, at: datetime, values: Mapping[str, float]) -> Mapping[str, Quality]:
         """Return the suspect ones among the values of one reading."""
-        suspects = [name for name, value in values.items() if not self._believes(name, at, value)]
+        suspects: list[str] = []
+        for name, value in values.items():
+            its = self._bounds.get(name)
+            if its is None:
+                its = self._bounds[name] = bounds(name)
+            if not its.least <= value <= its.greatest or (its.register and not self._follows(name, its, (at, value))):
+                suspects.append(name)
         return dict.fromkeys(suspects, Quality.SUSPECT) if suspects else EMPTY
 
-    def _believes(self, name: str, at: datetime, value: float) -> bool:
-        least, greatest = bounds(name)
-        if not least <= value <= greatest:
-            return False
-        if greatest != _REGISTER_MAX:
-            return True
+    def _follows(self, name: str, its: Bounds, told: Point) -> bool:
+        """Whether a register goes on from what it told before."""
         trusted = self._trusted.get(name)
-        if trusted is None or follows(name, trusted, (at, value)):
-            if trusted is None or trusted[0] < at:
-                self._trusted[name] = (at, value)
+        if trusted is None:
+            self._trusted[name] = told
+            return True
+        if follows(its, trusted, told):
+            if trusted[0] < told[0]:
+                self._trusted[name] = told
             return True
         doubted = self._doubted.get(name)
-        if doubted is not None and doubted[0] < at and follows(name, doubted, (at, value)):
-            self._trusted[name] = (at, value)
+        if doubted is not None and doubted[0] < told[0] and follows(its, doubted, told):
+            self._trusted[name] = told
             del self._doubted[name]
             return True
-        self._doubted[name] = (at, value)
+        self._doubted[name] = told
         return False
 
 
-def follows(name: str, before: tuple[datetime, float], after: tuple[datetime, float]) -> bool:
+def follows(its: Bounds, before: Point, after: Point) -> bool:
     """Whether a register can have gone from one value to the other in that time, whichever is earlier."""
-    (at_before, least), (at_after, greatest) = sorted((before, after))
-    if greatest < least:
-        return False
-    fastest = _POWER_MAX_PER_S.get(quantity(name).unit)
-    return fastest is None or greatest - least <= fastest * ((at_after - at_before).total_seconds() + _SETTLE_S)
+    if after[0] < before[0]:
+        before, after = after, before
+    turned = after[1] - before[1]
+    if turned <= 0:
+        return turned == 0
+    return turned <= its.fastest_per_s * ((after[0] - before[0]).total_seconds() + _SETTLE_S)

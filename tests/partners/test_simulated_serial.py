@@ -183,17 +183,23 @@ def test_a_reader_at_another_speed_hears_nothing(tmp_path: Path) -> None:
 
 
 def test_a_request_without_the_silence_before_it_is_an_offence(tmp_path: Path) -> None:
-    with rs485(tmp_path) as simulation, closing(serial.Serial(simulation.address("line"), 9600, timeout=1)) as port:
-        request = bytes.fromhex("0404 0000 0009 3059")
+    """At 300 Bd, where the silence is 0.12 s, so that a busy machine cannot make a patient reader of this one."""
+    line = SimulatedLine("line", "slow", serial=SerialSettings(300))
+    meters = [SimulatedMeter("pzem", "line", PZEM, 4)]
+    request = bytes.fromhex("0404 0000 0009 3059")
+    with (
+        build([line], meters, Options(tmp_path)) as simulation,
+        closing(serial.Serial(simulation.address("line"), 300, timeout=WAIT_S)) as port,
+    ):
         port.write(request)
         assert len(port.read(23)) == 23
         port.write(request)
-        port.timeout = 0.2
+        port.timeout = 0.8
         assert port.read(23) == b""
         seen = simulation.statistics()["line"]
     assert (seen.offences, seen.ignored, seen.answers) == (1, 1, 1)
     assert seen.gap_min_s is not None
-    assert seen.gap_min_s < 3.5 * 10 / 9600
+    assert seen.gap_min_s < 3.5 * 10 / 300
 
 
 def test_the_wire_takes_its_time(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from wattbook.simulate.options import parse_options
 from wattbook.simulate.settings import Options, SimulatedLine, SimulatedMeter
 from wattbook.simulate.simulation import Simulation, build, run
 from wattbook.simulate.source import Plausible, Source
-from wattbook.simulate.statistics import LineStatistics, MeterStatistics
+from wattbook.simulate.statistics import LineStatistics, MeterStatistics, report
 
 __all__ = [
     "Demo",
@@ -23,5 +23,6 @@ __all__ = [
     "build",
     "demo_house",
     "parse_options",
+    "report",
     "run",
 ]

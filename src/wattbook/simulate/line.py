@@ -22,6 +22,7 @@ _LOOK_S = 0.02  # how soon a reader that opens the port is seen
 _IDLE_S = 0.1  # how soon a timed fault is seen on a quiet line
 _EARLY_S = 0.002  # poll counts in milliseconds; the rest of a wait is slept
 _STOP_S = 5.0  # to end the thread: it looks every _LOOK_S, so longer is a bug
+_SPIN_S = 0.00006  # a thread wakes up some 30 µs late; before an answer's last byte that much is waited awake
 _PR_SET_TIMERSLACK = 29
 _log = logging.getLogger(__name__)
 
@@ -39,8 +40,7 @@ class Line:
         self._stopping = False
         self._complained = False
         self._spoke_at = 0.0
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_write, False)
+        self._wake_read = self._wake_write = -1  # a pipe while it runs
 
     @property
     def address(self) -> str:
@@ -53,6 +53,8 @@ class Line:
         if not self.trouble.now(time.monotonic()).unplugged:
             self._port.plug()
             self._plugged = True
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
         self._thread.start()
 
     def stop(self) -> None:
@@ -159,10 +161,14 @@ class Line:
         at = time.monotonic()
         for first in range(0, len(say.data), group):
             chunk = say.data[first : first + group]
-            while not self._pause(self._handed_over(say, first + len(chunk))):
+            deadline = self._handed_over(say, first + len(chunk))
+            last = first + group >= len(say.data)
+            while not self._pause(deadline - (_SPIN_S if last else 0.0)):
                 self._follow_plug()
                 if self._stopping or not self._plugged:
                     return
+            while last and time.monotonic() < deadline:
+                pass  # readers are measured by this byte
             at = time.monotonic()
             self._port.write(self._port.to_reader(chunk, say.serial))
         self._bus.said(say, at)

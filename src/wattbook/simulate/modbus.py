@@ -22,7 +22,7 @@ from wattbook.codecs.modbus import (
     encode_response,
     parse_request,
 )
-from wattbook.codecs.registers import Words, encode_register
+from wattbook.codecs.registers import encode_register
 from wattbook.model.clock import Clock
 from wattbook.model.errors import Garbled
 from wattbook.model.vocabulary import Kind, quantity
@@ -34,6 +34,7 @@ from wattbook.simulate.statistics import Tally
 
 SILENCE_FIXED_S = 0.00175  # above 19200 Bd (Modbus over Serial Line V1.02, 2.5.1.1)
 MESSAGE_MAX = 256  # bytes of an RTU message; a longer one is noise
+WAITING_MAX = 64  # answers that come late; a reader that asks on meanwhile gets no more
 _RUNNING = 0xFF  # the run indicator of function 17
 
 
@@ -91,7 +92,7 @@ class ModbusSlave:
             case _:
                 return Response(request.unit, REPORT_ID, data=bytes((request.unit, _RUNNING)) + self._title.encode())
 
-    def _words(self, request: Request) -> Words:
+    def _words(self, request: Request) -> Mapping[tuple[int, int], int]:
         at = self._clock.now()
         words: dict[tuple[int, int], int] = {}
         for register in self._settings.registers:
@@ -246,5 +247,7 @@ class ModbusBus:
             self._later(Say(slave.trouble.noise(faults.noise_after), say.end, self._serial))
 
     def _later(self, say: Say) -> None:
+        if len(self._waiting) >= WAITING_MAX:
+            return
         self._numbers += 1
         heapq.heappush(self._waiting, (say.start, self._numbers, say))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import math
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,11 @@ class LineStatistics:
     polls_per_s: float  # answers over that time
     share: float  # of the line's limit: the wire time and silence that polls must take / the time they took
     meters: Mapping[str, MeterStatistics]
+
+
+def report(lines: Mapping[str, LineStatistics]) -> str:
+    """The statistics of all lines as JSON: line -> the fields above."""
+    return json.dumps({name: asdict(line) for name, line in lines.items()}, indent=2)
 
 
 class Tally:

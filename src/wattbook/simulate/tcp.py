@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import logging
 import os
 import selectors
 import socket
@@ -21,10 +22,13 @@ from wattbook.simulate.modbus import ModbusSlave
 from wattbook.simulate.statistics import Tally
 
 READ_MAX = 65536  # bytes in one go
+WAITING_MAX = 1024  # answers that slaves still think about
 CONNECTIONS_MAX = 256  # more than any bus has masters
 _STOP_S = 5.0
 _HEADER = 7  # bytes of a Modbus TCP frame before its PDU
 _LENGTH_MAX = 254  # of unit and PDU (Modbus Messaging on TCP/IP 1.0b, 3.1.3)
+_DEFAULT_PORT = 502
+_log = logging.getLogger(__name__)
 
 
 class SocketPort:
@@ -139,17 +143,15 @@ class ModbusTcpServer:
         tally: Tally,
     ) -> None:
         self.name, self.trouble, self.tally = name, trouble, tally
-        self._url, self._port = url, urlsplit(url).port or 502 * (urlsplit(url).port is None)
+        port = urlsplit(url).port
+        self._url, self._port = url, _DEFAULT_PORT if port is None else port
         self._slaves, self._turnarounds_s = slaves, turnarounds_s
-        self._selector = selectors.DefaultSelector()
         self._listener: socket.socket | None = None
         self._connections: dict[socket.socket, _Connection] = {}
         self._waiting: list[tuple[float, int, _Connection, bytes, str]] = []
         self._numbers = 0
-        self._stopping = False
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_write, False)
-        self._selector.register(self._wake_read, selectors.EVENT_READ)
+        self._stopping = self._complained = False
+        self._wake_read = self._wake_write = -1  # a pipe while it runs
         self._thread = threading.Thread(target=self._run, name=f"simulated {name}", daemon=True)
 
     @property
@@ -160,8 +162,12 @@ class ModbusTcpServer:
     def start(self) -> None:
         """Listen and begin to answer. Raises ConfigError when the port is taken."""
         self.trouble.started_at = time.monotonic()
+        self._selector = selectors.DefaultSelector()
         if not self.trouble.now(time.monotonic()).unplugged:
             self._listen()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+        self._selector.register(self._wake_read, selectors.EVENT_READ)
         self._thread.start()
 
     def stop(self) -> None:
@@ -200,7 +206,13 @@ class ModbusTcpServer:
         if unplugged and self._listener is not None:
             self._hang_up()
         elif not unplugged and self._listener is None:
-            self._listen()
+            try:
+                self._listen()
+                self._complained = False
+            except ConfigError as error:
+                if not self._complained:
+                    _log.warning("line %s cannot come back: %s", self.name, error)
+                self._complained = True
 
     def _listen(self) -> None:
         self._listener = listen(self._url, self._port)
@@ -284,6 +296,8 @@ class ModbusTcpServer:
         data = slave.trouble.damage(answer, faults)
         delay_s = self._turnarounds_s.get(unit, 0.0) + faults.late_s
         if delay_s:
+            if len(self._waiting) >= WAITING_MAX:
+                return  # it does not answer any more, as an overrun gateway
             self._numbers += 1
             heapq.heappush(self._waiting, (at + delay_s, self._numbers, connection, data, slave.name))
         else:

@@ -113,6 +113,7 @@ def test_a_telegram_with_another_check_is_damage() -> None:
         ("76" + "71" * 20, "nested"),
         ("760101017263070177010101017177070100010800ff0101621e5264520101" + "01" * 4, "scaler of 100"),
         ("f1", "end inside"),
+        ("76" + "6a" + "00" * 9, "number of 9 bytes"),
         ("76ffffffff0f", "length"),
         ("76330000", "type 0x30"),
     ],

@@ -24,12 +24,13 @@ _OWN = frozenset({(None, None), (0, 0), (1, 0), (1, 1)})  # A and B; 0-1 and on 
 _CODE = re.compile(
     r"(?:(?P<a>\d{1,3})-(?P<b>\d{1,3}):)?"
     r"(?P<c>\d{1,3}|[CFLP])\.(?P<d>\d{1,3}|[CFLP])(?:\.(?P<e>\d{1,3}))?"
-    r"(?:[*&](?P<f>\d{1,3}))?"
+    r"(?:[*&](?P<f>\d{1,3}))?",
+    re.ASCII,
 )
 _LETTERS = {"C": 96, "F": 97, "L": 98, "P": 99}
-_NUMBER = re.compile(r"([+-]?)(\d+)(?:\.(\d*))?")
-_HOURS = re.compile(r"(\d+):([0-5]\d)")
-_HEX = re.compile(r"[0-9A-Fa-f]+")
+_NUMBER = re.compile(r"([+-]?)([0-9]{1,32})(?:\.([0-9]{0,32}))?")
+_HOURS = re.compile(r"([0-9]{1,9}):([0-5][0-9])")
+_HEX = re.compile(r"[0-9A-Fa-f]{1,32}")
 
 
 @dataclass(frozen=True, slots=True)

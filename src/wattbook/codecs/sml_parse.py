@@ -8,6 +8,7 @@ from wattbook.codecs.sml_units import UNITS
 _GET_LIST = 0x0701
 _MESSAGE_FIELDS, _LIST_FIELDS, _ENTRY_FIELDS = 6, 7, 7
 _DEPTH_MAX = 8  # lists in lists; SML has five
+_INTEGER_SIZE_MAX = 8  # bytes
 _SCALER_MAX = 18  # powers of ten either way; beyond is damage, not a meter
 _OCTETS, _BOOL, _SIGNED, _UNSIGNED, _LIST = 0x00, 0x40, 0x50, 0x60, 0x70
 _ERROR_WORD = "97.97.0"
@@ -151,6 +152,8 @@ def _element(body: bytes, at: int, depth: int = 0) -> tuple[Element, int]:
     if kind == _OCTETS:
         return content, end
     if kind in (_SIGNED, _UNSIGNED):
+        if len(content) > _INTEGER_SIZE_MAX:
+            raise SmlError(f"a number of {len(content)} bytes")
         return int.from_bytes(content, "big", signed=kind == _SIGNED), end
     if kind == _BOOL:
         return content != b"\0", end

@@ -17,6 +17,7 @@ RAW_MAX = 2**52  # beyond it a float64 cannot hold every integer with a digit to
 REQUEST_COST = 20  # characters: 8 of the request, 5 around the answer, twice 3.5 of silence
 REGISTER_COST = 2  # characters
 
+
 Words = Mapping[tuple[int, int], int]
 """(function, address) -> 16-bit word."""
 
@@ -83,73 +84,102 @@ def _plan_function(
     return blocks[::-1]
 
 
-def plan_profile(settings: ModbusSettings) -> list[Block]:
-    """The requests that read a whole model."""
-    return plan_reads(settings.registers, read_max=settings.read_max, holes=settings.holes)
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One register made ready for decoding again and again."""
+
+    quantity: str
+    places: tuple[int, ...]  # of its words among those read, most significant first
+    sign_bit: int  # 0 = unsigned
+    float_format: str  # "" = an integer
+    multiplier: int
+    divisor: int
+    absent: frozenset[int]
+    minimum: float
+    maximum: float
 
 
-def words_of(block: Block, words: Sequence[int]) -> dict[tuple[int, int], int]:
-    """The answer to one block as words by place."""
-    return {(block.function, block.first + place): word for place, word in enumerate(words)}
+class ReadPlan:
+    """A model's registers, the requests that read them, and what the answers mean."""
+
+    def __init__(
+        self, registers: Sequence[Register], *, read_max: int = 125, holes: Sequence[tuple[int, int, int]] = ()
+    ) -> None:
+        """Plan. Raises ConfigError when a register cannot be read."""
+        self.blocks = plan_reads(registers, read_max=read_max, holes=holes)
+        places: dict[tuple[int, int], int] = {}
+        for block in self.blocks:
+            for address in range(block.first, block.end):
+                places.setdefault((block.function, address), len(places))
+        self._rows = [_row(register, places) for register in registers]
+
+    def decode(self, words: Sequence[int]) -> Measured:
+        """Values of the words of all blocks, one block after another.
+
+        What the profile calls absent, and NaN, are left out; outside `minimum..maximum` a value is SUSPECT. Raises
+        Garbled for a counter beyond 2**52.
+        """
+        return _decode(self._rows, words)
 
 
 def decode_registers(registers: Iterable[Register], words: Words) -> Measured:
-    """Values of all registers whose words are there; what a profile calls absent, and NaN, are left out.
+    """Values of the registers whose words are all there, as `ReadPlan.decode`; for words from anywhere."""
+    places = {place: number for number, place in enumerate(words)}
+    there = [one for one in registers if all((one.function, one.address + n) in words for n in range(one.count))]
+    return _decode([_row(register, places) for register in there], list(words.values()))
 
-    Outside `minimum..maximum` a value is SUSPECT. Raises Garbled for a counter beyond 2**52.
-    """
+
+def _decode(rows: Iterable[_Row], words: Sequence[int]) -> Measured:
+    """Values of the words at the rows' places."""
     values: dict[str, float] = {}
     doubt: dict[str, Quality] = {}
-    for register in registers:
-        place = (register.function, register.address)
-        try:
-            raw = (
-                words[place]
-                if register.count == 1
-                else _joined(register, [words[register.function, register.address + n] for n in range(register.count)])
-            )
-        except KeyError:
-            continue  # of a block that was not read
-        value = _value(register, raw)
-        if value is None:
+    for row in rows:
+        raw = 0
+        for place in row.places:
+            raw = raw << 16 | words[place]
+        if raw in row.absent:
             continue
-        values[register.quantity] = value
-        if (register.minimum is not None and value < register.minimum) or (
-            register.maximum is not None and value > register.maximum
-        ):
-            doubt[register.quantity] = Quality.SUSPECT
-    return Measured(values, doubt)
+        if row.float_format:
+            value = _float(row, raw)
+            if not math.isfinite(value):
+                continue  # NaN is how such meters say "not available"
+        else:
+            if raw & row.sign_bit:
+                raw -= 2 * row.sign_bit
+            if not -RAW_MAX <= raw <= RAW_MAX:
+                raise Garbled(f"{row.quantity} of {raw} is beyond 2**52 and cannot be kept exactly")
+            value = raw * row.multiplier / row.divisor
+        values[row.quantity] = value
+        if not row.minimum <= value <= row.maximum:
+            doubt[row.quantity] = Quality.SUSPECT
+    return Measured(values, doubt) if doubt else Measured(values)
 
 
-def _joined(register: Register, words: Sequence[int]) -> int:
-    """The unsigned number that several words make."""
-    raw = 0
-    for word in words if register.word_order == "high-first" else reversed(words):
-        raw = raw << 16 | word
-    return raw
+def plan_profile(settings: ModbusSettings) -> ReadPlan:
+    """The plan of a whole model. Raises ConfigError when a register cannot be read."""
+    return ReadPlan(settings.registers, read_max=settings.read_max, holes=settings.holes)
 
 
-def _value(register: Register, raw: int) -> float | None:
-    """The scaled value of an unsigned raw number, or None where it means "not available"."""
-    if raw in register.absent:
-        return None
+def _row(register: Register, places: Mapping[tuple[int, int], int]) -> _Row:
     bits = 16 * register.count
-    match register.type:
-        case "float32" | "float64":
-            number: float = struct.unpack(">f" if bits == 32 else ">d", raw.to_bytes(bits // 8, "big"))[0]
-            if not math.isfinite(number):
-                return None  # NaN is how such meters say "not available"
-            scale = register.scale
-            return number * scale.multiplier / float(10**scale.decimals)
-        case "int16" | "int32" | "int64":
-            raw -= (raw >> (bits - 1)) << bits
-            if raw in register.absent:
-                return None
-        case "uint16" | "uint32" | "uint64":
-            pass
-    if abs(raw) > RAW_MAX:
-        raise Garbled(f"{register.quantity} of {raw} is beyond 2**52 and cannot be kept exactly")
-    return register.scale.value(raw)
+    at = [places[register.function, register.address + n] for n in range(register.count)]
+    return _Row(
+        register.quantity,
+        tuple(at if register.word_order == "high-first" else reversed(at)),
+        1 << (bits - 1) if register.type.startswith("int") else 0,
+        {"float32": ">f", "float64": ">d"}.get(register.type, ""),
+        register.scale.multiplier,
+        10**register.scale.decimals,
+        frozenset(raw & ((1 << bits) - 1) for raw in register.absent),
+        -math.inf if register.minimum is None else register.minimum,
+        math.inf if register.maximum is None else register.maximum,
+    )
+
+
+def _float(row: _Row, raw: int) -> float:
+    """The scaled value of a float's bits; a scale of 1 keeps them."""
+    number: float = struct.unpack(row.float_format, raw.to_bytes(2 * len(row.places), "big"))[0]
+    return number * row.multiplier / row.divisor
 
 
 def encode_register(register: Register, value: float | None) -> tuple[int, ...]:

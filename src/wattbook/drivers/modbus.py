@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from wattbook.codecs.conversation import Conversation, Pause
 from wattbook.codecs.measured import Measured
-from wattbook.codecs.modbus_ask import Framing, read
-from wattbook.codecs.registers import decode_registers, plan_profile, words_of
+from wattbook.codecs.modbus import Request
+from wattbook.codecs.modbus_ask import Framing
+from wattbook.codecs.registers import plan_profile
 from wattbook.model.errors import ConfigError
 from wattbook.profiles.profile import Profile
 
@@ -20,24 +21,17 @@ class ModbusMeter:
         assert profile.modbus is not None
         self._settings, self._framing = profile.modbus, framing
         self._unit = unit_address(profile, address)
-        self._blocks = plan_profile(profile.modbus)
+        self._plan = plan_profile(profile.modbus)
+        self._requests = [Request(self._unit, block.function, block.first, block.count) for block in self._plan.blocks]
 
     def conversation(self, timeout_s: float) -> Conversation[Measured]:
         """Read all registers. Raises Unreachable, Garbled or Refused."""
-        words: dict[tuple[int, int], int] = {}
-        for block in self._blocks:
+        words: tuple[int, ...] = ()
+        for request in self._requests:
             if self._settings.pause_s:
                 yield Pause(self._settings.pause_s)
-            heard = yield from read(
-                self._framing,
-                unit=self._unit,
-                function=block.function,
-                address=block.first,
-                count=block.count,
-                timeout_s=timeout_s,
-            )
-            words.update(words_of(block, heard))
-        return decode_registers(self._settings.registers, words)
+            words += (yield from self._framing.exchange(request, timeout_s)).words
+        return self._plan.decode(words)
 
 
 def unit_address(profile: Profile, address: int | str | None) -> int:

@@ -67,19 +67,20 @@ class MeterRecord:
         """Bytes of the present answer, so far."""
         self.status.heard_bytes = size
 
-    def answered(self, measured: Measured, *, first_byte_s: float, latency_s: float) -> None:
-        """Hand over what it said; the answer is complete now."""
+    def answered(self, measured: Measured, *, first_byte_s: float, latency_s: float, now: float) -> datetime:
+        """Hand over what it said; the answer is complete `now` (monotonic). Return that instant."""
         at = self._instant()
         status = self.status
         status.latency_s += (latency_s - status.latency_s) * (_SMOOTH if status.counters.answers else 1)
         status.counters.answers += 1
         self._answer_bytes, status.heard_bytes = status.heard_bytes, 0
-        self.patience.answered(first_byte_s, self._clock.monotonic())
+        self.patience.answered(first_byte_s, now)
         if measured.values:
             status.last_at = at
             self._keeper.measured(Reading(self.name, at, measured.values, doubt=measured.doubt))
         if status.state != "present":
             self._back(at)
+        return at
 
     def failed(self, error: MeterError) -> float:
         """Count a failure; return for how many seconds to set the meter aside."""

@@ -7,8 +7,10 @@ silent one costs its neighbours next to nothing; what is due longest goes first,
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.5, 30.0
 AWAY_AFTER = 3  # failures in a row: fewer are noise on the line
@@ -25,8 +27,12 @@ class _Slot:
     turn: int = 0  # when it was asked last, counted in requests
 
 
+def _urgency(item: tuple[str, _Slot]) -> tuple[float, int]:
+    return item[1].due, item[1].turn
+
+
 class Schedule:
-    """The meters of one line by name. All instants are monotonic seconds; `wall_s` are Unix seconds."""
+    """The meters of one line by name. All instants are monotonic seconds."""
 
     def __init__(self, every_s: Mapping[str, float], now: float) -> None:
         self._slots = {name: _Slot(every, now) for name, every in every_s.items()}
@@ -36,7 +42,7 @@ class Schedule:
         """The meter to ask next and the instant from which it may be asked; None when there is no meter."""
         if not self._slots:
             return None
-        name, slot = min(self._slots.items(), key=lambda item: (item[1].due, item[1].turn))
+        name, slot = min(self._slots.items(), key=_urgency)
         return name, slot.due
 
     def add(self, name: str, every_s: float, now: float) -> None:
@@ -47,10 +53,10 @@ class Schedule:
         """Let a meter go."""
         del self._slots[name]
 
-    def answered(self, name: str, now: float, wall_s: float) -> None:
-        """It was asked and is due again in its next slot."""
+    def answered(self, name: str, now: float, at: datetime) -> None:
+        """It was asked and is due again in its next slot; `at` is the same moment as `now`, by the wall clock."""
         slot = self._asked(name)
-        slot.due = now + until_slot(slot.every_s, wall_s)
+        slot.due = now + until_slot(slot.every_s, at.timestamp()) if slot.every_s else now
 
     def put_off(self, name: str, now: float, delay_s: float) -> None:
         """It was asked and failed: ask again after this delay."""
@@ -83,7 +89,8 @@ class Patience:
         """How long to wait for its first byte. It grows with failures, up to what its neighbours can bear."""
         if self._latency_s is None or (self.failures and now - self._heard_at > STRANGER_AFTER_S):
             return float(min(TIMEOUT_S_MIN * 2 ** (self.failures % 5), TIMEOUT_S_MAX))
-        usual_s = max(TIMEOUT_S_MIN, 3 * self._latency_s + 0.03)
+        # In steps of 20 ms, so that the steps of a conversation can be kept from one poll to the next.
+        usual_s = max(TIMEOUT_S_MIN, 0.02 * math.ceil(50 * (3 * self._latency_s + 0.03)))
         return max(usual_s, TIMEOUT_S_KNOWN_MAX) if self.failures else usual_s
 
     def answered(self, first_byte_s: float, now: float) -> None:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 from wattbook.codecs.conversation import Conversation
@@ -19,7 +20,7 @@ from wattbook.engine.status import MeterStatus
 from wattbook.model.errors import MeterError, Unreachable, WattbookError
 from wattbook.transports.link import Link, LinkLost
 from wattbook.transports.open import list_ports, open_link
-from wattbook.transports.play import Player, Stopped
+from wattbook.transports.play import Player, Stopped, wake_on_time
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -185,6 +186,7 @@ class _PortWorker:
 
     def _run(self) -> None:
         failures = 0
+        wake_on_time()
         try:
             while not self._stopping.is_set():
                 try:
@@ -220,7 +222,8 @@ class _PortWorker:
             link.close()
 
     def _do_next(self, player: Player) -> None:
-        self._wake.clear()
+        if self._wake.is_set():
+            self._wake.clear()
         if not self._commands.empty():
             self._command(player, self._commands.get_nowait())
             return
@@ -236,13 +239,14 @@ class _PortWorker:
         self._poll(player, self._records[turn[0]])
 
     def _poll(self, player: Player, record: MeterRecord) -> None:
-        if self._ask(player, record):
-            self._schedule.answered(record.name, self._clock.monotonic(), self._clock.now().timestamp())
+        at = self._ask(player, record)
+        if at is not None:
+            self._schedule.answered(record.name, self._clock.monotonic(), at)
         elif record.patience.away and not self._bound:
             self._release(record)
 
-    def _ask(self, player: Player, record: MeterRecord) -> bool:
-        """Ask one meter once and book the outcome; return whether it answered."""
+    def _ask(self, player: Player, record: MeterRecord) -> datetime | None:
+        """Ask one meter once and book the outcome; return when it answered, None when it did not."""
         clock = self._clock
         player.framed, player.heard = record.asked.framed, record.heard
         began = clock.monotonic()
@@ -256,9 +260,9 @@ class _PortWorker:
             delay_s = record.failed(error)
             if record.name in self._records:
                 self._schedule.put_off(record.name, clock.monotonic(), delay_s)
-            return False
-        record.answered(measured, first_byte_s=player.first_byte_s, latency_s=clock.monotonic() - began)
-        return True
+            return None
+        now = clock.monotonic()
+        return record.answered(measured, first_byte_s=player.first_byte_s, latency_s=now - began, now=now)
 
     def _command(self, player: Player, command: _Command) -> None:
         if not command.done.set_running_or_notify_cancel():
@@ -281,20 +285,20 @@ class _PortWorker:
 
     def _try(self, player: Player, record: MeterRecord) -> None:
         """Ask a meter that is on no port whether it is on this one."""
-        answered = False
+        at = None
         try:
-            answered = self._ask(player, record)
+            at = self._ask(player, record)
         finally:
-            if not answered:
+            if at is None:
                 delay_s = min(2 * self._delay_s.get(record.name, 0.25), 30.0)
                 self._delay_s[record.name] = delay_s
                 self._tried[record.name] = self._clock.monotonic() + delay_s
                 self._pool.give_back(record)
-        if answered:
+        if at is not None:
             self._delay_s.pop(record.name, None)
             log.info("%s is on %s", record.name, self._port)
             self._bind(record)
-            self._schedule.answered(record.name, self._clock.monotonic(), self._clock.now().timestamp())
+            self._schedule.answered(record.name, self._clock.monotonic(), at)
 
     def _bind(self, record: MeterRecord) -> None:
         self._records[record.name] = record

@@ -135,9 +135,9 @@ class TcpLine:
                 # The stream lost its place; only a new connection is sure to find it again.
                 raise LinkLost(f"the connection carries nonsense: {error}") from error
             return
-        latency_s = clock.monotonic() - began
-        record.answered(measured, first_byte_s=latency_s, latency_s=latency_s)
-        self._schedule.answered(record.name, clock.monotonic(), clock.now().timestamp())
+        now = clock.monotonic()
+        at = record.answered(measured, first_byte_s=now - began, latency_s=now - began, now=now)
+        self._schedule.answered(record.name, now, at)
 
     async def _command(
         self,

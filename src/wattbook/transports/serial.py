@@ -52,14 +52,17 @@ class SerialLink:
     def read(self, timeout_s: float) -> bytes:
         """Return what is there, waiting at most `timeout_s` for the first of it."""
         try:
-            if timeout_s > 0 and not select.select([self._fd], [], [], timeout_s)[0]:
-                return b""
-            data = os.read(self._fd, _READ_MAX)
-        except BlockingIOError:
+            try:
+                data = os.read(self._fd, _READ_MAX)  # whoever slept through the wire time finds it here
+            except BlockingIOError:
+                if timeout_s <= 0 or not select.select([self._fd], [], [], timeout_s)[0]:
+                    return b""
+                data = os.read(self._fd, _READ_MAX)
+        except BlockingIOError:  # readable a moment ago, and somebody flushed it
             return b""
         except (OSError, ValueError) as error:
             raise self._gone(error) from error
-        if not data and timeout_s > 0:  # readable, and nothing to read: the other end hung up
+        if not data:  # a port that is there would have said "nothing yet"
             raise self._gone(OSError(errno.EIO, "the port hung up"))
         return data
 

@@ -125,7 +125,7 @@ async def test_stopping_ends_streams_and_answers_what_is_begun(home: House) -> N
             await Events(answer).next()
         await stopping
         await stream.__aexit__(None, None, None)
-    with pytest.raises(OSError, match="refused|reset|Connect"):
+    with pytest.raises(OSError, match=r"refused|reset|Connect"):
         await asyncio.open_connection("127.0.0.1", served.port)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from operator import attrgetter
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -79,17 +81,13 @@ class Ingest:
 
     def _note(self, readings: Sequence[Reading]) -> None:
         """What a line does for its meters: those that are sent are present from their first reading on."""
-        newest: dict[str, Reading] = {}
-        counts: dict[str, int] = {}
-        for reading in readings:
-            counts[reading.meter] = counts.get(reading.meter, 0) + 1
-            if reading.meter not in newest or reading.at > newest[reading.meter].at:
-                newest[reading.meter] = reading
+        newest = {reading.meter: reading.at for reading in sorted(readings, key=attrgetter("at"))}
+        counts = Counter(map(attrgetter("meter"), readings))
         for status in self._context.statuses():
             if status.meter in newest:
                 status.counters.polls += counts[status.meter]
                 status.counters.answers += counts[status.meter]
-                at = newest[status.meter].at
+                at = newest[status.meter]
                 status.last_at = max(status.last_at or at, at)
                 if status.state != "present":
                     status.state, status.reason, status.since = "present", "", self._context.clock.now()

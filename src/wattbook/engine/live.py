@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from wattbook.engine.status import MeterStatus
 from wattbook.model import Reading
@@ -110,15 +111,16 @@ class Live:
 
         Only the newest of each meter, and only if it is newer than the last: the rest is history, not live.
         """
+        in_time = sorted(zip(readings, seqs, strict=True), key=_instant)
+        newest = {(reading.site, reading.meter): (reading, seq) for reading, seq in in_time}
         with self._lock:
-            newest: dict[tuple[str, str], Seen] = {}
-            for reading, seq in zip(readings, seqs, strict=True):
-                key = (reading.site, reading.meter)
+            shown = []
+            for key, (reading, seq) in newest.items():
                 last = self._latest.get(key)
                 if last is None or reading.at > last.at:
                     self._latest[key] = reading
-                    newest[key] = Seen(reading, seq)
-            self._show(newest.values())
+                    shown.append(Seen(reading, seq))
+            self._show(shown)
 
     def latest(self) -> list[Reading]:
         """The last reading of each meter."""
@@ -190,6 +192,10 @@ class Live:
             with self._lock:
                 self._show(changed)
             await asyncio.sleep(every_s)
+
+
+def _instant(kept: tuple[Reading, int]) -> datetime:
+    return kept[0].at
 
 
 def _visible(status: MeterStatus) -> tuple[object, ...]:

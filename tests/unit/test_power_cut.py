@@ -10,11 +10,10 @@ import pytest
 
 pytest.importorskip("apsw", reason="apsw records the writes and syncs; install the development tools")
 
-from book_tools import START, TORTURE, StillClock, poll  # noqa: E402 - apsw decides whether they are needed
-from power_cut_disk import RecordingDisk, Sync, after_cut  # noqa: E402
-
-from wattbook.model import BookError, Event, Kept  # noqa: E402
-from wattbook.store import Book  # noqa: E402
+from book_tools import START, TORTURE, StillClock, poll
+from power_cut_disk import RecordingDisk, Sync, after_cut
+from wattbook.model import BookError, Event, Kept
+from wattbook.store import Book
 
 CUTS = 5_000 if TORTURE else 80
 APPENDS = 60

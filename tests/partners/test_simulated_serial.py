@@ -244,6 +244,21 @@ def test_who_opens_a_port_late_finds_nothing_old(tmp_path: Path) -> None:
 pyserial_telnet = pytest.mark.filterwarnings("ignore:set(Daemon|Name).*:DeprecationWarning")  # pyserial 3.5 calls it
 
 
+def test_a_readout_at_another_speed_than_the_readers_is_garbage(tmp_path: Path) -> None:
+    meter = SimulatedMeter("utility", "line", LIBRARY.get("iec62056-21"), baud=9600)
+    with (
+        build([SimulatedLine("line", "optical")], [meter], Options(tmp_path)) as simulation,
+        closing(serial.Serial(simulation.address("line"), 300, timeout=2)) as port,
+    ):
+        port.write(b"/?!\r\n")
+        assert port.read_until(b"\r\n") == b"/WBK5SIMULATED.01\r\n"
+        time.sleep(0.2)
+        port.write(b"\x06050\r\n")  # and stays at 300
+        heard = port.read(200)
+        assert len(heard) == 200
+        assert b"1.8.0(" not in heard
+
+
 @contextmanager
 def telnet_port(address: str) -> Iterator[serial.SerialBase]:
     with closing(serial.serial_for_url(address, do_not_open=True)) as port:

@@ -257,3 +257,9 @@ def test_a_full_counter_begins_again() -> None:
     assert PZEM.modbus is not None
     energy = next(register for register in PZEM.modbus.registers if register.quantity == "active_energy_import")
     assert register_words(energy, 2**32 + 5.0) == (5, 0)
+
+
+def test_a_signed_gauge_stops_at_its_least_even_when_that_is_zero() -> None:
+    register = Register("active_power", 0, "int16", minimum=0.0, maximum=100.0)
+    assert register_words(register, -5.0) == (0,)
+    assert register_words(register, 500.0) == (100,)

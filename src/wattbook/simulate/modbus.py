@@ -58,7 +58,8 @@ def _range(register: Register) -> tuple[float, float]:
     bits = 16 * register.count - register.type.startswith("int")
     high = register.scale.value(min(2**bits - 1, 2**52))
     low = -high if register.type.startswith("int") else 0.0
-    return max(low, register.minimum or low), high if register.maximum is None else min(high, register.maximum)
+    least, most = register.minimum, register.maximum
+    return low if least is None else max(low, least), high if most is None else min(high, most)
 
 
 class ModbusSlave:
@@ -208,7 +209,7 @@ class ModbusBus:
     def said(self, say: Say, at: float) -> None:
         """Count the answer; the silence before the next request runs from here."""
         if say.meter:
-            self._tally.answer(say.meter, at, due_s=say.due_s)
+            self._tally.answer(say.meter, at, due_s=say.due_s, late_s=at - say.end)
             self._quiet_since = at
 
     def reset(self) -> None:

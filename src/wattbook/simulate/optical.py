@@ -115,7 +115,7 @@ class OpticalBus:
         """After the identification the acknowledgement is awaited; after the data the poll is counted."""
         self._spoke_at = at
         if say.meter:
-            self._tally.answer(say.meter, at, due_s=say.due_s)
+            self._tally.answer(say.meter, at, due_s=say.due_s, late_s=at - say.end)
         elif self._talk is not None:
             self._talk.identified_at, self._talk.until = at, at + ACK_WAIT_S
 

@@ -31,6 +31,8 @@ class LineStatistics:
     elapsed_s: float  # from the first request to the last one
     polls_per_s: float  # answers over that time
     share: float  # of the line's limit: the wire time and silence that polls must take / the time they took
+    late_s: float  # by which the simulator itself, on a busy machine, ended its answers late; a mean
+    late_max_s: float
     meters: Mapping[str, MeterStatistics]
 
 
@@ -52,7 +54,7 @@ class Tally:
             self._requests = self._answers = self._garbled = self._offences = self._ignored = 0
             self._gap_min_s = math.inf
             self._first_at = self._last_at = math.nan
-            self._due_s = self._open_s = 0.0
+            self._due_s = self._open_s = self._late_s = self._late_max_s = 0.0
             self._counted = self._open = 0
             self._meters: dict[str, list[float]] = {}  # requests, answers, longest gap, last answer's instant
 
@@ -73,10 +75,12 @@ class Tally:
         with self._lock:
             self._of(meter)[0] += 1
 
-    def answer(self, meter: str, at: float, *, due_s: float) -> None:
+    def answer(self, meter: str, at: float, *, due_s: float, late_s: float = 0.0) -> None:
         """A meter answered: complete at `at`, of a poll that takes `due_s` of the line at the very least."""
         with self._lock:
             self._answers += 1
+            self._late_s += late_s
+            self._late_max_s = max(self._late_max_s, late_s)
             self._open_s, self._open = self._open_s + due_s, self._open + 1
             of = self._of(meter)
             of[1] += 1
@@ -113,6 +117,8 @@ class Tally:
                 elapsed_s=elapsed_s,
                 polls_per_s=self._counted / elapsed_s if elapsed_s else 0.0,
                 share=self._due_s / elapsed_s if elapsed_s else 0.0,
+                late_s=self._late_s / self._answers if self._answers else 0.0,
+                late_max_s=self._late_max_s,
                 meters={
                     name: MeterStatistics(int(asked), int(answers), max(0.0, gap_s))
                     for name, (asked, answers, gap_s, _) in self._meters.items()

@@ -90,7 +90,7 @@ class PushBus:
     def said(self, say: Say, at: float) -> None:
         """Count it."""
         if say.meter:
-            self._tally.answer(say.meter, at, due_s=0.0)
+            self._tally.answer(say.meter, at, due_s=0.0, late_s=at - say.end)
 
     def reset(self) -> None:
         """A meter that speaks first begins nothing that a pulled line could interrupt."""

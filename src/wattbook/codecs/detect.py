@@ -11,6 +11,7 @@ from wattbook.codecs.dsmr import DsmrDecoder
 from wattbook.codecs.iec_capture import decode_capture
 from wattbook.codecs.iec_text import IDENTIFICATION
 from wattbook.codecs.measured import Measured
+from wattbook.codecs.modbus_capture import decode_modbus
 from wattbook.codecs.obis import DataSet
 from wattbook.codecs.sml import SmlDecoder
 from wattbook.codecs.sml_encode import ESCAPE
@@ -92,7 +93,13 @@ def _iec(raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:
 
 
 def _modbus(raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:
-    raise ConfigError("Modbus captures cannot be decoded yet")
+    heard = decode_modbus(raw, profile.modbus if profile else None)
+    return [
+        item
+        if isinstance(item, Damage)
+        else Decoded(item.measured, f"unit {item.unit}", item.offset, data_sets=item.data_sets)
+        for item in heard
+    ]
 
 
 def _stream(decoder: Decoder, raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:

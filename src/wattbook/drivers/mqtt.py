@@ -20,7 +20,8 @@ from wattbook.model.keeping import Keeper
 from wattbook.model.reading import EMPTY, Reading
 from wattbook.transports.mqtt import BrokerSettings, Connection, connect
 
-_BATCH_MAX = 1_000  # messages decoded in one go: 5 ms of the event loop, which serves the page too
+_COMMIT_MAX = 8_000  # messages kept at once: what waits while a slow card syncs for 0.1 s
+_SLICE = 500  # messages decoded in one go: 3 ms of the event loop, which serves the page too
 _RETRY_S_MAX = 10.0  # a broker that is being restarted is back in seconds
 _BOOK_RETRY_S_MAX = 5.0  # a disk that was full; the broker keeps the messages meanwhile
 _STRANGERS_MAX = 1_000  # topics of an earlier configuration to unsubscribe from, each once
@@ -123,8 +124,12 @@ class MqttSource:
 
     async def _listen(self, connection: Connection, keep: Keeper) -> None:
         while True:
-            messages = await connection.receive(_BATCH_MAX)
-            batch = self._decode(connection, messages)
+            messages = await connection.receive(_COMMIT_MAX)
+            now = self._clock.now()
+            batch = _Batch(now + _AHEAD_MAX)
+            for start in range(0, len(messages), _SLICE):
+                self._decode(connection, messages[start : start + _SLICE], now, batch)
+                await asyncio.sleep(0)
             if batch.readings:
                 await self._keep(keep, batch.readings)
             connection.acknowledge(messages)
@@ -143,9 +148,7 @@ class MqttSource:
                 _log.warning("%s: messages wait, because the book does not take them: %s", self._broker, error)
                 await asyncio.sleep(wait_s)
 
-    def _decode(self, connection: Connection, messages: Sequence[Message]) -> _Batch:
-        now = self._clock.now()
-        batch = _Batch(now + _AHEAD_MAX)
+    def _decode(self, connection: Connection, messages: Sequence[Message], now: datetime, batch: _Batch) -> None:
         for message in messages:
             routes = self._routes.get(message.topic)
             if routes is None:
@@ -164,7 +167,6 @@ class MqttSource:
                     self._read(route, document, message, now, batch)
                 except Garbled as error:
                     self._report.garbled(route.meter, f"{message.topic}: {error}")
-        return batch
 
     def _read(self, route: _Route, document: object, message: Message, now: datetime, batch: _Batch) -> None:
         """Add the reading of one message to the batch, if it is to be kept. Raises Garbled."""

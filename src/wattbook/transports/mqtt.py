@@ -134,8 +134,9 @@ async def connect(
 ) -> Connection:
     """Connect, continue the session and subscribe.
 
-    Version 5 comes first: only there may a broker send more than its own limit (mosquitto: 20) ahead of our
-    acknowledgements. Raises Unreachable, or ConfigError when it stays refused until somebody acts.
+    Version 5 comes first: there we say how many messages may come ahead of our acknowledgements (else the broker does:
+    mosquitto 20), and the broker says in words why it turns us away. Raises Unreachable, or ConfigError when it stays
+    refused until somebody acts.
     """
     context = tls_context(settings.tls) if settings.tls else None
     for version in versions[:-1]:

@@ -108,15 +108,16 @@ def _real(name: str) -> bytes:
 @pytest.mark.parametrize("name", REAL)
 def test_real_capture(name: str) -> None:
     readings, errors, values = REAL[name]
-    heard = decode(_real(name))
+    heard = decode(_real(name), models=Library())
     good = [item for item in heard if isinstance(item, Decoded)]
     assert (len(good), len(heard) - len(good)) == (readings, errors), heard
     if values:
         assert values.items() <= good[0].measured.values.items()
 
 
-def test_the_profile_mends_the_sign_of_the_dzg_meter() -> None:
-    (item,) = decode(_real("sml-hex/DZG_DVS-7412.2_jmberg.hex"), profile=Library().get("dzg-dvs74"))
+@pytest.mark.parametrize("found", [{"profile": Library().get("dzg-dvs74")}, {"models": Library()}])
+def test_the_profile_mends_the_sign_of_the_dzg_meter(found: dict[str, Any]) -> None:
+    (item,) = decode(_real("sml-hex/DZG_DVS-7412.2_jmberg.hex"), **found)
     assert isinstance(item, Decoded)
     assert item.measured.values == {
         "active_energy_import": 5430157.7,

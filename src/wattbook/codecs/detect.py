@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,18 +38,33 @@ class Decoded:
     data_sets: tuple[DataSet, ...] = ()  # everything it said, for people
 
 
-def decode(data: bytes, format: Format = "auto", profile: Profile | None = None) -> list[Decoded | Damage]:
+def decode(
+    data: bytes, format: Format = "auto", profile: Profile | None = None, models: Iterable[Profile] = ()
+) -> list[Decoded | Damage]:
     """Decode a capture: raw bytes, or their hexadecimal digits with any blanks, `>` `<` at line starts and # comments.
 
     Damaged telegrams are in the list where they came. One that the end of the capture cuts off is left out when a
-    longer one came whole before it. Raises ConfigError when no format is recognised.
+    longer one came whole before it. Without a profile, one of `models` is taken when the meter says that it is such.
+    Raises ConfigError when no format is recognised.
     """
     if len(data) > CAPTURE_SIZE_MAX:
         raise ConfigError(f"the capture has {len(data)} bytes; cut it below {CAPTURE_SIZE_MAX}")
     raw = _unhex(data)
     if not raw.strip():
         raise ConfigError("the capture is empty")
-    return _FORMATS[_detect(raw, profile) if format == "auto" else format](raw, profile)
+    chosen = _detect(raw, profile) if format == "auto" else format
+    if chosen == "sml" and profile is None:
+        profile = _known(raw, models)
+    return _FORMATS[chosen](raw, profile)
+
+
+def _known(raw: bytes, models: Iterable[Profile]) -> Profile | None:
+    """The model whose faults the telegrams' server id calls for."""
+    ids = {item.server_id for item in SmlDecoder().feed(raw) if isinstance(item, Telegram)}
+    for model in models:
+        if model.sml is not None and any(server_id.startswith(model.sml.server_ids) for server_id in ids):
+            return model
+    return None
 
 
 def _unhex(data: bytes) -> bytes:

@@ -189,6 +189,7 @@ def _sml(table: _Table) -> SmlSettings:
     settings = SmlSettings(
         crc=cast(Any, table.choice("crc", ("x25", "kermit"), default="x25")),
         unsigned_codes=tuple(table.texts("unsigned_codes")),
+        server_ids=tuple(prefix.casefold() for prefix in table.texts("server_ids")),
     )
     table.done()
     return settings

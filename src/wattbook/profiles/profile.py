@@ -113,6 +113,7 @@ class SmlSettings:
 
     crc: Literal["x25", "kermit"] = "x25"
     unsigned_codes: tuple[str, ...] = ()  # C.D.E codes whose 1 and 2 byte integers are sent unsigned but typed signed
+    server_ids: tuple[str, ...] = ()  # hexadecimal beginnings of server ids by which `decode` knows the model itself
 
 
 @dataclass(frozen=True, slots=True)

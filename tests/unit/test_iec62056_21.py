@@ -115,6 +115,7 @@ def test_blocks_without_an_end_are_bounded() -> None:
         ([b"/?!\r\n"], Unreachable, "no answer"),
         ([b"\x00\x7f\r\n"], Unreachable, "no answer"),
         ([b"\x8b\x10garbage"], Garbled, "no identification"),
+        ([bytes(byte | 0x80 * (byte.bit_count() & 1) for byte in LINE)], Garbled, "7 bits, even parity"),
         ([LINE, b""], Unreachable, "sent no data"),
         ([LINE, b"\x06040\r\n"], Garbled, "without the start"),
         ([LINE, BLOCK[:30]], Garbled, "stops after 30 bytes"),

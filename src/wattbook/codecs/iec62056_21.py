@@ -62,6 +62,8 @@ def _sign_on(address: str) -> Conversation[tuple[Identification, bytes]]:
     match = _complete(heard)
     if match is not None:
         return parse_identification(match[0]), heard[match.end() :]
+    if _complete(bytes(byte & 0x7F for byte in heard)):
+        raise Garbled("the characters come with their parity bit; the line must be 7 bits, even parity")
     # A head that returns our own light is not an answer.
     answer = heard.replace(f"/?{address}!".encode("ascii"), b"").strip(b"\r\n\0\x7f")
     if not answer:

@@ -20,7 +20,8 @@ from wattbook.engine.status import MeterStatus
 from wattbook.model.errors import MeterError, Unreachable, WattbookError
 from wattbook.transports.link import Link, LinkLost
 from wattbook.transports.open import list_ports, open_link
-from wattbook.transports.play import Player, Stopped, wake_on_time
+from wattbook.transports.pace import Pace, Stopped, wake_on_time
+from wattbook.transports.play import Player
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -206,7 +207,7 @@ class _PortWorker:
 
     def _serve(self, link: Link) -> None:
         """Ask and ask until the link is lost or the line is stopped."""
-        player = Player(link, stopped=self._stopping.is_set)
+        player = Player(link, pace=Pace(self._stopping.is_set))
         self._framing.reset()
         for name, record in self._records.items():
             record.patience.failures = 0

@@ -2,40 +2,28 @@
 
 A blocking player sleeps through the time bytes are known to need on the wire and then reads once, instead of waking
 per byte; all waits end at absolute instants, so lateness does not add up. A request asked before is expected to be
-answered as long as last time; any other answer is recognised when its least size is there. On a Modbus line the
-silence of 3.5 characters is counted from the last byte, heard or sent.
+answered as last time, as long and as late; any other answer is recognised when its least size is there. On a Modbus
+line the silence of 3.5 characters is counted from the last byte, heard or sent.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import sys
-import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wattbook.codecs.conversation import Conversation, Pause, Receive, Send, SetBaud, Step, T
 from wattbook.model.errors import Garbled
 from wattbook.transports.link import Link, LinkLost
+from wattbook.transports.pace import SLEEP_S_MAX, Pace, Stopped
 
-SLEEP_S_MAX = 0.2  # so that a stop and the readout's progress are seen soon, even at 300 Bd
 SILENCE_S_MIN = 0.00175  # above 19200 Bd the standard gives a fixed time instead of 3.5 characters
 SILENCE_CHARACTERS = 3.5
-_PR_SET_TIMERSLACK = 29  # linux/prctl.h
-_LATE_S = 0.0001  # the other end wakes up late as well; one early look costs more than this
+_LATE_S = 0.00005  # the other end wakes up late as well; one early look costs more than this
 _USUAL_MAX = 1024  # requests remembered: more than a full line of 247 meters needs
+_EARLY_LOOK_EVERY = 16  # requests: two more wake-ups in so many
 _QUIET_S_MAX = 1.0  # a line that talks this long without a pause has a fault that waiting will not cure
-
-
-class Stopped(Exception):
-    """The conversation was given up because the line is being stopped."""
-
-
-def wake_on_time() -> None:
-    """Ask Linux not to round this thread's wake-ups up by its usual 50 µs; elsewhere the rounding stays."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)
 
 
 def frame_silence_s(character_s: float) -> float:
@@ -43,17 +31,35 @@ def frame_silence_s(character_s: float) -> float:
     return max(SILENCE_CHARACTERS * character_s, SILENCE_S_MIN)
 
 
-def _never() -> bool:
-    return False
-
-
 def _ignore(size: int) -> None:
     """Nobody watches the progress."""
 
 
 @dataclass(slots=True)
+class _Usual:
+    """How a request is usually answered: how long, and how much later than the wire alone would allow."""
+
+    size: int = 0
+    polls: int = 0
+    thinking_s: deque[float] = field(default_factory=lambda: deque(maxlen=4))
+
+    def complete_s(self, character_s: float) -> float:
+        """When to look for the answer, after the request's end. Now and then that is early, to see whether the slave
+        got quicker; else the quickest of the last early looks counts, so that no answer waits for us."""
+        early = self.polls < 4 or self.polls % _EARLY_LOOK_EVERY == 0
+        return self.size * character_s + (0.0 if early or not self.thinking_s else min(self.thinking_s))
+
+    def answered(self, size: int, after_s: float, character_s: float) -> None:
+        """Note an answer, complete `after_s` after the request."""
+        if size != self.size or self.polls < 4 or self.polls % _EARLY_LOOK_EVERY == 0:
+            self.thinking_s.append(max(after_s - size * character_s, 0.0))
+        self.size = size
+        self.polls += 1
+
+
+@dataclass(slots=True)
 class Player:
-    """Plays conversations on one link, in one thread. Waits in seconds of `monotonic`.
+    """Plays conversations on one link, in one thread.
 
     `heard` is told the bytes of the present answer as they come; `wire` (">" or "<", bytes) sees everything.
     """
@@ -61,14 +67,12 @@ class Player:
     link: Link
     framed: bool = False  # keep the silence between frames (Modbus RTU)
     heard: Callable[[int], None] = _ignore
-    stopped: Callable[[], bool] = _never
+    pace: Pace = field(default_factory=Pace)
     wire: Callable[[str, bytes], None] | None = None
     first_byte_s: float = 0.0  # of the last answer, from the end of the request; an upper bound
     _busy_until: float = 0.0  # when the last byte, sent or heard, was through
     _asked: bytes = b""
-    _usual: dict[bytes, int] = field(default_factory=dict)  # request -> size of its last answer
-    _monotonic: Callable[[], float] = time.monotonic
-    _sleep: Callable[[float], None] = time.sleep
+    _usual: dict[bytes, _Usual] = field(default_factory=dict)  # by request
 
     def play(self, conversation: Conversation[T]) -> T:
         """Return what the conversation returns, or raise what it raises; LinkLost when the link is gone."""
@@ -91,16 +95,16 @@ class Player:
             case Send(data):
                 self._send(data)
             case SetBaud(baud):
-                self._sleep_until(self._busy_until)
+                self.pace.until(self._busy_until)
                 self.link.set_baud(baud)
             case Pause(seconds):
-                self._sleep_until(self._busy_until + seconds)
+                self.pace.until(self._busy_until + seconds)
         return None
 
     def _send(self, data: bytes) -> None:
         self._wait_for_silence()
+        self._busy_until = self.pace.monotonic() + len(data) * self.link.character_s
         self.link.write(data)
-        self._busy_until = self._monotonic() + len(data) * self.link.character_s
         self._asked = data
         if self.wire:
             self.wire(">", data)
@@ -108,31 +112,33 @@ class Player:
     def _wait_for_silence(self) -> None:
         """Return when the line is quiet, and for a framed line has been for long enough; what was heard is dropped."""
         silence_s = frame_silence_s(self.link.character_s) if self.framed else 0.0
-        give_up = self._monotonic() + _QUIET_S_MAX
-        self._sleep_until(self._busy_until + silence_s)
+        give_up = self.pace.monotonic() + _QUIET_S_MAX
+        self.pace.until(self._busy_until + silence_s)
         while stale := self.link.read(0):
-            self._busy_until = now = self._monotonic()
+            self._busy_until = now = self.pace.monotonic()
             if self.wire:
                 self.wire("<", stale)
             if now > give_up:
                 raise Garbled("somebody talks on the line without a pause")
-            self._sleep_until(now + silence_s)
+            self.pace.until(now + silence_s)
 
     def _receive(self, step: Receive) -> bytes:
         heard = b""
-        monotonic, link = self._monotonic, self.link
+        monotonic, link = self.pace.monotonic, self.link
         asked = max(self._busy_until, monotonic())
         deadline = asked + step.timeout_s
-        size = max(self._usual.pop(self._asked, 0), step.missing(heard))
-        looked_at = asked + min(size * link.character_s, SLEEP_S_MAX) + _LATE_S
-        self._sleep_until(min(looked_at, deadline))
+        usual = self._usual.get(self._asked) or self._remember(self._asked)
+        size = max(usual.size, step.missing(heard))
+        looked_at = max(usual.complete_s(link.character_s), step.missing(heard) * link.character_s) + _LATE_S
+        self.pace.until(asked + min(looked_at, SLEEP_S_MAX, step.timeout_s))
         while True:
             chunk = link.read(min(max(deadline - monotonic(), 0.0), SLEEP_S_MAX))
             now = monotonic()
             if not chunk:
                 if now >= deadline:
                     return heard
-                self._check_stopped()
+                if self.pace.stopped():
+                    raise Stopped
                 continue
             if not heard:
                 self.first_byte_s = now - asked
@@ -143,27 +149,18 @@ class Player:
                 self.wire("<", chunk)
             missing = step.missing(heard)
             if missing <= 0 or len(heard) >= step.size_max:
-                self._expect(len(heard))
+                usual.answered(len(heard), now - asked, link.character_s)
                 return heard
             deadline = now + missing * link.character_s + step.gap_s
             # The byte heard last may be almost a character old, so the last one missing is waited for awake.
             # Long answers are looked at in between, for the progress shown and for an early end.
-            self._sleep_until(now + min((max(missing, size - len(heard)) - 1) * link.character_s, SLEEP_S_MAX))
+            self.pace.near(now + min((max(missing, size - len(heard)) - 1) * link.character_s, SLEEP_S_MAX))
 
-    def _expect(self, size: int) -> None:
-        """Remember how long the answer to this request was."""
+    def _remember(self, request: bytes) -> _Usual:
         if len(self._usual) >= _USUAL_MAX:
             self._usual.clear()
-        self._usual[self._asked] = size
-
-    def _sleep_until(self, instant: float) -> None:
-        while (left := instant - self._monotonic()) > 0:
-            self._check_stopped()
-            self._sleep(min(left, SLEEP_S_MAX))
-
-    def _check_stopped(self) -> None:
-        if self.stopped():
-            raise Stopped
+        self._usual[request] = usual = _Usual()
+        return usual
 
 
 async def play_async(conversation: Conversation[T], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> T:

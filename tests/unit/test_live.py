@@ -6,7 +6,7 @@ import asyncio
 import threading
 from datetime import UTC, datetime, timedelta
 
-from wattbook.engine.live import WAITING_MAX, WATCHERS_MAX, Changed, Live, Seen
+from wattbook.engine.live import WAITING_MAX, WATCHERS_MAX, Changed, Item, Live, Seen
 from wattbook.engine.status import MeterStatus
 from wattbook.model import Reading
 
@@ -47,10 +47,15 @@ async def test_of_sent_readings_the_newest_is_live_and_the_past_is_not() -> None
     live.seed([reading(10)])
     with live.watch() as watcher:
         live.publish_kept([reading(5), reading(11), reading(12), reading(3, "barn")], [1, 2, 3, 4])
-        assert await watcher.take(PATIENCE_S) == (Seen(reading(12), 3), Seen(reading(3, "barn"), 4))
+        assert set(map(_key, await watcher.take(PATIENCE_S))) == {("main-a", 12, 3), ("barn", 3, 4)}
         live.publish_kept([reading(12), reading(1)], [3, 5])
         assert await watcher.take(0.001) == ()
     assert {each.meter: each.at for each in live.latest()} == {"main-a": reading(12).at, "barn": reading(3).at}
+
+
+def _key(item: Item) -> tuple[str, int, int | None]:
+    assert isinstance(item, Seen)
+    return item.meter, int((item.reading.at - START).total_seconds()), item.seq
 
 
 async def test_a_measured_reading_is_live_though_the_clock_went_back() -> None:
@@ -123,3 +128,11 @@ async def test_no_more_watchers_than_the_bound() -> None:
     assert not live.full
     for each in watching[1:]:
         each.__exit__(None, None, None)
+
+
+async def test_a_watcher_begins_with_what_stands() -> None:
+    live = Live()
+    live.seed([reading(1), reading(2, "main-b")])
+    live.publish_kept([reading(3)], [9])
+    with live.watch(["main-a"]) as watcher:
+        assert watcher.first == [Seen(reading(3), 9)]

@@ -10,8 +10,8 @@ from fastapi.responses import Response
 
 INTRODUCTION = (
     "Readings, energy and the state of meters. Values are in base units (V, A, W, Wh, Hz …), instants in UTC. "
-    'Every error is `{"error": "what happened, where, what to do"}`. This machine may ask freely; other machines '
-    "from the networks in `[api] allow`."
+    'Every error is {"error": "what happened, where, what to do"}. This machine may ask freely; other machines '
+    "from the networks in [api] allow."
 )
 INSTANT = "An instant, included: ISO 8601 (local time of the site without an offset), today, yesterday, now or -24h."
 EVERY = "Step: 15min, 1h, 1d, 1w, 1mo. Registers give the energy of each step. Empty: the readings as they are."
@@ -127,7 +127,7 @@ QUERY = _get(
     _404=_NO_METER,
 )
 LIVE = _get(
-    "New readings and changes of state as they happen (server-sent events)",
+    "The last reading of each meter, then new ones and changes of state as they happen (server-sent events)",
     'id: 4711\ndata: {"meter":"main-a","at":"2026-11-21T01:02:03.000Z","values":{"voltage":230.1},"quality":"good",'
     '"seq":4711}\n\nevent: status\ndata: {"name":"heat-pump","state":"away","reason":"no answer",…}\n\n',
     schema={"type": "string"},

@@ -18,12 +18,16 @@ REPLAY_MAX = 1000  # readings after Last-Event-ID; who missed more asks the book
 
 
 async def events(context: ApiContext, meters: Iterable[str] | None, after: str) -> AsyncIterator[bytes]:
-    """Yield events until the client leaves, falls behind, or the daemon stops. `after` is the Last-Event-ID, or ""."""
+    """Yield the last reading of each meter, then events until the client leaves, falls behind, or the daemon stops.
+
+    `after` is the Last-Event-ID, or "". A reading may come twice, never out of order for its meter but after a replay.
+    """
     wanted = None if meters is None else frozenset(meters)
     with context.live.watch(wanted) as watcher:
         yield f"retry: {RETRY_MS}\n: wattbook\n\n".encode()
         if after:
             yield b"".join(await asyncio.to_thread(lambda: list(_missed(context, wanted, after))))
+        yield b"".join(event for seen in watcher.first for event in _event(context, seen))
         async for items in _batches(watcher):
             yield b"".join(event for item in items for event in _event(context, item)) or b": still here\n\n"
 

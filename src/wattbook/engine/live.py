@@ -49,6 +49,7 @@ class Watcher:
 
     def __init__(self, meters: frozenset[str] | None) -> None:
         self.ended = ""  # why, in words, once it is over
+        self.first: Sequence[Seen] = ()  # what stood when it began, so that nothing falls between asking and watching
         self._meters = meters  # None = all
         self._items: deque[Item] = deque()
         self._ready = asyncio.Event()
@@ -65,11 +66,15 @@ class Watcher:
         self._ready.clear()
         return items
 
+    def wants(self, item: Item) -> bool:
+        """Whether it is of a meter that was asked for."""
+        return self._meters is None or item.meter in self._meters
+
     def offer(self, items: Iterable[Item]) -> None:
         """Queue what this watcher asked for; end the stream when it does not keep up."""
         if self.ended:
             return
-        self._items += [item for item in items if self._meters is None or item.meter in self._meters]
+        self._items += filter(self.wants, items)
         if len(self._items) > WAITING_MAX:
             self._items.clear()
             self.end(f"more than {WAITING_MAX} readings behind")
@@ -86,7 +91,7 @@ class Live:
     """The last reading of each meter, and the watchers."""
 
     def __init__(self) -> None:
-        self._latest: dict[tuple[str, str], Reading] = {}  # (site, meter) -> reading
+        self._latest: dict[tuple[str, str], Seen] = {}  # (site, meter) -> reading
         self._lock = threading.Lock()
         self._pending: list[Item] = []
         self._watchers: set[Watcher] = set()
@@ -98,13 +103,13 @@ class Live:
         """Take the last readings of the book, at the start."""
         with self._lock:
             for reading in readings:
-                self._latest.setdefault((reading.site, reading.meter), reading)
+                self._latest.setdefault((reading.site, reading.meter), Seen(reading, None))
 
     def publish(self, reading: Reading, seq: int | None = None) -> None:
         """Show a reading just measured. From any thread; it is the latest even when the clock was stepped back."""
         with self._lock:
-            self._latest[reading.site, reading.meter] = reading
-            self._show([Seen(reading, seq)])
+            seen = self._latest[reading.site, reading.meter] = Seen(reading, seq)
+            self._show([seen])
 
     def publish_kept(self, readings: Sequence[Reading], seqs: Sequence[int]) -> None:
         """Show what was sent to us and is in the book. From any thread.
@@ -117,15 +122,15 @@ class Live:
             shown = []
             for key, (reading, seq) in newest.items():
                 last = self._latest.get(key)
-                if last is None or reading.at > last.at:
-                    self._latest[key] = reading
-                    shown.append(Seen(reading, seq))
+                if last is None or reading.at > last.reading.at:
+                    seen = self._latest[key] = Seen(reading, seq)
+                    shown.append(seen)
             self._show(shown)
 
     def latest(self) -> list[Reading]:
         """The last reading of each meter."""
         with self._lock:
-            return list(self._latest.values())
+            return [seen.reading for seen in self._latest.values()]
 
     def _show(self, items: Iterable[Item]) -> None:
         """Hand items to the loop, one wake-up for as many as gather until it runs. Needs the lock."""
@@ -160,6 +165,7 @@ class Live:
         with self._lock:
             self._loop = asyncio.get_running_loop()
             self._watchers.add(watcher)
+            watcher.first = [seen for seen in self._latest.values() if watcher.wants(seen)]
             if self._closed:
                 watcher.end(self._closed)
         self._watched.set()

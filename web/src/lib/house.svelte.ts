@@ -52,7 +52,10 @@ class House {
       const skew = (date ?? Date.now()) - Date.now();
       this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
       this.meters = await ask<Meter[]>("meters");
-      for (const reading of await ask<Reading[]>("readings/latest")) this.#take(reading, false);
+      for (const reading of await ask<Reading[]>("readings/latest")) {
+        const known = this.readings[reading.meter];
+        if (!known || known.at < reading.at) this.#take(reading, false);
+      }
     } catch {
       this.#lost();
       setTimeout(() => void this.#open(), RETRY_MS);
@@ -110,7 +113,10 @@ class House {
     const power = reading.values.active_power;
     if (power === undefined || !live) return;
     const trace = this.traces[reading.meter] ?? { at: [], power: [] };
-    this.#draw(reading.meter, [...trace.at, Date.parse(reading.at) / 1000], [...trace.power, power]);
+    const at = Date.parse(reading.at) / 1000;
+    // The same reading may come again, and a clock may be set back; a chart only goes forward.
+    const before = trace.at.findLastIndex((each) => each < at) + 1;
+    this.#draw(reading.meter, [...trace.at.slice(0, before), at], [...trace.power.slice(0, before), power]);
   }
 
   #draw(meter: string, at: number[], power: (number | null)[]): void {

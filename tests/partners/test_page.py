@@ -1,0 +1,183 @@
+"""The page in a real browser, against the real API and a real book."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from api_server import served
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from api_house import NOW, House, house, pzem
+from wattbook.api.app import PAGE
+from wattbook.model import Reading
+
+CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 30_000  # only reached when something is wrong
+QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is missing: apt-get install chromium"),
+    pytest.mark.skipif(not (PAGE / "index.html").exists(), reason="the page is not built: make web"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *QUIET])
+        yield browser
+        browser.close()
+
+
+class Watched:
+    """A page whose complaints and requests are kept."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.hosts: set[str] = set()
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
+
+    def _said(self, said: ConsoleMessage) -> None:
+        if said.type in ("error", "warning"):
+            self.complaints.append(said.text)
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    yield Watched(context.new_page())
+    context.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path, 'listen = "127.0.0.1:0"') as home:
+        yield home
+
+
+def test_a_first_reading_appears_and_nothing_else_is_contacted(home: House, watched: Watched) -> None:
+    with served(home) as server:
+        page = watched.page
+        page.goto(server.url)
+        main = page.locator('article[data-meter="main-a"]')
+        expect(main).to_contain_text("No reading yet")
+        expect(main).to_contain_text("Starting")
+
+        home.statuses["main-a"].state = "present"
+        home.context.live.publish(pzem(power=1234.0, energy=25409587.0))
+        expect(main).to_contain_text("Present")
+        expect(main.locator(".main")).to_contain_text("1,234")
+        expect(main).to_contain_text("230.1 V")
+        expect(main.locator(".registers")).to_contain_text("25,409.587 kWh")
+
+        home.context.live.publish(pzem(ago_s=-5, power=99.5))
+        expect(main.locator(".main")).to_contain_text("99.5")
+        expect(main.locator("canvas")).to_be_visible()
+        expect(page.locator("footer").last).to_contain_text(str(home.book.path))
+        page.goto("about:blank")
+        assert watched.complaints == []
+        assert watched.hosts == {f"127.0.0.1:{server.port}"}
+
+
+def test_readings_of_the_book_are_there_at_once(home: House, watched: Watched) -> None:
+    home.clock.at = NOW
+    home.keep(*(pzem(ago_s=60 - 5 * number, power=1000.0 + number) for number in range(12)))
+    with served(home) as server:
+        watched.page.goto(server.url)
+        main = watched.page.locator('article[data-meter="main-a"]')
+        expect(main.locator(".main")).to_contain_text("1,011")
+        expect(main.locator("canvas")).to_be_visible()
+        label = "Power in the last 15 minutes: lowest 1,000 W, highest 1,011 W"
+        expect(main.get_by_role("img")).to_have_attribute("aria-label", label)
+        watched.page.goto("about:blank")
+        assert watched.complaints == []
+
+
+def test_a_meter_that_goes_is_away_with_its_reason(home: House, watched: Watched) -> None:
+    home.keep(pzem("main-a"), pzem("generator"))
+    with served(home) as server:
+        page = watched.page
+        page.goto(server.url)
+        main, generator = (page.locator(f'article[data-meter="{name}"]') for name in ("main-a", "generator"))
+        expect(main.locator(".main")).to_contain_text("1,500")
+        for name in ("main-a", "generator"):
+            status = home.statuses[name]
+            status.reason, status.since, status.state = "address 4 does not answer", NOW, "away"
+        expect(main.locator(".state")).to_have_text("Away")
+        expect(main.locator(".reason")).to_contain_text("address 4 does not answer, since")
+        expect(main.locator(".main")).not_to_contain_text("1,500")
+        expect(main.locator(".registers")).to_contain_text("kWh")
+        expect(generator.locator(".state")).to_have_text("Not running")
+        home.statuses["generator"].state = "present"
+        expect(generator.locator(".state")).to_have_text("Running")
+
+
+def test_the_progress_of_a_readout_is_shown(home: House, watched: Watched) -> None:
+    with served(home) as server:
+        watched.page.goto(server.url)
+        pump = watched.page.locator('article[data-meter="heat-pump"]')
+        expect(pump).to_contain_text("No reading yet")
+        status = home.statuses["heat-pump"]
+        status.heard_bytes = 120
+        expect(pump).to_contain_text("Reading out: 120 bytes")
+        status.expected_bytes, status.heard_bytes = 1180, 295
+        expect(pump).to_contain_text("Reading out: 295 of 1,180 bytes")
+        assert pump.locator("progress").evaluate("bar => bar.position") == 0.25
+        status.heard_bytes = 0
+        expect(pump.locator("progress")).to_have_count(0)
+        home.context.live.publish(Reading("heat-pump", NOW, {"active_energy_import": 25409587.0}))
+        expect(pump.locator(".main")).to_contain_text("25,409.587 kWh")
+
+
+def test_a_lost_connection_is_told_and_mended(tmp_path: Path, watched: Watched) -> None:
+    with house(tmp_path, 'listen = "127.0.0.1:0"') as home, served(home) as server:
+        home.keep(pzem())
+        page, port = watched.page, server.port
+        page.goto(server.url)
+        expect(page.locator('article[data-meter="main-a"] .main')).to_contain_text("1,500")
+    banner = page.get_by_role("alert")
+    expect(banner).to_contain_text("Connection to wattbook lost")
+    with house(tmp_path, f'listen = "127.0.0.1:{port}"') as home, served(home):
+        home.keep(pzem(ago_s=-5, power=777.0))
+        expect(banner).to_have_count(0)
+        expect(page.locator('article[data-meter="main-a"] .main')).to_contain_text("777")
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (390, "dark"), (1280, "dark"), (3840, "light")])
+def test_nothing_hangs_over_the_edge(home: House, browser: Browser, width: int, scheme: str) -> None:
+    home.keep(pzem(), pzem("generator"))
+    with served(home) as server:
+        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.goto(server.url)
+        expect(page.locator("article")).to_have_count(5)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        context.close()
+
+
+def test_the_page_is_walked_by_keyboard(home: House, watched: Watched) -> None:
+    with served(home) as server:
+        page = watched.page
+        page.goto(server.url)
+        expect(page.locator("article")).to_have_count(5)
+        page.keyboard.press("Tab")
+        expect(page.locator(":focus")).to_have_text("Skip to the meters")
+        page.keyboard.press("Enter")
+        expect(page.locator("main:focus")).to_have_count(1)
+
+
+def test_the_api_is_described_without_a_foreign_host(home: House, watched: Watched) -> None:
+    with served(home) as server:
+        watched.page.goto(f"{server.url}api/v1/docs")
+        expect(watched.page.locator("details")).to_have_count(8)
+        watched.page.locator("summary", has_text="/api/v1/query").click()
+        expect(watched.page.locator("details[open]")).to_contain_text("aggregate")
+        assert watched.complaints == []
+        assert watched.hosts == {f"127.0.0.1:{server.port}"}

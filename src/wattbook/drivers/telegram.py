@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -22,7 +23,8 @@ from wattbook.model.reading import EMPTY, Reading
 from wattbook.transports.link import Link
 
 _SILENCE_S = 0.5  # one waiting read; also how long a stop may take
-_GATHER_S_MAX = 0.1  # of one sleep while a telegram comes in: 1,152 bytes at 115200 Bd, a quarter of the tty's buffer
+_GATHER_BYTES_MAX = 1024  # in one sleep while a telegram comes in: a quarter of a terminal's buffer
+_GATHER_SPARE_S = 0.001  # waking just before the last byte would cost another read; instants are kept to 10 ms
 _GATHER_BYTES_LEAST = 8  # nearer to the expected end, reading at once finds the moment of completion
 _RETRY_S_MAX = 0.5  # a port that comes back is read again within a second
 _STOP_S_MAX = 5.0  # for a thread that is just connecting; then it is left to end by itself
@@ -52,7 +54,7 @@ class _Pace:
         missing = self.expected - self.heard
         if self.heard == 0 or missing < _GATHER_BYTES_LEAST:
             return 0.0
-        return min(missing * character_s, _GATHER_S_MAX)
+        return min(min(missing, _GATHER_BYTES_MAX) * character_s, _SILENCE_S) + _GATHER_SPARE_S
 
 
 class TelegramSource:
@@ -83,6 +85,7 @@ class TelegramSource:
                 )
             plausibility = Plausibility() if meter.profile.unchecked else None
             self._ears[address] = _Ear(meter, Thinner(meter.every_s), plausibility)
+        self._only = self._ears.get("") if len(self._ears) == 1 else None  # whoever speaks, it is this one
         self._strangers: set[str] = set()
 
     async def run(self, keep: Keeper) -> None:
@@ -117,7 +120,9 @@ class TelegramSource:
 
     def _listen(self, link: Link, keep: Keeper, stop: threading.Event) -> None:
         decoder, pace = self._decoder(), _Pace()
-        while not stop.wait(pace.wait_s(link.character_s)):
+        while not stop.is_set():
+            if wait_s := pace.wait_s(link.character_s):
+                time.sleep(wait_s)
             begun_s = self._clock.monotonic()
             data = link.read(_SILENCE_S)
             if not data:
@@ -150,13 +155,15 @@ class TelegramSource:
             return
         self._report.heard(meter.name, at)
         if ear.thinner.takes(at):
-            doubt = dict(measured.doubt)
+            doubt = measured.doubt
             if ear.plausibility:
-                doubt.update(ear.plausibility.doubt(at, measured.values))
+                doubt = {**doubt, **ear.plausibility.doubt(at, measured.values)}
             keep.measured(Reading(meter.name, at, measured.values, doubt=doubt or EMPTY))
 
     def _whose(self, telegram: Telegram) -> _Ear | None:
         """The meter that spoke; None for one that is not configured."""
+        if self._only:
+            return self._only
         ids = [own for own in (telegram.serial, telegram.server_id, telegram.identification) if own]
         for own in (*map(_plain, ids), ""):
             if own in self._ears:

@@ -115,6 +115,14 @@ async def test_a_client_that_stops_reading_is_cut(home: House, served: Served, m
     del reader
 
 
+async def test_a_client_that_leaves_is_forgotten(home: House, client: httpx.AsyncClient) -> None:
+    async with client.stream("GET", "/api/v1/live"):
+        await watched(home)
+    async with asyncio.timeout(PATIENCE_S):
+        while home.context.live._watchers:
+            await asyncio.sleep(0.001)
+
+
 async def test_stopping_ends_streams_and_answers_what_is_begun(home: House) -> None:
     async with serving(home.context) as served, httpx.AsyncClient(base_url=served.url, timeout=PATIENCE_S) as client:
         stream = client.stream("GET", "/api/v1/live")

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.types import Receive, Scope, Send
 
 from api_house import House, house
 from wattbook.api import guard
+from wattbook.config import ApiSettings
+from wattbook.model import ConfigError
 
 
 @pytest.fixture
@@ -106,3 +109,12 @@ async def test_answers_are_safe_in_a_browser(home: House) -> None:
         assert "unsafe" not in headers["content-security-policy"]
         assert headers["cache-control"].startswith(cached)
         assert "access-control-allow-origin" not in headers
+
+
+async def _nobody(scope: Scope, receive: Receive, send: Send) -> None:
+    raise AssertionError("never asked")
+
+
+def test_a_wrong_network_is_told_with_its_place() -> None:
+    with pytest.raises(ConfigError, match=r"\[api\] allow: \"192.168.0.0/33\" is no network"):
+        guard.Guard(_nobody, ApiSettings(allow=("192.168.0.0/33",)))

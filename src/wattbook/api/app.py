@@ -176,12 +176,12 @@ def _add_page(app: FastAPI) -> None:
 
     @app.get("/icon.svg", include_in_schema=False)
     def icon() -> Response:
-        return Response((PAGE / "icon.svg").read_bytes(), media_type="image/svg+xml")
+        return _page_file("icon.svg", "image/svg+xml")
 
 
-def _page_file(name: str) -> Response:
+def _page_file(name: str, kind: str = "text/html") -> Response:
     try:
-        return Response((PAGE / name).read_bytes(), media_type="text/html")
+        return Response((PAGE / name).read_bytes(), media_type=kind)
     except FileNotFoundError as error:
         raise Refusal(503, 'the page is not built; run "make web"') from error
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wattbook.api.answers import Refusal
 from wattbook.config import ApiSettings
+from wattbook.model import ConfigError
 
 BODY_MAX = 1_000_000  # bytes: no ordinary request has more
 BODY_MAX_OF: Mapping[str, int] = {"/api/v1/readings": 16_000_000}  # a day of 5-second readings of a dozen meters
@@ -38,7 +39,7 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app = app
-        self._networks = [ip_network(network, strict=False) for network in settings.allow]
+        self._networks = [_network(text) for text in settings.allow]
         machine = socket.gethostname().casefold()
         self._hosts = {"localhost", machine, f"{machine}.local", *(host.casefold() for host in settings.hosts)}
 
@@ -87,6 +88,15 @@ class Guard:
             address.is_loopback
             or any(address in network for network in self._networks if network.version == address.version)
         )
+
+
+def _network(text: str) -> IPv4Network | IPv6Network:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError as error:
+        raise ConfigError(
+            f'"{text}" is no network; write one as "192.168.0.0/24" or one address', place="[api] allow"
+        ) from error
 
 
 class _Answer:

@@ -27,7 +27,7 @@ def connect_writer(path: Path) -> sqlite3.Connection:
 def prepare_writer(connection: sqlite3.Connection) -> None:
     """Set what makes a commit durable."""
     connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
-    # While a new file turns to the log, its rollback journal is deleted; one that a power cut brings back would undo it.
+    # A new file turns to the log under a rollback journal; one that a power cut brings back would undo all of it.
     connection.execute("PRAGMA synchronous = EXTRA")
     (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
     if mode != "wal":

@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 from wattbook.model import BookError
-from wattbook.store.connection import Connect
+from wattbook.store.connection import Connect, connect_reader
 from wattbook.store.journal import Position
 from wattbook.store.repair import damage, salvage
 from wattbook.store.schema import APPLICATION_ID, MIGRATIONS, TABLES, VERSION
@@ -61,13 +62,13 @@ def create(connection: sqlite3.Connection, lineage: str = "", seq_next: int = 1)
     connection.execute("COMMIT")
 
 
-def check_version(connection: sqlite3.Connection, path: Path) -> int:
-    """Return the book's version, 0 = an empty file. Raises BookError when it is no book or a newer one."""
+def check_version(connection: sqlite3.Connection, path: Path) -> int | None:
+    """Return the book's version, None = an empty file. Raises BookError when it is no book or a newer one."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if not tables:
-        return 0
+        return None
     if application != APPLICATION_ID:
         raise BookError(f"{path}: this is another program's database, not a book; name another file")
     if version > VERSION:
@@ -82,12 +83,12 @@ def _damage(path: Path, connect: Connect, *, crashed: bool) -> str:
     if not path.exists() or not path.stat().st_size:
         return ""
     try:
-        connection = connect(path)
-        try:
-            check_version(connection, path)
-            return damage(connection) if crashed else ""
-        finally:
-            connection.close()
+        with closing(connect_reader(path)) as reader:  # which leaves another program's database as it is
+            check_version(reader, path)
+        if not crashed:
+            return ""
+        with closing(connect(path)) as connection:
+            return damage(connection)
     except sqlite3.OperationalError as error:
         raise _cannot_open(path, error) from error
     except sqlite3.DatabaseError as error:
@@ -109,7 +110,7 @@ def _prepare(
     connection: sqlite3.Connection, path: Path, migrations: Mapping[int, str], messages: list[str], now: datetime
 ) -> None:
     version = check_version(connection, path)
-    if version == 0:
+    if version is None:
         create(connection)
     elif version < VERSION:
         copy = path.with_name(f"{path.name}.version-{version}-{instant_name(now)}")

@@ -19,6 +19,7 @@ from wattbook.model import BookError
 Shape = tuple[tuple[str, int | None], ...]  # (quantity, exponent of ten; None = float)
 
 _WHOLE_MAX = 2**53  # beyond, a float no longer holds every integer, so neither may a cell
+_FORMS_MAX = 64  # orders of quantities a meter has; one that shuffles them at every reading learns anew now and then
 _DECIMALS_MAX = 9  # more digits than any meter shows: such a number is binary, not decimal
 
 _encode_cells = msgspec.msgpack.Encoder().encode
@@ -75,11 +76,8 @@ class Packer:
             if divisor is None:
                 cells.append(_as_float(value, values))
                 continue
-            try:
-                whole = round(value * divisor)
-            except (ValueError, OverflowError):
-                raise _refusal(values) from None
-            if whole / divisor != value or not -_WHOLE_MAX <= whole <= _WHOLE_MAX:
+            scaled = value * divisor
+            if not -_WHOLE_MAX <= scaled <= _WHOLE_MAX or (whole := round(scaled)) / divisor != value:
                 self._learn(names, values)
                 return self.pack(values)  # ends: every turn makes an exponent finer, or a column float
             cells.append(whole)
@@ -93,11 +91,13 @@ class Packer:
         shape = tuple((name, self._exponents[name]) for name in names)
         form = Form(shape, divisors(shape))
         # Other orders of the same quantities learn again when they come: their exponents may have changed.
-        self._forms = {names: form} | {
+        if len(self._forms) >= _FORMS_MAX:
+            self._forms.clear()
+        self._forms = {
             other: known
             for other, known in self._forms.items()
-            if other != names and all(self._exponents[name] == exponent for name, exponent in known.shape)
-        }
+            if all(self._exponents[name] == exponent for name, exponent in known.shape)
+        } | {names: form}
         return form
 
 
@@ -107,14 +107,12 @@ def _finer(known: int | None, value: float) -> int | None:
     if known is None or needed is None:
         return None
     exponent = min(known, needed)
-    divisor = 10**-exponent
-    whole = round(value * divisor)
-    return exponent if whole / divisor == value and abs(whole) <= _WHOLE_MAX else None
+    scaled = value * 10**-exponent
+    return exponent if abs(scaled) <= _WHOLE_MAX and round(scaled) / 10**-exponent == value else None
 
 
 def _as_float(value: float, values: Mapping[str, float]) -> float:
-    number = float(value)
-    if number != value or number - number != 0.0:
+    if not _is_finite(value) or (number := float(value)) != value:
         raise _refusal(values)
     return number + 0.0  # minus zero becomes zero
 

@@ -1,0 +1,187 @@
+"""A damaged book never refuses to start: the log's tail is cut, a damaged file is put aside and read out."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from book_tools import START, StillClock, poll, polls
+from wattbook.model import Event
+from wattbook.store import Book, Position
+from wattbook.store.opening import create, open_file
+from wattbook.store.schema import PAGE_SIZE, VERSION
+
+READINGS = 3_000
+DONE_S = 30.0
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A book that was closed in order, with readings of two meters, an event and a position."""
+    path = tmp_path / "wattbook.db"
+    with Book.open(path, clock=StillClock()) as book:
+        book.append(polls(READINGS), urgent=True).result(DONE_S)
+        book.append_event(Event("meter.away", "main-b", START)).result(DONE_S)
+        book.acknowledge("sink", "77")
+    return path
+
+
+def crash(path: Path) -> None:
+    """Let it look as if its writer had been killed."""
+    path.with_name(path.name + ".lock").write_text("4711")
+
+
+def voltages_by_number(book: Book) -> dict[int, float]:
+    batch = book.read("", 100_000)
+    return {
+        seq: energy - 25_409_000
+        for columns in batch.columns
+        for seq, energy in zip(columns.seq, columns.values["active_energy_import"], strict=True)
+    }
+
+
+def overwrite(path: Path, page: int, content: bytes = b"\xa5" * PAGE_SIZE) -> None:
+    with path.open("r+b") as file:
+        file.seek((page - 1) * PAGE_SIZE)
+        file.write(content)
+
+
+def leaf_of_hot(path: Path, place: int) -> int:
+    """The page of a leaf in the middle of the readings' tree (in the order of the file)."""
+    content = path.read_bytes()
+    leaves = [
+        at // PAGE_SIZE + 1
+        for at in range(PAGE_SIZE, len(content), PAGE_SIZE)
+        if content[at] == 0x0D and b"\xce\x01\x83" in content[at : at + PAGE_SIZE]  # a table's leaf with our energies
+    ]
+    return leaves[place]
+
+
+def test_a_crash_without_damage_opens_without_a_word(path: Path) -> None:
+    crash(path)
+    with Book.open(path, clock=StillClock()) as book:
+        assert book.opened_with == ()
+        assert len(voltages_by_number(book)) == READINGS
+
+
+@pytest.mark.parametrize("size", [1, 33, 2_000, 5_000])
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_damaged_tail_of_the_log_is_cut(tmp_path: Path, size: int, lost: bool) -> None:
+    path, copy = tmp_path / "wattbook.db", tmp_path / "copy.db"
+    with Book.open(path, clock=StillClock()) as book:
+        for number in range(30):
+            book.append([poll(number)], urgent=True).result(DONE_S)
+        for suffix in ("", "-wal"):
+            shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
+    log = Path(f"{copy}-wal").read_bytes()
+    tail = b"" if lost else bytes(byte ^ 0x5A for byte in log[-size:])
+    Path(f"{copy}-wal").write_bytes(log[:-size] + tail)
+    crash(copy)
+    with Book.open(copy, clock=StillClock()) as book:
+        found = voltages_by_number(book)
+        assert 20 < len(found) < 30
+        assert list(found.values()) == list(range(len(found)))
+        assert book.append([poll(50)], urgent=True).result(DONE_S).new == 1
+
+
+@pytest.mark.parametrize("place", [0, 10, -1])
+def test_a_damaged_leaf_costs_its_readings_only(path: Path, place: int) -> None:
+    overwrite(path, leaf_of_hot(path, place))
+    crash(path)
+    with Book.open(path, clock=StillClock()) as book:
+        (message,) = book.opened_with
+        assert "was damaged" in message
+        found = voltages_by_number(book)
+        assert READINGS - 150 < len(found) < READINGS
+        assert all(seq == value + 1 for seq, value in found.items())
+        assert book.position("sink") == Position("77")
+        events = {event.kind: event for event in book.read("", 100_000).events}
+        assert events["meter.away"].subject == "main-b"
+        wait = book.append_event(Event("after", "", START)).result(DONE_S)
+        assert wait > READINGS + 1
+        events = {event.kind: event for event in book.read("", 100_000).events}
+        assert events["book.repaired"].body == {"what": message}
+    (aside,) = path.parent.glob("wattbook.db.damaged-*")
+    assert aside.name in message
+    with Book.open(path, clock=StillClock()) as book:
+        assert book.opened_with == ()
+
+
+@pytest.mark.parametrize("kept_share", [0.95, 0.6, 0.4])
+def test_a_file_cut_short_gives_what_is_left(path: Path, kept_share: float) -> None:
+    size = int(path.stat().st_size * kept_share)
+    with path.open("r+b") as file:
+        file.truncate(size)
+    crash(path)
+    with Book.open(path, clock=StillClock()) as book:
+        assert len(book.opened_with) == 1
+        found = voltages_by_number(book)
+        assert len(found) > READINGS * (kept_share - 0.25)
+        assert all(seq == value + 1 for seq, value in found.items())
+        assert book.append([poll(READINGS)], urgent=True).result(DONE_S).seqs[0] > READINGS
+
+
+@pytest.mark.parametrize("content", [b"\xa5" * PAGE_SIZE, bytes(PAGE_SIZE), b"\xa5" * 10])
+def test_a_lost_first_page_is_put_back(path: Path, content: bytes) -> None:
+    overwrite(path, 1, content)
+    with Book.open(path, clock=StillClock()) as book:
+        assert len(book.opened_with) == 1
+        assert len(voltages_by_number(book)) == READINGS
+
+
+@pytest.mark.parametrize(
+    "content", [b"not a database at all", b"\x00" * 5_000, b"SQLite format 3\x00" + b"\xa5" * 9_000]
+)
+def test_a_file_with_nothing_to_read_is_put_aside(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "wattbook.db"
+    path.write_bytes(content)
+    with Book.open(path, clock=StillClock()) as book:
+        assert len(book.opened_with) == 1
+        assert book.append([poll(0)], urgent=True).result(DONE_S).new == 1
+    (aside,) = tmp_path.glob("wattbook.db.damaged-*")
+    assert aside.read_bytes() == content
+
+
+def test_an_empty_file_becomes_a_book(tmp_path: Path) -> None:
+    path = tmp_path / "wattbook.db"
+    path.touch()
+    with Book.open(path, clock=StillClock()) as book:
+        assert book.append([poll(0)], urgent=True).result(DONE_S).new == 1
+        assert book.opened_with == ()
+
+
+def test_an_older_book_is_migrated_after_a_copy(path: Path) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"PRAGMA user_version = {VERSION - 1}")
+    connection.close()
+
+    def connect(path: Path) -> sqlite3.Connection:
+        return sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+
+    older = VERSION - 1
+    migrations = {older: "CREATE TABLE novelty (id INTEGER PRIMARY KEY);\nINSERT INTO novelty VALUES (7);\n"}
+    opened = open_file(path, connect, crashed=False, now=START, migrations=migrations)
+    assert opened.connection.execute("SELECT id FROM novelty").fetchone() == (7,)
+    assert opened.connection.execute("PRAGMA user_version").fetchone() == (VERSION,)
+    opened.connection.close()
+    (message,) = opened.messages
+    (copy,) = path.parent.glob("wattbook.db.version-*")
+    assert copy.name in message
+    with sqlite3.connect(copy) as connection:
+        assert connection.execute("SELECT count(*) FROM hot").fetchone() == (READINGS,)
+        assert connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'novelty'").fetchone() == (0,)
+    connection.close()
+
+
+def test_every_new_book_has_the_same_tree_roots() -> None:
+    """What putting back a lost first page rests on."""
+    roots = []
+    for _ in range(2):
+        connection = sqlite3.connect(":memory:", isolation_level=None)
+        create(connection)
+        roots.append(connection.execute("SELECT name, rootpage FROM sqlite_master").fetchall())
+        connection.close()
+    assert roots[0] == roots[1]

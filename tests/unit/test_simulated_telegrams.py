@@ -41,6 +41,9 @@ class Fixed:
     def __init__(self, number: float | None) -> None:
         self.number = number
 
+    def powered(self, at: datetime) -> bool:
+        return True
+
     def value(self, name: str, at: datetime) -> float | None:
         return self.number
 

@@ -36,17 +36,18 @@ def decode(
     as_json: JsonOption = False,
 ) -> None:
     """Print what captured telegrams, readouts or Modbus answers say. Exits with 1 when any of it is damaged."""
-    profile = Library([folder] if folder else []).get(model) if model else None
+    library = Library([folder] if folder else [])
+    profile = library.get(model) if model else None
     damaged = False
     for file in files:
-        damaged |= _decode_file(file, format, profile, as_json=as_json)
+        damaged |= _decode_file(file, format, profile, library, as_json=as_json)
     if damaged:
         raise typer.Exit(1)
 
 
-def _decode_file(file: Path, format: Format, profile: Profile | None, *, as_json: bool) -> bool:
+def _decode_file(file: Path, format: Format, profile: Profile | None, library: Library, *, as_json: bool) -> bool:
     """Print one file; return whether any of it was damaged."""
-    found = decode_bytes(_read(file), format, profile)
+    found = decode_bytes(_read(file), format, profile, models=library)
     # A capture says nothing about when it was taken, unless it is a file.
     now = SystemClock().now()
     damaged = False

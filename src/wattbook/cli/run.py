@@ -52,6 +52,7 @@ def set_up_log(config: Config) -> None:
     logging.basicConfig(
         level=config.log.level.upper(), format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
     )
+    logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it would tell of its own start and end
 
 
 def check(*, path: ConfigOption = HERE) -> None:

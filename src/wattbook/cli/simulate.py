@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,10 +15,12 @@ import typer
 
 from wattbook import config as configuration
 from wattbook.cli.show import JsonOption, console, print_line
-from wattbook.config import Config
+from wattbook.config import Config, LineSettings, MeterSettings
 from wattbook.model import ConfigError
 from wattbook.profiles import Library
 from wattbook.simulate import Options, SimulatedLine, SimulatedMeter, Simulation, build, demo_house, parse_options
+
+_SPEAKS_EVERY_S = 2.0  # as most SML meters do
 
 
 def simulate(
@@ -60,26 +62,33 @@ def _of_config(config: Config, folder: Path | None) -> Simulation:
     options = parse_options(config.simulate, config.path.parent)
     if folder is not None:
         options = Options(folder, options.seed, options.faults)
-    lines, meters = [], []
+    lines: list[SimulatedLine] = []
+    meters: list[SimulatedMeter] = []
     for line in config.lines:
         on_it = config.meters_of(line)
+        ports = _ports(line, on_it)
         serial = line.serial(config.profiles[on_it[0].name].serial) if on_it else None
-        if line.port:
-            lines.append(SimulatedLine(line.name, line.port, serial))
-        meters += [
-            SimulatedMeter(
-                meter.name,
-                line.name,
-                config.profiles[meter.name],
-                "" if meter.address is None else meter.address,
-                every_s=config.every_s(meter) or 2.0,
-            )
-            for meter in on_it
-            if line.port
-        ]
+        lines += [SimulatedLine(name, port, serial) for name, port in ports]
+        for number, meter in enumerate(on_it):
+            meters.append(_meter(config, meter, ports[number % len(ports)][0]))
     if not lines:
-        raise ConfigError('no line has a "port" to simulate', place=config.path.name)
+        raise ConfigError("there is no line to simulate", place=config.path.name)
     return build(lines, meters, options)
+
+
+def _ports(line: LineSettings, meters: Sequence[MeterSettings]) -> Sequence[tuple[str, str]]:
+    """The buses of a line, each with a name: one per port, over which its meters are spread in turn."""
+    if not line.ports:
+        return [(line.name, line.port)]
+    used = line.ports[: max(1, len(meters))]
+    return [(f"{line.name} {Path(port).name}", port) for port in used]
+
+
+def _meter(config: Config, meter: MeterSettings, line: str) -> SimulatedMeter:
+    address = "" if meter.address is None else meter.address
+    return SimulatedMeter(
+        meter.name, line, config.profiles[meter.name], address, every_s=config.every_s(meter) or _SPEAKS_EVERY_S
+    )
 
 
 def wait_for_the_end(*, with_parent: bool) -> None:

@@ -22,6 +22,7 @@ SLOTS_A_DAY = 144
 SLOTS = 7 * SLOTS_A_DAY  # a week; it repeats
 STEPS = 12  # appliances switch this often in a slot
 HIGH, LOW = 1, 2  # tariffs
+VOLTAGE_LEAST = 80.0  # a PZEM-016 lives on what it measures, from 80 V
 STARTING_S = 8.0  # the generator needs until it carries
 _ZONE = timedelta(hours=1)  # meters keep winter time
 _NIGHT_HOURS = frozenset({22, 23, 0, 1, 2, 3, 4, 5, 13, 14})  # the low tariff
@@ -29,83 +30,17 @@ _SLOTS_CACHED = 4096  # the slots that are asked for over and over
 
 # Mean power by hour of a working day, W.
 _LEG_A = (
-    180,
-    160,
-    150,
-    150,
-    160,
-    240,
-    520,
-    640,
-    420,
-    300,
-    280,
-    340,
-    520,
-    420,
-    300,
-    320,
-    460,
-    780,
-    940,
-    860,
-    720,
-    560,
-    380,
-    240,
-)
+    180, 160, 150, 150, 160, 240, 520, 640, 420, 300, 280, 340,
+    520, 420, 300, 320, 460, 780, 940, 860, 720, 560, 380, 240,
+)  # fmt: skip
 _LEG_B = (
-    140,
-    130,
-    130,
-    130,
-    140,
-    200,
-    380,
-    460,
-    320,
-    260,
-    260,
-    300,
-    360,
-    300,
-    260,
-    280,
-    380,
-    560,
-    700,
-    640,
-    540,
-    420,
-    300,
-    190,
-)
+    140, 130, 130, 130, 140, 200, 380, 460, 320, 260, 260, 300,
+    360, 300, 260, 280, 380, 560, 700, 640, 540, 420, 300, 190,
+)  # fmt: skip
 _PUMP = (
-    950,
-    900,
-    900,
-    900,
-    850,
-    600,
-    300,
-    250,
-    250,
-    250,
-    250,
-    300,
-    350,
-    800,
-    800,
-    350,
-    300,
-    300,
-    350,
-    400,
-    450,
-    500,
-    900,
-    950,
-)
+    950, 900, 900, 900, 850, 600, 300, 250, 250, 250, 250, 300,
+    350, 800, 800, 350, 300, 300, 350, 400, 450, 500, 900, 950,
+)  # fmt: skip
 _ESSENTIAL_W = 640.0  # what the generator carries
 _WEEKEND = 1.25
 
@@ -206,7 +141,7 @@ class House:
 
 @dataclass(frozen=True)
 class Circuit:
-    """A leg of the utility, as a single-phase meter sees it: dead while the utility fails."""
+    """A leg of the utility, as a single-phase meter sees it: dead, and the meter with it, while the utility fails."""
 
     house: House
     load: Load
@@ -230,6 +165,10 @@ class Circuit:
             self.first_wh + self.load.energy(elapsed_s),
         )
 
+    def powered(self, at: datetime) -> bool:
+        """While the utility gives something."""
+        return self.fed(_elapsed_s(at))
+
 
 @dataclass(frozen=True)
 class Generator:
@@ -250,6 +189,10 @@ class Generator:
         volts = 229.0 * min(1.0, max(0.0, since_s / 3)) + self.house.flicker(elapsed_s, "gen", 1.5) if running else 0.0
         hertz = 49.4 + self.house.flicker(elapsed_s, "gen hz", 0.4) if running else 0.0
         return _single_phase(name, max(0.0, volts), _ESSENTIAL_W if carrying else 0.0, 0.97, hertz, energy)
+
+    def powered(self, at: datetime) -> bool:
+        """While it runs fast enough."""
+        return (self.value("voltage", at) or 0.0) >= VOLTAGE_LEAST
 
 
 @dataclass(frozen=True)
@@ -275,6 +218,10 @@ class Main:
         if name.startswith("active_energy_export"):
             return 0.0
         return Plausible(self.house.seed).value(name, at)
+
+    def powered(self, at: datetime) -> bool:
+        """Always: utility meters ride through for a while."""
+        return True
 
     def _tariff(self, number: int, elapsed_s: float) -> float:
         return self.first_wh[number] + sum(load.energy(elapsed_s, number) for load in self.loads)
@@ -307,6 +254,10 @@ class Pump:
             case _:
                 pass
         return 0.0 if name.startswith("active_energy_export") else None
+
+    def powered(self, at: datetime) -> bool:
+        """Always: it has an auxiliary supply."""
+        return True
 
 
 def tariff_of(slot: int) -> int:

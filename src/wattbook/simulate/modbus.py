@@ -73,6 +73,11 @@ class ModbusSlave:
         self._written: dict[tuple[int, int], int] = {}
         self._spans = _spans(profile.modbus)
 
+    @property
+    def powered(self) -> bool:
+        """Whether the device lives now."""
+        return self._source.powered(self._clock.now())
+
     def answer(self, request: Request) -> Response:
         """What the device says to this: registers, an echo, its name, or an exception."""
         code = self._objection(request)
@@ -233,7 +238,7 @@ class ModbusBus:
     def _answer(self, slave: ModbusSlave, turnaround_s: float, request: Request, size: int, ended_at: float) -> None:
         self._tally.asked(slave.name)
         faults = slave.trouble.now(ended_at)
-        if faults.silent:
+        if faults.silent or not slave.powered:
             return
         response = slave.answer(request)
         if faults.exception:

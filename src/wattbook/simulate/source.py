@@ -54,6 +54,10 @@ class Source(Protocol):
         """Return the quantity in its base unit at an aware instant; None = this meter does not measure it."""
         ...
 
+    def powered(self, at: datetime) -> bool:
+        """Whether the meter itself lives: a single-phase meter is fed by what it measures."""
+        ...
+
 
 def share(seed: int, *place: object) -> float:
     """Return a number in [0, 1) that depends on nothing but the seed and the place."""
@@ -82,6 +86,10 @@ class Plausible:
         if "max" in rest or "min" in rest:
             return middle + swing * (1 if "max" in rest else -1)
         return middle + swing * math.sin(self._phase(elapsed_s))
+
+    def powered(self, at: datetime) -> bool:
+        """Always."""
+        return True
 
     def _register(self, base: str, rest: tuple[str, ...], elapsed_s: float) -> float:
         """The integral of rate x (1 + sin / 2): it grows at every instant."""

@@ -287,7 +287,7 @@ class ModbusTcpServer:
             return  # as a gateway that waits for its line; the master's time-out decides
         self.tally.asked(slave.name)
         faults = slave.trouble.now(at)
-        if faults.silent:
+        if faults.silent or not slave.powered:
             return
         response = slave.answer(request)
         if faults.exception:

@@ -1,0 +1,132 @@
+"""Following the journal: in order, from its own position, through outages and restarts, without polling."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from book_tools import poll, polls
+from two_partitions import TwoPartitions
+from wattbook.engine.follow import Following, follow
+from wattbook.model import Batch, SinkUnavailable, WattbookError
+from wattbook.store import Position
+
+WITHIN_S = 30.0  # far beyond what is needed: longer means stuck
+
+
+class Collector:
+    """A follower that keeps what it takes, and fails as often as it is told."""
+
+    name = "collector"
+
+    def __init__(self, failures: int = 0) -> None:
+        self.taken: list[int] = []
+        self.bookmarks: list[str] = []
+        self.failures = failures
+        self._changed = asyncio.Event()
+
+    async def take(self, batch: Batch, bookmark: str) -> str:
+        if self.failures:
+            self.failures -= 1
+            raise SinkUnavailable("the other system does not answer")
+        self.taken += [seq for columns in batch.columns for seq in columns.seq]
+        self.bookmarks.append(bookmark)
+        self._changed.set()
+        return str(len(self.taken))
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while not condition():
+                self._changed.clear()
+                await self._changed.wait()
+
+
+class Sleeps:
+    """Remembers how long was slept, and sleeps not at all."""
+
+    def __init__(self) -> None:
+        self.slept_s: list[float] = []
+
+    async def __call__(self, seconds: float) -> None:
+        self.slept_s.append(seconds)
+
+
+async def stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_everything_is_taken_then_whatever_is_committed() -> None:
+    journal, follower = TwoPartitions(), Collector()
+    journal.append(polls(25) + polls(25, "main-b"))
+    task = asyncio.create_task(follow(journal, follower, batch_max=10))
+    await follower.until(lambda: len(follower.taken) == 50)
+    for number in range(25, 30):
+        await asyncio.to_thread(journal.append, [poll(number)])  # commits come from another thread
+        await follower.until(lambda number=number: len(follower.taken) == 26 + number)  # type: ignore[misc]
+    await stop(task)
+    assert sorted(follower.taken) == list(range(1, 56))
+    assert follower.bookmarks[:3] == ["", "10", "20"]
+
+
+async def test_it_goes_on_from_its_position_after_a_restart() -> None:
+    journal, first = TwoPartitions(), Collector()
+    journal.append(polls(30))
+    task = asyncio.create_task(follow(journal, first, batch_max=10))
+    await first.until(lambda: len(first.taken) == 30)
+    await stop(task)
+    journal.append([poll(30)])
+    second = Collector()
+    task = asyncio.create_task(follow(journal, second))
+    await second.until(lambda: bool(second.taken))
+    await stop(task)
+    assert set(range(1, 32)) == {*first.taken, *second.taken}
+    assert 31 in second.taken and len(second.taken) <= 11  # at most the batch whose acknowledgement was cut off
+
+
+async def test_an_outage_is_waited_out_longer_each_time_and_nothing_is_lost() -> None:
+    journal, follower, sleeps, status = TwoPartitions(), Collector(failures=9), Sleeps(), Following("collector")
+    journal.append(polls(3))
+    task = asyncio.create_task(follow(journal, follower, sleep=sleeps, status=status))
+    await follower.until(lambda: len(follower.taken) == 3)
+    await stop(task)
+    assert sleeps.slept_s == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert (status.retries, status.state != "away", status.reason) == (9, True, "")
+
+
+async def test_an_error_that_time_does_not_heal_ends_the_following() -> None:
+    class Broken(Collector):
+        async def take(self, batch: Batch, bookmark: str) -> str:
+            raise WattbookError("the table has other columns")
+
+    journal = TwoPartitions()
+    journal.append(polls(3))
+    with pytest.raises(WattbookError, match="other columns"):
+        await asyncio.wait_for(follow(journal, Broken()), WITHIN_S)
+    assert journal.position("collector") is None
+    assert journal.wakers == []
+
+
+async def test_a_position_may_be_kept_where_the_effect_is() -> None:
+    class Ledger:
+        """Positions of another store."""
+
+        def __init__(self) -> None:
+            self.kept = Position("p1/1", "twelve")
+
+        def position(self, follower: str) -> Position:
+            return self.kept
+
+        def acknowledge(self, follower: str, after: str, bookmark: str = "") -> None:
+            self.kept = Position(after, bookmark)
+
+    journal, follower, ledger = TwoPartitions(), Collector(), Ledger()
+    journal.append(polls(2) + polls(2, "main-b"))
+    task = asyncio.create_task(follow(journal, follower, positions=ledger))
+    await follower.until(lambda: bool(follower.taken))
+    await stop(task)
+    assert (len(follower.taken), follower.bookmarks) == (2, ["twelve"])
+    assert journal.position("collector") is None

@@ -26,12 +26,15 @@ class Asked(Protocol):
         ...
 
 
-def make_asked(profile: Profile, address: int | str | None, framing: Framing) -> Asked:
-    """The driver of a model at an address (None: the model's own). Raises ConfigError."""
+def make_asked(profile: Profile, address: int | str | None, framing: Framing, *, baud: int = 0) -> Asked:
+    """The driver of a model at an address (None: the model's own). Raises ConfigError.
+
+    `baud` is the line's own speed where it differs from the model's: an optical meter is signed on at it.
+    """
     match profile.protocol:
         case "modbus":
             return ModbusMeter(profile, address, framing)
         case "iec62056-21" if not profile.listens:
-            return OpticalMeter(profile, "" if address is None else str(address))
+            return OpticalMeter(profile, "" if address is None else str(address), baud=baud)
         case _:
             raise ConfigError(f'a meter of model "{profile.name}" speaks by itself and cannot be asked')

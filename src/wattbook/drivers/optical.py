@@ -13,12 +13,17 @@ class OpticalMeter:
 
     framed = False
 
-    def __init__(self, profile: Profile, address: str = "") -> None:
+    def __init__(self, profile: Profile, address: str = "", *, baud: int = 0) -> None:
+        """Prepare; `baud` is the speed to sign on at, 0 = the model's. Raises ConfigError for a wrong address."""
         assert profile.iec is not None
         self._profile, self._settings, self._address = profile, profile.iec, address
+        self._baud = baud or profile.serial.baud
+        first = self.conversation(0.0)
+        next(first)  # the codec checks the address before its first step
+        first.close()
 
     def conversation(self, timeout_s: float) -> Conversation[Measured]:
         """Read it out; the standard itself says how long to wait. Raises Unreachable, Garbled or Refused."""
-        telegram = yield from read_out(self._settings, self._address, baud=self._profile.serial.baud)
+        telegram = yield from read_out(self._settings, self._address, baud=self._baud)
         measured = telegram.measured(self._profile)
         return Measured(measured.values, measured.doubt)

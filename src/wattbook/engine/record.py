@@ -12,7 +12,7 @@ from wattbook.drivers.asked import make_asked
 from wattbook.engine.schedule import Patience
 from wattbook.engine.status import MeterStatus
 from wattbook.model.clock import STEP_MIN, Clock
-from wattbook.model.errors import Garbled, MeterError, Refused, Unreachable
+from wattbook.model.errors import Garbled, MeterError, Refused
 from wattbook.model.keeping import Keeper
 from wattbook.model.reading import Event, Reading
 from wattbook.profiles.profile import Profile, SerialSettings
@@ -51,7 +51,7 @@ class MeterRecord:
 
     def __init__(self, task: MeterTask, line: LineTask, framing: Framing) -> None:
         self.name, self.every_s = task.name, task.every_s
-        self.asked = make_asked(task.profile, task.address, framing)
+        self.asked = make_asked(task.profile, task.address, framing, baud=line.settings.baud)
         self.status = MeterStatus(task.name, task.profile.name, line.name, task.location)
         self.patience = Patience()
         self._keeper, self._clock = line.keeper, line.clock
@@ -82,8 +82,11 @@ class MeterRecord:
             self._back(at)
         return at
 
-    def failed(self, error: MeterError) -> float:
-        """Count a failure; return for how many seconds to set the meter aside."""
+    def failed(self, error: MeterError, *, sought: bool = False) -> float:
+        """Count a failure; return for how many seconds to set the meter aside.
+
+        While it is `sought` on several ports, silence on one of them does not yet mean that it is away.
+        """
         counters = self.status.counters
         self.status.heard_bytes = 0
         match error:
@@ -94,7 +97,7 @@ class MeterRecord:
             case _:
                 counters.timeouts += 1
         delay_s = self.patience.failed(at_once=isinstance(error, Garbled))
-        if self.patience.away:
+        if self.patience.away and not sought:
             self.gone(str(error))
         return delay_s
 
@@ -126,8 +129,3 @@ class MeterRecord:
             at = last + _GRAIN
         self._last_at = at
         return at
-
-
-def unreachable_port(error: Unreachable) -> str:
-    """Why the meters of a line are away when the line itself is."""
-    return f"the line cannot be opened: {error}"

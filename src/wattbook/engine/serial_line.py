@@ -30,6 +30,7 @@ AUTO = "auto"
 COMMANDS_MAX = 100  # waiting; a person or an alert gives a few, more is a fault of the caller
 _REOPEN_S = (0.05, 0.1, 0.2, 0.5)  # a port that came back is found within half a second
 _RESCAN_S = 0.5
+_SEEK_S = 3.0  # a new port is asked for every meter; nobody is called away before it had the time
 _PORTS_MAX = 64  # threads of one line; the largest USB hubs have 16
 STOP_S_MAX = 2.0  # to wait for a thread; it looks every 0.2 s
 
@@ -155,6 +156,7 @@ class _PortWorker:
         self._commands: queue.Queue[_Command] = queue.Queue(COMMANDS_MAX)
         self._wake = threading.Event()
         self._open = False
+        self._sought_until = 0.0 if bound else self._clock.monotonic() + _SEEK_S
         self._tried: dict[str, float] = {}  # meters that were asked in vain on this port: when to ask again
         self._delay_s: dict[str, float] = {}
         self._thread = threading.Thread(target=self._run, name=f"line {task.name} {port}", daemon=True)
@@ -183,6 +185,8 @@ class _PortWorker:
         except queue.Full:
             command.done.set_exception(Unreachable(f"{COMMANDS_MAX} commands wait already", meter=self._task.name))
         self._wake.set()
+        if not self._thread.is_alive():
+            self._drop_commands("the line is not running")
         return command.done
 
     def _run(self) -> None:
@@ -258,7 +262,7 @@ class _PortWorker:
             record.status.heard_bytes = 0
             raise
         except MeterError as error:
-            delay_s = record.failed(error)
+            delay_s = record.failed(error, sought=began < self._sought_until)
             if record.name in self._records:
                 self._schedule.put_off(record.name, clock.monotonic(), delay_s)
             return None

@@ -14,7 +14,9 @@ from wattbook.model import BookError, Span
 STEPS_MAX = 100_000  # in one answer: a year of 5-minute steps; more is an export
 
 _SHORT = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "h": timedelta(hours=1)}
-_TEXT = re.compile(r"(\d{1,6})(s|min|h|d|w|mo|y)")
+_COUNT_MAX = {"d": 3_660, "w": 520, "mo": 120, "y": 10}
+_YEARS = range(1900, 2201)  # outside, calendars end and no meter was read
+_TEXT = re.compile(r"([0-9]{1,5})(s|min|h|d|w|mo|y)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Step:
         step = cls(int(match[1]), cast(Literal["s", "min", "h", "d", "w", "mo", "y"], match[2]))
         if step.unit in _SHORT and step.short > timedelta(days=1):
             raise BookError(f'"{text}" is more than a day; write it in days (d)')
+        if step.count > _COUNT_MAX.get(step.unit, step.count):
+            raise BookError(f'"{text}" is more than ten years; choose a shorter step')
         return step
 
     @property
@@ -44,8 +48,10 @@ class Step:
 def boundaries(span: Span, every: Step, zone: ZoneInfo) -> list[datetime]:
     """The instants (UTC) that cut a span into steps aligned to the local calendar, with both ends of the span.
 
-    Raises BookError when there would be more than STEPS_MAX steps.
+    Raises BookError when there would be more than STEPS_MAX steps, or for years no meter was read in.
     """
+    if span.start.year not in _YEARS or span.end.year not in _YEARS:
+        raise BookError(f"choose instants from {_YEARS[0]} to {_YEARS[-1]}")
     edges = [span.start.astimezone(UTC)]
     for edge in _edges(edges[0].astimezone(zone), every, zone):
         if edge >= span.end:

@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run once and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--readings", type=int, default=400_000)
-    parser.add_argument("--connections", type=int, default=4)
+    parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
     result = measure(options.readings, options.connections)

@@ -24,6 +24,7 @@ export function shown(value: number, unit: string): Shown {
     if (size >= 9999.5) return { number: number(value / 1000, 2), unit: `k${unit}` };
     return { number: number(value, size < 100 && unit === "W" ? 1 : 0), unit };
   }
+  if (unit === "s" && value >= 3600) return { number: number(value / 3600, 1), unit: "h" };
   return { number: number(value, DECIMALS[unit] ?? 2), unit: unit === "1" ? "" : unit };
 }
 
@@ -53,6 +54,11 @@ export function length(seconds: number): string {
   return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow" }).format(
     Math.floor(seconds / size),
   );
+}
+
+/** How long an answer takes: "38 ms", "19.5 s". */
+export function latency(seconds: number): string {
+  return seconds < 1 ? `${number(seconds * 1000, 0)} ms` : `${number(seconds, 1)} s`;
 }
 
 export function whole(value: number): string {

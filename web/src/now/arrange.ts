@@ -20,6 +20,7 @@ const PHASE = /^(.+)_(l[123])$/;
 export function arrange(reading: Reading | undefined, quantities: Record<string, Quantity>): Shelves {
   const values: Value[] = Object.entries(reading?.values ?? {}).flatMap(([name, value]) => {
     const known = quantities[name];
+    if (name === "error_bits" && value === 0) return []; // no error is no news
     return known ? [{ ...known, value }] : [];
   });
   const main = MAIN.map((name) => values.find((value) => value.name === name)).find(Boolean) ?? values[0];

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -224,6 +225,16 @@ def test_wakers_ring_after_commits_until_they_end(book: Book) -> None:
     keep(book, poll(1))
     keep(book, poll(2))  # the second commit comes after the first one's wakers
     assert not rung.is_set()
+
+
+async def test_a_caller_that_goes_away_stops_neither_its_readings_nor_the_book(path: Path) -> None:
+    with Book.open(path, clock=StillClock(), commit_every_s=3600) as book:
+        leaving = asyncio.ensure_future(asyncio.wrap_future(book.append([poll(0)])))
+        leaving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert (await asyncio.wrap_future(book.append([poll(1)], urgent=True))).new == 1
+        assert all_readings(book) == polls(2)
 
 
 def test_a_second_writer_is_refused_in_words(book: Book, path: Path) -> None:

@@ -12,6 +12,13 @@ from typing import Any
 from wattbook.model import BookError, Event, Kept, Reading
 
 
+def _begun() -> Future[Any]:
+    """A future that its caller can leave but not cancel: what was handed in is written."""
+    future: Future[Any] = Future()
+    future.set_running_or_notify_cancel()
+    return future
+
+
 @dataclass(slots=True)
 class AppendReadings:
     """Readings of one caller. `urgent`: somebody waits for the acknowledgement."""
@@ -19,7 +26,7 @@ class AppendReadings:
     readings: Sequence[Reading]
     fresh: bool
     urgent: bool
-    future: Future[Kept] = field(default_factory=Future)
+    future: Future[Kept] = field(default_factory=_begun)
 
     @property
     def size(self) -> int:
@@ -35,7 +42,7 @@ class AppendEvent:
 
     event: Event
     urgent: bool = False
-    future: Future[int] = field(default_factory=Future)
+    future: Future[int] = field(default_factory=_begun)
 
     size = 1
 
@@ -50,7 +57,7 @@ class Redate:
     before: datetime
     by: timedelta
     urgent: bool = False
-    future: Future[int] = field(default_factory=Future)
+    future: Future[int] = field(default_factory=_begun)
 
     size = 1
 

@@ -13,7 +13,7 @@ CAPTURES = Path(__file__).parents[1] / "captures"
     ("arguments", "says"),
     [
         (["raed"], "Did you mean 'read'"),
-        (["read"], "Missing parameter"),
+        (["read"], "Missing argument"),
         (["read", "/dev/null", "--modl", "x"], "--model"),
         (["read", "/dev/null", "--model", "pzem16"], 'did you mean "pzem-016"'),
         (["models", "show", "sm"], 'did you mean "sml"'),

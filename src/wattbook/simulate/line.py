@@ -58,7 +58,9 @@ class Line:
         self._thread.start()
 
     def stop(self) -> None:
-        """Vanish, at once and in the middle of an answer."""
+        """Vanish, at once and in the middle of an answer. A second call does nothing."""
+        if self._stopping:
+            return
         self._stopping = True
         self.wake()
         self._thread.join(_STOP_S)

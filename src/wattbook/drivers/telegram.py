@@ -121,8 +121,6 @@ class TelegramSource:
     def _listen(self, link: Link, keep: Keeper, stop: threading.Event) -> None:
         decoder, pace = self._decoder(), _Pace()
         while not stop.is_set():
-            if wait_s := pace.wait_s(link.character_s):
-                time.sleep(wait_s)
             begun_s = self._clock.monotonic()
             data = link.read(_SILENCE_S)
             if not data:
@@ -131,6 +129,11 @@ class TelegramSource:
                 stop.wait(max(0.0, begun_s + _SILENCE_S - self._clock.monotonic()))
                 continue
             pace.heard += len(data)
+            if wait_s := pace.wait_s(link.character_s):
+                time.sleep(wait_s)
+                more = link.read(0)
+                pace.heard += len(more)
+                data += more
             for item in decoder.feed(data):
                 pace.expected, pace.heard = pace.heard, 0
                 self._take(item, keep)

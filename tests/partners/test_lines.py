@@ -1,0 +1,433 @@
+"""Lines that collect, on real pseudo-terminals and sockets: faults, replug, commands, stop; and servers not ours."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+import serial
+import serial.rfc2217
+from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
+from pymodbus.server import ModbusTcpServer
+
+from wattbook.codecs.modbus_ask import Rtu, Tcp, read, write_register
+from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, make_line
+from wattbook.engine.status import MeterStatus
+from wattbook.model import ConfigError, Event, Kept, Reading, Refused, SystemClock, Unreachable
+from wattbook.profiles import Library, SerialSettings
+from wattbook.simulate import Faults, Options, SimulatedLine, SimulatedMeter, Simulation, build
+from wattbook.transports.link import Link, LinkLost
+from wattbook.transports.open import open_link
+from wattbook.transports.play import Player
+
+pytestmark = pytest.mark.enable_socket
+
+LIBRARY = Library()
+PZEM, ZPA = LIBRARY.get("pzem-016"), LIBRARY.get("zpa-two-tariff")
+WAIT_S = 20.0  # for what takes a second on a machine that is not busy
+
+
+class Notebook:
+    """A keeper that remembers."""
+
+    def __init__(self) -> None:
+        self.readings: list[Reading] = []
+        self.events: list[Event] = []
+
+    async def keep(self, readings: Sequence[Reading]) -> Kept:
+        self.readings += readings
+        return Kept((0,) * len(readings))
+
+    def measured(self, reading: Reading) -> None:
+        self.readings.append(reading)
+
+    def note(self, event: Event) -> None:
+        self.events.append(event)
+
+    def of(self, meter: str) -> list[Reading]:
+        return [reading for reading in self.readings if reading.meter == meter]
+
+    def kinds(self, meter: str) -> list[str]:
+        return [event.kind for event in self.events if event.subject == meter]
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+@contextmanager
+def rs485(
+    folder: Path, port: str = "rs485", addresses: Sequence[int] = (4, 5), baud: int = 38400
+) -> Iterator[Simulation]:
+    line = SimulatedLine("line", port, SerialSettings(baud=baud), strict=False)
+    meters = [SimulatedMeter(f"m{address}", "line", PZEM, address) for address in addresses]
+    with build([line], meters, Options(folder)) as simulation:
+        yield simulation
+
+
+@contextmanager
+def collecting(
+    *ports: str, addresses: Sequence[int] = (4, 5), every_s: float = 0.0, baud: int = 38400
+) -> Iterator[tuple[SerialLine, Notebook]]:
+    keeper = Notebook()
+    meters = tuple(MeterTask(f"m{address}", PZEM, address, every_s) for address in addresses)
+    line = SerialLine(LineTask("line", ports, meters, keeper, SystemClock(), SerialSettings(baud=baud)))
+    line.start()
+    try:
+        yield line, keeper
+    finally:
+        began = time.monotonic()
+        line.stop()
+        assert time.monotonic() - began < 5
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("line line")]
+
+
+def status(line: SerialLine | TcpLine, meter: str) -> MeterStatus:
+    return next(status for status in line.statuses if status.meter == meter)
+
+
+def test_meters_are_read_in_turn_and_their_instants_rise(tmp_path: Path) -> None:
+    with rs485(tmp_path) as simulation, collecting(simulation.address("line")) as (line, keeper):
+        until(lambda: len(keeper.of("m4")) >= 20 and len(keeper.of("m5")) >= 20)
+        for meter in ("m4", "m5"):
+            instants = [reading.at for reading in keeper.of(meter)]
+            assert all(earlier < later for earlier, later in itertools.pairwise(instants))
+            assert status(line, meter).state == "present"
+            assert status(line, meter).counters.answers >= 20
+            assert 0 < status(line, meter).latency_s < 1
+        assert 200 < keeper.readings[0].values["voltage"] < 260
+        assert keeper.events == []
+
+
+def test_a_silent_meter_goes_once_and_returns_once(tmp_path: Path) -> None:
+    with rs485(tmp_path) as simulation, collecting(simulation.address("line")) as (line, keeper):
+        until(lambda: len(keeper.of("m5")) > 2)
+        simulation.set_faults("m5", Faults(silent=True))
+        until(lambda: status(line, "m5").state == "away")
+        others = len(keeper.of("m4"))
+        until(lambda: len(keeper.of("m4")) > others + 20)
+        simulation.set_faults("m5", Faults())
+        until(lambda: status(line, "m5").state == "present")
+        assert keeper.kinds("m5") == ["meter.away", "meter.back"]
+        assert keeper.kinds("m4") == []
+        assert status(line, "m5").counters.timeouts >= 3
+
+
+@pytest.mark.parametrize(
+    ("faults", "counter"),
+    [(Faults(damage_every=2), "garbled"), (Faults(exception=6), "refused"), (Faults(late_s=0.4), "timeouts")],
+)
+def test_faults_are_counted_and_never_a_value(tmp_path: Path, faults: Faults, counter: str) -> None:
+    with rs485(tmp_path) as simulation, collecting(simulation.address("line")) as (line, keeper):
+        until(lambda: len(keeper.of("m5")) > 2)
+        simulation.set_faults("m5", faults)
+        until(lambda: getattr(status(line, "m5").counters, counter) >= 2)
+        simulation.set_faults("m5", Faults())
+        seen = len(keeper.of("m5"))
+        until(lambda: len(keeper.of("m5")) > seen + 2)
+        assert all(200 < reading.values["voltage"] < 260 for reading in keeper.readings)
+
+
+@pytest.mark.parametrize("faults", [Faults(echo=True), Faults(noise_before=2)])
+def test_an_echo_or_a_glitch_costs_nothing(tmp_path: Path, faults: Faults) -> None:
+    with rs485(tmp_path) as simulation:
+        simulation.set_faults("line" if faults.echo else "m4", faults)
+        with collecting(simulation.address("line"), addresses=(4,)) as (line, keeper):
+            until(lambda: len(keeper.of("m4")) > 20)
+            assert keeper.kinds("m4") == []
+            # A wrong guess of two random bytes may look like an answer; that is counted, not believed.
+            assert status(line, "m4").counters.garbled <= 3
+
+
+def test_a_port_that_vanished_is_found_again(tmp_path: Path) -> None:
+    with rs485(tmp_path) as simulation, collecting(simulation.address("line")) as (line, keeper):
+        until(lambda: len(keeper.of("m5")) > 2)
+        simulation.unplug("line")
+        until(lambda: all(status.state == "away" for status in line.statuses))
+        assert "is the adapter plugged in?" in status(line, "m4").reason
+        seen = len(keeper.of("m4"))
+        simulation.replug("line")
+        until(lambda: len(keeper.of("m4")) > seen and status(line, "m5").state == "present")
+        assert keeper.kinds("m4") == ["meter.away", "meter.back"]
+
+
+def test_a_port_that_is_not_there_is_said_and_waited_for(tmp_path: Path) -> None:
+    with collecting(str(tmp_path / "rs485")) as (line, keeper):
+        until(lambda: all(status.state == "away" for status in line.statuses))
+        assert "no such port" in status(line, "m4").reason
+        with pytest.raises(Unreachable):
+            line.submit(read(line.framing, unit=4, address=0, count=1)).result(WAIT_S)
+        with rs485(tmp_path):
+            until(lambda: len(keeper.of("m4")) > 0)
+
+
+def test_meters_are_found_on_whatever_port_they_are(tmp_path: Path) -> None:
+    ports = tmp_path / "a", tmp_path / "b"
+    line_b = SimulatedLine("b", str(ports[1]), SerialSettings(baud=38400))
+    with (
+        rs485(tmp_path, str(ports[0]), (4,)) as first,
+        build([line_b], [SimulatedMeter("m5", "b", PZEM, 5)], Options(tmp_path)) as second,
+        collecting(*map(str, ports)) as (line, keeper),
+    ):
+        until(lambda: len(keeper.of("m4")) > 2 and len(keeper.of("m5")) > 2)
+        assert keeper.events == []  # looking for a meter is no absence
+        # Both are pulled; what was on the one comes back on the other.
+        first.unplug("line")
+        second.unplug("b")
+        until(lambda: all(status.state == "away" for status in line.statuses))
+        seen = {meter: len(keeper.of(meter)) for meter in ("m4", "m5")}
+        moved = SimulatedLine("c", str(ports[1]), SerialSettings(baud=38400))
+        with build([moved], [SimulatedMeter("x", "c", PZEM, 4), SimulatedMeter("y", "c", PZEM, 5)], Options(tmp_path)):
+            until(lambda: all(len(keeper.of(meter)) > seen[meter] for meter in seen))
+            assert line.submit(read(line.framing, unit=4, address=0, count=1), meter="m4").result(WAIT_S)
+
+
+def test_commands_are_played_before_polls_and_tell_what_happened(tmp_path: Path) -> None:
+    with rs485(tmp_path) as simulation, collecting(simulation.address("line"), every_s=3600.0) as (line, keeper):
+        until(lambda: len(keeper.readings) == 2)
+        [volts] = line.submit(read(line.framing, unit=4, address=0, count=1)).result(WAIT_S)
+        assert 2000 < volts < 2600
+        with pytest.raises(Refused):
+            line.submit(write_register(line.framing, unit=4, address=999, word=1)).result(WAIT_S)
+        with pytest.raises(Unreachable):
+            line.submit(read(line.framing, unit=99, address=0, count=1, timeout_s=0.1)).result(WAIT_S)
+
+
+def test_too_many_commands_are_refused_and_a_stopped_line_refuses_all(tmp_path: Path) -> None:
+    with rs485(tmp_path) as simulation, collecting(simulation.address("line")) as (line, keeper):
+        until(lambda: len(keeper.readings) > 2)
+        futures = [line.submit(read(line.framing, unit=99, address=0, count=1, timeout_s=0.5)) for _ in range(150)]
+        assert any(future.done() and "commands wait" in str(future.exception()) for future in futures)
+        line.stop()
+        assert all(isinstance(future.exception(WAIT_S), Unreachable) for future in futures)
+        with pytest.raises(Unreachable):
+            line.submit(read(line.framing, unit=4, address=0, count=1)).result(WAIT_S)
+
+
+def test_a_readout_shows_its_progress_and_stops_in_the_middle(tmp_path: Path) -> None:
+    keeper = Notebook()
+    with build([SimulatedLine("head", "head")], [SimulatedMeter("home", "head", ZPA)], Options(tmp_path)) as simulation:
+        task = LineTask(
+            "head", (simulation.address("head"),), (MeterTask("home", ZPA),), keeper, SystemClock(), ZPA.serial
+        )
+        line = SerialLine(task)
+        line.start()
+        try:
+            until(lambda: status(line, "home").heard_bytes > 60)
+            assert status(line, "home").state == "starting"
+        finally:
+            began = time.monotonic()
+            line.stop()
+        assert time.monotonic() - began < 2  # the machine may be busy; a stop is looked for every 0.2 s
+    assert keeper.readings == []
+
+
+def test_a_port_is_opened_by_one_program_only(tmp_path: Path) -> None:
+    with rs485(tmp_path) as simulation:
+        link = open_link(simulation.address("line"), SerialSettings())
+        try:
+            with pytest.raises(LinkLost, match="another program has this port"):
+                open_link(simulation.address("line"), SerialSettings())
+        finally:
+            link.close()
+            link.close()
+
+
+def test_a_file_is_no_port(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("x")
+    with pytest.raises(LinkLost, match="no serial port"):
+        open_link(str(file), SerialSettings())
+
+
+@pytest.mark.parametrize(
+    ("port", "message"),
+    [
+        ("udp://host:1", 'begins with "udp://"'),
+        ("tcp://host", "needs a host and a port"),
+        ("tcp://host:99999", "number from 1 to 65535"),
+        ("rfc2217://:2217", "needs a host"),
+    ],
+)
+def test_wrong_addresses_are_said(port: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        open_link(port, SerialSettings())
+
+
+def words(link: Link) -> tuple[int, ...]:
+    try:
+        return Player(link, framed=True).play(read(Rtu(), unit=4, address=0, count=9, timeout_s=2.0))
+    finally:
+        link.close()
+
+
+@pytest.mark.parametrize("scheme", ["rtu+tcp", "rfc2217"])
+def test_a_line_behind_a_socket(tmp_path: Path, scheme: str) -> None:
+    with rs485(tmp_path, f"{scheme}://127.0.0.1:0", baud=19200) as simulation:
+        heard = words(open_link(simulation.address("line"), SerialSettings(baud=19200)))
+        assert 2000 < heard[0] < 2600
+        with collecting(simulation.address("line"), baud=19200) as (_, keeper):
+            until(lambda: len(keeper.of("m4")) > 2)
+
+
+def test_another_speed_over_rfc2217_is_noise_to_the_meter(tmp_path: Path) -> None:
+    with rs485(tmp_path, "rfc2217://127.0.0.1:0", baud=19200) as simulation:
+        link = open_link(simulation.address("line"), SerialSettings(baud=9600))
+        with pytest.raises(Unreachable):
+            words(link)
+
+
+def test_a_server_of_pyserial_sets_what_we_ask() -> None:
+    """Our RFC 2217 client against pyserial's server, whose port gives back what it is sent."""
+    seen: list[tuple[int, int, str, int]] = []
+    done = threading.Event()
+
+    def serve() -> None:
+        connection, _ = server.accept()
+        with connection:
+            manager = serial.rfc2217.PortManager(port, _Writer(connection))
+            connection.settimeout(0.01)
+            while not done.is_set():
+                try:
+                    data = connection.recv(1024)
+                except TimeoutError:
+                    data = b""
+                port.write(b"".join(manager.filter(data)))
+                if waiting := port.read(1024):
+                    connection.sendall(b"".join(manager.escape(waiting)))
+            seen.append((port.baudrate, port.bytesize, port.parity, port.stopbits))
+
+    with socket.create_server(("127.0.0.1", 0)) as server, serial.serial_for_url("loop://", timeout=0.01) as port:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        settings = SerialSettings(baud=2400, bits=7, parity="even", stopbits=2)
+        link = open_link(f"rfc2217://127.0.0.1:{server.getsockname()[1]}", settings)
+        try:
+            link.write(bytes(range(256)))
+            heard, end = b"", time.monotonic() + WAIT_S
+            while len(heard) < 256 and time.monotonic() < end:
+                heard += link.read(0.1)
+            assert heard == bytes(range(256))
+            link.set_baud(4800)
+        finally:
+            done.set()
+            thread.join(WAIT_S)
+            link.close()
+    assert seen == [(4800, 7, "E", 2)]
+
+
+class _Writer:
+    """What pyserial's PortManager writes its answers to."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.write = connection.sendall
+
+
+@contextmanager
+def pymodbus_server() -> Iterator[int]:
+    """A Modbus TCP server that is not ours, with a PZEM's registers at unit 4."""
+    block = ModbusSequentialDataBlock(1, [2301, 1500, 0, 3450, 0, 4711, 0, 500, 98, 0])
+    context = ModbusServerContext(devices={4: ModbusDeviceContext(ir=block)}, single=False)
+    ready, ports = threading.Event(), []
+
+    async def serve() -> None:
+        server = ModbusTcpServer(context, address=("127.0.0.1", 0))
+        task = asyncio.create_task(server.serve_forever(background=False))
+        while server.transport is None:
+            await asyncio.sleep(0.01)
+        ports.append(server.transport.sockets[0].getsockname()[1])
+        loop_and_server.append((asyncio.get_running_loop(), server))
+        ready.set()
+        await task
+
+    loop_and_server: list[tuple[asyncio.AbstractEventLoop, ModbusTcpServer]] = []
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(WAIT_S)
+    try:
+        yield ports[0]
+    finally:
+        loop, server = loop_and_server[0]
+        asyncio.run_coroutine_threadsafe(server.shutdown(), loop).result(WAIT_S)
+        thread.join(WAIT_S)
+
+
+async def eventually(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(WAIT_S):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_modbus_tcp_against_pymodbus() -> None:
+    keeper = Notebook()
+    with pymodbus_server() as port:
+        meters = (MeterTask("m4", PZEM, 4), MeterTask("m9", PZEM, 9))
+        line = make_line(LineTask("net", (f"tcp://127.0.0.1:{port}",), meters, keeper, SystemClock()))
+        assert isinstance(line, TcpLine)
+        line.start()
+        try:
+            await eventually(lambda: len(keeper.of("m4")) > 10)
+            assert keeper.of("m4")[0].values == {
+                "voltage": 230.1, "current": 1.5, "active_power": 345.0,
+                "active_energy_import": 4711.0, "frequency": 50.0, "power_factor": 0.98,
+            }  # fmt: skip
+            heard = line.submit(read(line.framing, unit=4, address=0, count=1))
+            assert await asyncio.wrap_future(heard) == (2301,)
+            await eventually(lambda: status(line, "m9").state == "away")
+            assert keeper.of("m9") == []
+        finally:
+            await line.stop()
+
+
+async def test_a_tcp_meter_that_restarts_is_back(tmp_path: Path) -> None:
+    keeper = Notebook()
+    with ExitStack() as first_life:
+        address = first_life.enter_context(rs485(tmp_path, "tcp://127.0.0.1:0")).address("line")
+        line = TcpLine(LineTask("net", (address,), (MeterTask("m4", PZEM, 4),), keeper, SystemClock()))
+        line.start()
+        try:
+            await eventually(lambda: len(keeper.of("m4")) > 2)
+            await asyncio.to_thread(first_life.close)
+            await eventually(lambda: status(line, "m4").state == "away")
+            with rs485(tmp_path, address):
+                await eventually(lambda: status(line, "m4").state == "present")
+            assert keeper.kinds("m4")[:2] == ["meter.away", "meter.back"]
+        finally:
+            await line.stop()
+
+
+def test_what_is_which_line() -> None:
+    keeper, clock = Notebook(), SystemClock()
+
+    def made(port: str, *meters: MeterTask) -> SerialLine | TcpLine:
+        return make_line(LineTask("x", (port,), meters, keeper, clock))
+
+    assert isinstance(made("rtu+tcp://h:1", MeterTask("m", PZEM)), SerialLine)
+    assert isinstance(made("tcp://h:1", MeterTask("m", ZPA)), SerialLine)
+    with pytest.raises(ConfigError, match="either Modbus meters"):
+        made("tcp://h:1", MeterTask("m", PZEM), MeterTask("n", ZPA))
+    with pytest.raises(ConfigError, match="number"):
+        made("/dev/null", MeterTask("m", PZEM, "four"))
+    with pytest.raises(ConfigError, match="speaks by itself"):
+        made("/dev/null", MeterTask("m", LIBRARY.get("sml")))
+
+
+def test_transactions_of_one_connection_are_numbered() -> None:
+    tcp = Tcp()
+    numbers = []
+    for _ in range(3):
+        conversation = read(tcp, unit=1, address=0, count=1)
+        step = next(conversation)
+        numbers.append(step.data[:2])  # type: ignore[union-attr]
+        conversation.close()
+    assert numbers == [b"\0\1", b"\0\2", b"\0\3"]

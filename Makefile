@@ -36,6 +36,7 @@ check: setup
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python web/build.py check
 
 torture: setup .venv/.debian-ready
 	WATTBOOK_TORTURE=1 $(BIN)/python -m pytest -m torture -p no:randomly -s

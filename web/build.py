@@ -16,13 +16,21 @@ NODE_MIN = (20, 19)  # what Vite asks for
 
 
 def main() -> None:
-    """Install what the lock file names and build."""
+    """Install what the lock file names and build, or run another of package.json's scripts."""
+    script = sys.argv[1] if len(sys.argv) > 1 else "build"
     environment = os.environ | {"PATH": os.pathsep.join([*node_folders(), os.environ["PATH"]])}
     npm = shutil.which("npm", path=environment["PATH"])
     if npm is None:
         sys.exit("npm was not found beside Node.js")
-    for step in (["ci", "--no-audit", "--no-fund", "--loglevel=error"], ["run", "--silent", "build"]):
+    install = [] if installed() else [["ci", "--no-audit", "--no-fund", "--loglevel=error"]]
+    for step in [*install, ["run", "--silent", script]]:
         subprocess.run([npm, *step], cwd=WEB, env=environment, check=True)  # noqa: S603 - fixed arguments
+
+
+def installed() -> bool:
+    """Whether node_modules is what the lock file asks for."""
+    done, lock = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
+    return done.exists() and done.stat().st_mtime >= lock.stat().st_mtime
 
 
 def node_folders() -> list[str]:
@@ -40,7 +48,9 @@ def node_folders() -> list[str]:
 
 def version_of(node: str) -> tuple[int, ...]:
     """The version of a Node.js, as (major, minor)."""
-    printed = subprocess.run([node, "--print", "JSON.stringify(process.versions.node)"], capture_output=True, check=True)  # noqa: S603 - found on PATH
+    printed = subprocess.run(
+        [node, "--print", "JSON.stringify(process.versions.node)"], capture_output=True, check=True
+    )  # noqa: S603 - found on PATH
     return tuple(map(int, json.loads(printed.stdout).split(".")[:2]))
 
 

@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
@@ -367,6 +368,11 @@ def _api_problems(config: Config, text: str) -> Iterator[Problem]:
         yield Problem(_place(text, ("api", "energy_meter")), f'no meter is called "{api.energy_meter}"{near}')
     if "energy" in api.legacy and not api.energy_meter:
         yield Problem(_place(text, ("api", "legacy")), 'legacy = ["energy"] needs energy_meter = "a meter\'s name"')
+    for network in api.allow:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            yield Problem(_place(text, ("api", "allow")), f"no network: {error}; write as 192.168.0.0/24")
     try:
         parse_listen(api.listen)
     except ConfigError as error:

@@ -91,6 +91,11 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
         load(tmp_path / "nix.toml")
 
 
+def test_a_wrong_network_is_told_with_its_line(tmp_path: Path) -> None:
+    _, problems = examine(_write(tmp_path, '[api]\nallow = ["192.168.0.1/24"]\n'))
+    assert problems[0].line == 2 and "192.168.0.0/24" in problems[0].message
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("5s", 5), ("15min", 900), ("1h", 3600), ("200ms", 0.2), ("0s", 0)])
 def test_durations(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds

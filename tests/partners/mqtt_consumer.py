@@ -52,7 +52,8 @@ async def main(port: int, path: Path) -> None:
     profile = Library().get("json-mqtt")
     meters = [Listened(name, profile, address=name) for name in "abc"]
     broker = parse_broker(f"mqtt://127.0.0.1:{port}", client_id="killed")
-    await MqttSource(broker, meters, clock=SystemClock(), report=Loud()).run(FileBook(path))
+    source = MqttSource(broker, meters, clock=SystemClock(), report=Loud(), commit_max=500)
+    await source.run(FileBook(path))
 
 
 if __name__ == "__main__":

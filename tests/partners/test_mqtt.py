@@ -239,7 +239,7 @@ async def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path)
 
 
 def test_nothing_is_lost_when_the_consumer_is_killed(tmp_path: Path, broker: Mosquitto) -> None:
-    """Killed three times when it has kept a batch and the next one, of a thousand messages, is heard but not kept."""
+    """Killed three times when it has kept a batch and the next one, of 500 messages, is heard but not kept."""
     kept, each = tmp_path / "kept", 2_000
     kept.touch()
     asyncio.run(_begin_session(broker))

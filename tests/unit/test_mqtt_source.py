@@ -270,13 +270,19 @@ async def test_a_lost_broker_is_reported_and_connected_again() -> None:
     assert len(bench.book.readings) == 1
 
 
-async def test_a_broker_that_refuses_for_good_ends_the_source() -> None:
+async def test_a_broker_that_refuses_us_is_reported_and_not_knocked_at_all_the_time() -> None:
+    knocks = 0
+
     async def refuse(settings: BrokerSettings, topics: Sequence[str]) -> Connection:
+        nonlocal knocks
+        knocks += 1
         raise ConfigError("wrong user or password")
 
-    source = MqttSource(BROKER, [listened()], clock=StoppedClock(), report=Diary(), connect=refuse)
-    with pytest.raises(ConfigError, match="wrong user"):
-        await source.run(MemoryBook())
+    diary = Diary()
+    source = MqttSource(BROKER, [listened()], clock=StoppedClock(), report=diary, connect=refuse)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(source.run(MemoryBook()), 0.3)
+    assert (knocks, diary.lost_meters) == (1, ["a"])
 
 
 def plug(topic: str, *fields: dict[str, Any]) -> Profile:

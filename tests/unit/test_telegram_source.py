@@ -212,6 +212,7 @@ async def test_a_port_that_can_never_be_opened_ends_the_source() -> None:
     )
     with pytest.raises(ConfigError, match="no serial port"):
         await asyncio.wait_for(source.run(kept), 20)
+    assert kept.lost_of == [("main", "this is no serial port")]
 
 
 async def test_without_a_check_a_register_that_runs_backwards_is_suspect() -> None:

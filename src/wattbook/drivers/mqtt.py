@@ -15,14 +15,15 @@ from wattbook.drivers.json_payload import Payload, parse_json
 from wattbook.drivers.plausible import Plausibility
 from wattbook.drivers.source import Listened, Report, Thinner, retries_s
 from wattbook.model.clock import Clock
-from wattbook.model.errors import BookError, ConfigError, Garbled, Unreachable
+from wattbook.model.errors import BookError, ConfigError, Garbled, Unreachable, WattbookError
 from wattbook.model.keeping import Keeper
 from wattbook.model.reading import EMPTY, Reading
 from wattbook.transports.mqtt import BrokerSettings, Connection, connect
 
-_COMMIT_MAX = 8_000  # messages kept at once: what waits while a slow card syncs for 0.1 s
+COMMIT_MAX = 8_000  # messages kept at once: what waits while a slow card syncs for 0.1 s
 _SLICE = 500  # messages decoded in one go: 3 ms of the event loop, which serves the page too
 _RETRY_S_MAX = 10.0  # a broker that is being restarted is back in seconds
+_REFUSED_S = 60.0  # wrong password, no right to a topic: knocking more often would only fill the broker's log
 _BOOK_RETRY_S_MAX = 5.0  # a disk that was full; the broker keeps the messages meanwhile
 _STRANGERS_MAX = 1_000  # topics of an earlier configuration to unsubscribe from, each once
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
@@ -91,8 +92,10 @@ class MqttSource:
         clock: Clock,
         report: Report,
         connect: Connect = connect,
+        commit_max: int = COMMIT_MAX,
     ) -> None:
         self._broker, self._clock, self._report, self._connect = broker, clock, report, connect
+        self._commit_max = commit_max
         self._meters = tuple(meter.name for meter in meters)
         self._routes: dict[str, list[_Route]] = {}
         self._arrived: dict[str, datetime] = {}  # last instant given to a message without a time of its own
@@ -104,7 +107,7 @@ class MqttSource:
                 self._routes.setdefault(topic, []).append(route)
 
     async def run(self, keep: Keeper) -> None:
-        """Listen until cancelled. Raises ConfigError when the broker refuses us for good."""
+        """Listen until cancelled. A broker that refuses us is asked again too: what is wrong may be mended there."""
         waits_s = retries_s(_RETRY_S_MAX)
         while True:
             begun_s = self._clock.monotonic()
@@ -116,15 +119,21 @@ class MqttSource:
                 finally:
                     await connection.aclose()
             except Unreachable as error:
-                for meter in self._meters:
-                    self._report.lost(meter, str(error))
+                self._lost(error)
                 if self._clock.monotonic() - begun_s > _RETRY_S_MAX:
                     waits_s = retries_s(_RETRY_S_MAX)  # only now: two clients of one name would else chase each other
                 await asyncio.sleep(next(waits_s))
+            except ConfigError as error:
+                self._lost(error)
+                await asyncio.sleep(_REFUSED_S)
+
+    def _lost(self, error: WattbookError) -> None:
+        for meter in self._meters:
+            self._report.lost(meter, str(error))
 
     async def _listen(self, connection: Connection, keep: Keeper) -> None:
         while True:
-            messages = await connection.receive(_COMMIT_MAX)
+            messages = await connection.receive(self._commit_max)
             now = self._clock.now()
             batch = _Batch(now + _AHEAD_MAX)
             for start in range(0, len(messages), _SLICE):

@@ -19,7 +19,7 @@ class Source(Protocol):
     """Listens until it is cancelled. A device that is gone is its own business: it reports it and tries again."""
 
     async def run(self, keep: Keeper) -> None:
-        """Hand readings to `keep`; raise ConfigError when nothing can be heard until somebody acts."""
+        """Hand readings to `keep`; raise ConfigError when the line can never be opened as it is configured."""
         ...
 
 

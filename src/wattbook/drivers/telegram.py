@@ -17,7 +17,7 @@ from wattbook.codecs.telegram import Damage, Decoder, Telegram
 from wattbook.drivers.plausible import Plausibility
 from wattbook.drivers.source import Listened, Report, Thinner, retries_s
 from wattbook.model.clock import Clock
-from wattbook.model.errors import ConfigError, Garbled, Unreachable
+from wattbook.model.errors import ConfigError, Garbled, Unreachable, WattbookError
 from wattbook.model.keeping import Keeper
 from wattbook.model.reading import EMPTY, Reading
 from wattbook.transports.link import Link
@@ -114,9 +114,15 @@ class TelegramSource:
                 finally:
                     link.close()
             except Unreachable as error:
-                for ear in self._ears.values():
-                    self._report.lost(ear.meter.name, str(error))
+                self._lost(error)
                 stop.wait(next(waits_s))
+            except ConfigError as error:
+                self._lost(error)
+                raise
+
+    def _lost(self, error: WattbookError) -> None:
+        for ear in self._ears.values():
+            self._report.lost(ear.meter.name, str(error))
 
     def _listen(self, link: Link, keep: Keeper, stop: threading.Event) -> None:
         decoder, pace = self._decoder(), _Pace()

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import ssl
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
 
 from wattbook.codecs.mqtt import (
     ACT,
@@ -32,6 +28,9 @@ from wattbook.codecs.mqtt import (
     refusal,
 )
 from wattbook.model.errors import ConfigError, Garbled, Unreachable
+from wattbook.transports.mqtt_settings import BrokerSettings, TlsSettings, parse_broker, session_name, tls_context
+
+__all__ = ["BrokerSettings", "Connection", "TlsSettings", "connect", "parse_broker", "session_name"]
 
 _ANSWER_S_MAX = 10.0  # for the connection, the welcome and each subscription; brokers answer within a round trip
 _CLOSE_S_MAX = 1.0  # for the last bytes to leave: a stop must not hang on a dead network
@@ -40,31 +39,6 @@ _WAITING_MAX = 8_192  # messages heard and not yet taken: a fifth of a second at
 _UNACKNOWLEDGED_MAX = 16_384  # two such loads: one being kept, one gathering
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """Whom to trust and who we are. Empty = the system's authorities, no client certificate."""
-
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerSettings:
-    """Where a broker is. `client_id` names the session that keeps our messages while we are away: stable, and ours."""
-
-    host: str
-    port: int
-    client_id: str
-    user: str = ""
-    password: str = field(default="", repr=False)
-    tls: TlsSettings | None = None
-    keepalive_s: int = 30
-
-    def __str__(self) -> str:
-        return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"
 
 
 class Connection(Protocol):
@@ -85,48 +59,6 @@ class Connection(Protocol):
     async def aclose(self) -> None:
         """Leave the broker. The session stays, and with it what was not acknowledged."""
         ...
-
-
-def parse_broker(url: str, *, client_id: str, tls: TlsSettings | None = None) -> BrokerSettings:
-    """Read `mqtt[s]://[user[:password]@]host[:port]`. Raises ConfigError; the password is in no message."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ConfigError("not an address of an MQTT broker; write mqtt://host:1883 or mqtts://host") from error
-    if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ConfigError("not an address of an MQTT broker; write mqtt://host:1883 or mqtts://host")
-    secure = parts.scheme == "mqtts"
-    if tls and not secure:
-        raise ConfigError(f"certificates are of no use with mqtt://; write mqtts://{parts.hostname}")
-    return BrokerSettings(
-        host=parts.hostname,
-        port=port or (8883 if secure else 1883),
-        client_id=client_id,
-        user=unquote(parts.username or ""),
-        password=unquote(parts.password or ""),
-        tls=(tls or TlsSettings()) if secure else None,
-    )
-
-
-def session_name(*parts: str) -> str:
-    """A client id that is the same at every start: 23 letters and digits, which every broker must take."""
-    return "wattbook" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:15]
-
-
-def tls_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Build the TLS side of a connection. Raises ConfigError naming the file that cannot be used."""
-    for name in (settings.ca_file, settings.certificate_file, settings.key_file):
-        if name and not Path(name).is_file():
-            raise ConfigError("no such certificate file", place=name)
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-        if settings.certificate_file:
-            context.load_cert_chain(settings.certificate_file, settings.key_file or None)
-    except (ssl.SSLError, OSError) as error:
-        files = ", ".join(filter(None, (settings.ca_file, settings.certificate_file, settings.key_file)))
-        raise ConfigError(f"cannot be used for TLS: {error}", place=files) from error
-    return context
 
 
 async def connect(

@@ -11,7 +11,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from wattbook.store.connection import Connect
+from wattbook.store.connection import Connect, connect_writer
 from wattbook.store.schema import PAGE_SIZE, TABLE_NAMES
 
 CHECK_S = 2.0  # a start may wait this long for the check; 2 s see about 1 GB
@@ -41,7 +41,7 @@ def damage(connection: sqlite3.Connection) -> str:
 def salvage(path: Path, connect: Connect, create: Create, *, reason: str, now: datetime) -> str:
     """Put the damaged book aside and make a new one of what can be read; return what happened, for the operator."""
     aside = _put_aside(path, now)
-    old = _open_damaged(aside)
+    old = _open_damaged(aside, create)
     new = connect(path)
     try:
         lineage, seq_next = _identity(old)
@@ -77,7 +77,7 @@ def _copy_path(aside: Path) -> Path:
     return aside.with_name(aside.name + ".copy")
 
 
-def _open_damaged(aside: Path) -> sqlite3.Connection:
+def _open_damaged(aside: Path, create: Create) -> sqlite3.Connection:
     """Open a copy of the damaged book, so that the original stays as it is; a lost first page is put back."""
     copy = _copy_path(aside)
     shutil.copyfile(aside, copy)
@@ -89,7 +89,7 @@ def _open_damaged(aside: Path) -> sqlite3.Connection:
         connection.execute("SELECT count(*) FROM sqlite_master, book").fetchone()
     except sqlite3.DatabaseError:
         connection.close()
-        _put_back_first_page(copy)
+        _put_back_first_page(copy, create)
         return _connect_damaged(copy)
     return connection
 
@@ -101,14 +101,11 @@ def _connect_damaged(copy: Path) -> sqlite3.Connection:
     return connection
 
 
-def _put_back_first_page(copy: Path) -> None:
+def _put_back_first_page(copy: Path, create: Create) -> None:
     """Every book of a version is made by the same statements, so its first page can be taken from a new one."""
-    from wattbook.store.connection import connect_writer
-    from wattbook.store.opening import create
-
     fresh = copy.with_name(copy.name + ".page")
     connection = connect_writer(fresh)
-    create(connection)
+    create(connection, "", 1)
     connection.close()
     page = fresh.read_bytes()[:PAGE_SIZE]
     fresh.unlink()

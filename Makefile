@@ -14,7 +14,7 @@ RUN      := .venv/.run-ready
 DEV      := .venv/.dev-ready
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
-DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium
+DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium openssl
 
 .PHONY: demo setup web test check unit bench torture lock docs clean
 

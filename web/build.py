@@ -48,9 +48,8 @@ def node_folders() -> list[str]:
 
 def version_of(node: str) -> tuple[int, ...]:
     """The version of a Node.js, as (major, minor)."""
-    printed = subprocess.run(
-        [node, "--print", "JSON.stringify(process.versions.node)"], capture_output=True, check=True
-    )  # noqa: S603 - found on PATH
+    asked = [node, "--print", "JSON.stringify(process.versions.node)"]
+    printed = subprocess.run(asked, capture_output=True, check=True)  # noqa: S603 - found on PATH
     return tuple(map(int, json.loads(printed.stdout).split(".")[:2]))
 
 

@@ -36,7 +36,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
     systemd = Notifier()
     stopping = _on_signals()
     async with AsyncExitStack() as stack:
-        book = Book.open(config.book, clock=clock, commit_every_s=config.site.commit_every)
+        book = Book.open(config.book, clock=clock, site=config.site.name, commit_every_s=config.site.commit_every)
         stack.callback(book.close)
         for message in book.opened_with:
             _log.warning("%s: %s", config.book.name, message)
@@ -44,7 +44,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         live = Live()
         live.seed(reader.latest())
         keeper = BookKeeper(book, live)
-        lines = Lines(config, keeper=keeper, clock=clock)
+        lines = Lines(config, keeper=keeper, clock=clock, session=book.lineage)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lines.start(failed=lambda error: _settle(failed, error))
         stack.push_async_callback(lines.stop)

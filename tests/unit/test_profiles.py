@@ -17,7 +17,7 @@ def test_every_shipped_model_loads_under_its_own_name() -> None:
 
 
 def test_an_unknown_model_is_answered_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match='no model is called "pzem16" .did you mean "pzem-016"'):
+    with pytest.raises(ConfigError, match=r'no model is called "pzem16" \(did you mean "pzem-016"\?\)'):
         Library().get("pzem16")
 
 

@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 class Lines:
     """Every line of a configuration. `start` and `stop` on the event loop."""
 
-    def __init__(self, config: Config, *, keeper: Keeper, clock: Clock) -> None:
-        """Prepare all lines. Raises ConfigError for what can never be read."""
+    def __init__(self, config: Config, *, keeper: Keeper, clock: Clock, session: str) -> None:
+        """Prepare all lines. `session` names this book to brokers. Raises ConfigError for what can never be read."""
         self._config, self._keeper, self._clock = config, keeper, clock
         self._statuses = {meter.name: _status(meter) for meter in config.meters}
         heard = [meter for meter in config.meters if meter.line and config.profiles[meter.name].listens]
@@ -44,7 +44,9 @@ class Lines:
             if not meters:
                 _log.warning("line %s has no meter", line.name)
             elif config.profiles[meters[0].name].listens:
-                self._sources[line.name] = _source(config, line, meters, clock=clock, report=self._attendance)
+                self._sources[line.name] = _source(
+                    config, line, meters, clock=clock, report=self._attendance, session=session
+                )
             else:
                 asked = make_line(_task(config, line, meters, keeper=keeper, clock=clock))
                 self._asked.append(asked)
@@ -103,7 +105,7 @@ def _task(
 
 
 def _source(
-    config: Config, line: LineSettings, meters: Sequence[MeterSettings], *, clock: Clock, report: Report
+    config: Config, line: LineSettings, meters: Sequence[MeterSettings], *, clock: Clock, report: Report, session: str
 ) -> Source:
     listened = [
         Listened(
@@ -116,7 +118,7 @@ def _source(
     ]
     profile = listened[0].profile
     if profile.protocol == "mqtt":
-        return MqttSource(_broker(config, line), listened, clock=clock, report=report)
+        return MqttSource(_broker(config, line, session), listened, clock=clock, report=report)
     port, settings = line.port or line.ports[0], line.serial(profile.serial)
     return TelegramSource(
         line.name,
@@ -128,7 +130,7 @@ def _source(
     )
 
 
-def _broker(config: Config, line: LineSettings) -> BrokerSettings:
+def _broker(config: Config, line: LineSettings, session: str) -> BrokerSettings:
     """The broker of a line; certificates are found relative to the configuration file."""
 
     def file(path: object) -> str:
@@ -137,7 +139,7 @@ def _broker(config: Config, line: LineSettings) -> BrokerSettings:
     tls = TlsSettings(file(line.ca), file(line.certificate), file(line.key))
     broker = parse_broker(
         line.port,
-        client_id=line.client_id or session_name(str(config.book), line.name),
+        client_id=line.client_id or session_name(session, line.name),
         tls=tls if tls != TlsSettings() else None,
     )
     return replace(broker, user=line.username or broker.user, password=line.password or broker.password)

@@ -117,7 +117,7 @@ def healthy(baud: int, seconds: float, load: Callable[[threading.Event], None] |
     """Share of the limit, offences and CPU, alone or beside a thread that keeps the interpreter busy."""
     stop = threading.Event()
     thread = threading.Thread(target=load, args=(stop,)) if load else None
-    with reading(baud) as (laboratory, _, keeper):
+    with reading(baud) as (laboratory, line, keeper):
         if thread:
             thread.start()
         time.sleep(0.5)
@@ -126,12 +126,14 @@ def healthy(baud: int, seconds: float, load: Callable[[threading.Event], None] |
         time.sleep(seconds)
         polls, cpu = sum(map(len, keeper.at.values())) - polls, time.process_time() - cpu
         seen = laboratory.order(do="statistics")
+        timeouts = sum(status.counters.timeouts for status in line.statuses)
         stop.set()
         if thread:
             thread.join()
     figures = {
         "share": round(seen["share"], 4), "polls_per_s": round(seen["polls_per_s"], 2),
         "offences": seen["offences"], "gap_min_ms": round(1000 * (seen["gap_min_s"] or 0), 3),
+        "timeouts": timeouts, "simulator_late_ms_max": round(1000 * seen["late_max_s"], 2),
     }  # fmt: skip
     if not load:
         figures["cpu_s_per_1000_polls"] = round(1000 * cpu / max(polls, 1), 3)

@@ -8,16 +8,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 
 from wattbook.profiles.profile import Parity, SerialSettings
 
-IAC, DONT, DO, WONT, WILL, SB, SE = 255, 254, 253, 252, 251, 250, 240
-BINARY, ECHO, SUPPRESS_GO_AHEAD, COM_PORT = 0, 1, 3, 44
+IAC, SB, SE = 255, 250, 240
+BINARY, SUPPRESS_GO_AHEAD, COM_PORT = 0, 3, 44
 _OPTIONS = (BINARY, SUPPRESS_GO_AHEAD, COM_PORT)
-
-SIGNATURE, SET_BAUDRATE, SET_DATASIZE, SET_PARITY, SET_STOPSIZE, SET_CONTROL = range(6)
-FLOW_SUSPEND, FLOW_RESUME, SET_LINESTATE_MASK, SET_MODEMSTATE_MASK, PURGE_DATA = 8, 9, 10, 11, 12
 SERVER = 100  # added to a command by the end that has the port
+
+
+class Verb(IntEnum):
+    """How options are negotiated (RFC 854)."""
+
+    WILL = 251
+    WONT = 252
+    DO = 253
+    DONT = 254
+
+
+class Command(IntEnum):
+    """What the client wants of the port (RFC 2217, section 3)."""
+
+    SIGNATURE = 0
+    SET_BAUDRATE = 1
+    SET_DATASIZE = 2
+    SET_PARITY = 3
+    SET_STOPSIZE = 4
+    SET_CONTROL = 5
+    SET_LINESTATE_MASK = 10
+    SET_MODEMSTATE_MASK = 11
+    PURGE_DATA = 12
+
 
 _PARITIES: Mapping[Parity, int] = {"none": 1, "odd": 2, "even": 3}
 # SET_CONTROL questions and what a port without control lines answers: no flow control, no break, DTR and RTS on.
@@ -88,7 +110,7 @@ class TelnetParser:
         elif byte == SB:
             self._content.clear()
             self._state = self._inside
-        elif WILL <= byte <= DONT:
+        elif Verb.WILL <= byte <= Verb.DONT:
             self._verb = byte
             self._state = self._option
 
@@ -153,30 +175,30 @@ class _End:
     def _offer(self, option: int) -> None:
         if option not in self._ours:
             self._ours.add(option)
-            self._send(bytes((IAC, WILL, option)))
+            self._send(bytes((IAC, Verb.WILL, option)))
 
     def _ask(self, option: int) -> None:
         if option not in self._theirs:
             self._theirs.add(option)
-            self._send(bytes((IAC, DO, option)))
+            self._send(bytes((IAC, Verb.DO, option)))
 
     def _negotiate(self, verb: int, option: int) -> None:
         """Agree to the three options of a serial port, refuse others; an agreement is never answered again."""
         match verb:
-            case 253 if option in _OPTIONS:
+            case Verb.DO if option in _OPTIONS:
                 self._offer(option)
-            case 251 if option in _OPTIONS:
+            case Verb.WILL if option in _OPTIONS:
                 self._ask(option)
-            case 253:
-                self._send(bytes((IAC, WONT, option)))
-            case 251:
-                self._send(bytes((IAC, DONT, option)))
-            case 254 if option in self._ours:
+            case Verb.DO:
+                self._send(bytes((IAC, Verb.WONT, option)))
+            case Verb.WILL:
+                self._send(bytes((IAC, Verb.DONT, option)))
+            case Verb.DONT if option in self._ours:
                 self._ours.discard(option)
-                self._send(bytes((IAC, WONT, option)))
-            case 252 if option in self._theirs:
+                self._send(bytes((IAC, Verb.WONT, option)))
+            case Verb.WONT if option in self._theirs:
                 self._theirs.discard(option)
-                self._send(bytes((IAC, DONT, option)))
+                self._send(bytes((IAC, Verb.DONT, option)))
             case _:
                 pass  # the refusal of what was not agreed changes nothing
         self._negotiated(verb, option)
@@ -212,17 +234,17 @@ class ComPortClient(_End):
     def configure(self, settings: SerialSettings) -> None:
         """Ask for speed, bits, parity and stop bits."""
         self.set_baud(settings.baud)
-        self._set(SET_DATASIZE, settings.bits, 1)
-        self._set(SET_PARITY, _PARITIES[settings.parity], 1)
-        self._set(SET_STOPSIZE, settings.stopbits, 1)
+        self._set(Command.SET_DATASIZE, settings.bits, 1)
+        self._set(Command.SET_PARITY, _PARITIES[settings.parity], 1)
+        self._set(Command.SET_STOPSIZE, settings.stopbits, 1)
 
     def set_baud(self, baud: int) -> None:
         """Ask for a speed."""
-        self._set(SET_BAUDRATE, baud, 4)
+        self._set(Command.SET_BAUDRATE, baud, 4)
 
     def purge(self) -> None:
         """Ask the other end to forget what its port heard."""
-        self._send_command(PURGE_DATA, b"\x01")
+        self._send_command(Command.PURGE_DATA, b"\x01")
 
     def _set(self, command: int, value: int, size: int) -> None:
         self.refusal = ""
@@ -240,7 +262,7 @@ class ComPortClient(_End):
             self.refusal = f"the other end sets its {what} to {got} instead of {asked}"
 
     def _negotiated(self, verb: int, option: int) -> None:
-        if (verb, option) == (DONT, COM_PORT):
+        if (verb, option) == (Verb.DONT, COM_PORT):
             self.refusal = "the other end does not do RFC 2217; try rtu+tcp:// or tcp://"
 
 
@@ -266,31 +288,31 @@ class ComPortServer(_End):
         number = int.from_bytes(value, "big")
         now = self.settings
         match command:
-            case 0:
+            case Command.SIGNATURE:
                 if not value:
-                    self._send_command(SERVER + SIGNATURE, self._signature)
-            case 1:
+                    self._send_command(SERVER + Command.SIGNATURE, self._signature)
+            case Command.SET_BAUDRATE:
                 if 50 <= number <= _BAUD_MAX:
                     self.settings = SerialSettings(number, now.bits, now.parity, now.stopbits)
                 self._confirm(command, self.settings.baud, 4)
-            case 2:
+            case Command.SET_DATASIZE:
                 if 5 <= number <= 8:
                     self.settings = SerialSettings(now.baud, number, now.parity, now.stopbits)
                 self._confirm(command, self.settings.bits)
-            case 3:
+            case Command.SET_PARITY:
                 named = {code: parity for parity, code in _PARITIES.items()}
                 if number in named:
                     self.settings = SerialSettings(now.baud, now.bits, named[number], now.stopbits)
                 self._confirm(command, _PARITIES[self.settings.parity])
-            case 4:
+            case Command.SET_STOPSIZE:
                 if number in (1, 2):
                     self.settings = SerialSettings(now.baud, now.bits, now.parity, number)
                 self._confirm(command, self.settings.stopbits)
-            case 5:
+            case Command.SET_CONTROL:
                 self._confirm(command, _CONTROL_ANSWERS.get(number, number & 0xFF))
-            case 10 | 11:
+            case Command.SET_LINESTATE_MASK | Command.SET_MODEMSTATE_MASK:
                 self._confirm(command, number & 0xFF)
-            case 12:
+            case Command.PURGE_DATA:
                 self._purge |= number & 3
                 self._confirm(command, number & 0xFF)
             case _:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import queue
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -153,7 +153,7 @@ class _PortWorker:
         self._clock, self._stopping, self._framing = task.clock, stopping, framing
         self._records: dict[str, MeterRecord] = {}
         self._schedule = Schedule({}, self._clock.monotonic())
-        self._commands: queue.Queue[_Command] = queue.Queue(COMMANDS_MAX)
+        self._commands: deque[_Command] = deque()  # at most COMMANDS_MAX
         self._wake = threading.Event()
         self._open = False
         self._sought_until = 0.0 if bound else self._clock.monotonic() + _SEEK_S
@@ -180,10 +180,10 @@ class _PortWorker:
 
     def submit(self, conversation: Conversation[T]) -> Future[T]:
         command = _Command(conversation)
-        try:
-            self._commands.put_nowait(command)
-        except queue.Full:
+        if len(self._commands) >= COMMANDS_MAX:
             command.done.set_exception(Unreachable(f"{COMMANDS_MAX} commands wait already", meter=self._task.name))
+            return command.done
+        self._commands.append(command)
         self._wake.set()
         if not self._thread.is_alive():
             self._drop_commands("the line is not running")
@@ -229,8 +229,8 @@ class _PortWorker:
     def _do_next(self, player: Player) -> None:
         if self._wake.is_set():
             self._wake.clear()
-        if not self._commands.empty():
-            self._command(player, self._commands.get_nowait())
+        if self._commands:
+            self._command(player, self._commands.popleft())
             return
         stranger = None if self._bound else self._pool.take(self._may_be_tried)
         if stranger is not None:
@@ -327,7 +327,10 @@ class _PortWorker:
         self._drop_commands(str(error))
 
     def _drop_commands(self, reason: str) -> None:
-        while not self._commands.empty():
-            command = self._commands.get_nowait()
-            if command.done.set_running_or_notify_cancel():
-                command.done.set_exception(Unreachable(reason, meter=self._task.name))
+        with suppress(IndexError):  # two threads may drop them at once
+            while True:
+                self._refuse(self._commands.popleft(), reason)
+
+    def _refuse(self, command: _Command, reason: str) -> None:
+        if command.done.set_running_or_notify_cancel():
+            command.done.set_exception(Unreachable(reason, meter=self._task.name))

@@ -1,4 +1,8 @@
-"""Being awake at an instant: a thread sleeps a little too long, and longer when others keep the interpreter busy."""
+"""Being awake at an instant: a thread sleeps a little too long, and longer when others keep the interpreter busy.
+
+Some 70 µs late twice a poll cost 0.4 % of a line at 9600 Bd, and looking at the clock instead would cost as much again
+in processor time. Beside a busy thread it is ten times that: then it pays to wake early and to look.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SLEEP_S_MAX = 0.2  # so that a stop and the readout's progress are seen soon, even at 300 Bd
-_EARLY_S_MAX = 0.001  # two switch intervals: whoever wakes later has lost the processor, not the interpreter
+_LATE_S_WORTH = 0.00015  # less is what an idle machine needs to wake a thread
+_LATE_S_MAX = 0.001  # two switch intervals: whoever wakes later has lost the processor, not the interpreter
+_STEP_UP_S, _STEP_DOWN_S = 0.00004, 0.00001  # four times out of five it is no later than learnt, whatever the fifth
 _PR_SET_TIMERSLACK = 29  # linux/prctl.h
 
 
@@ -29,31 +35,29 @@ def wake_on_time() -> None:
 
 @dataclass(slots=True)
 class Pace:
-    """Waits of one thread. It learns how late it wakes, sleeps that much less, and looks at the clock for the rest."""
+    """Waits of one thread. It learns how late it wakes; when that is much, it sleeps less and looks at the clock."""
 
     stopped: Callable[[], bool] = _never
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
-    late_s: float = 0.0001  # how late it usually wakes: more than four times out of five it is not later
+    late_s: float = 0.0
 
     def until(self, instant: float) -> None:
-        """Return at the instant, not before, and after it by microseconds if nobody holds the processor."""
+        """Return at the instant, never before it."""
         self.near(instant)
         while self.monotonic() < instant:
             pass
 
     def near(self, instant: float) -> None:
-        """Return about the instant: a little before, or after."""
-        while (left := instant - self.late_s - self.monotonic()) > 0:
+        """Return about the instant: beside a busy thread perhaps a little before, or after."""
+        early_s = self.late_s if self.late_s > _LATE_S_WORTH else 0.0
+        while (left := instant - early_s - self.monotonic()) > 0:
             if self.stopped():
                 raise Stopped
             if left > SLEEP_S_MAX:
                 self.sleep(SLEEP_S_MAX)
             else:
                 self.sleep(left)
-                self._learn(self.monotonic() - instant + self.late_s)
-
-    def _learn(self, late_s: float) -> None:
-        """Follow lateness up in big steps and down in small ones."""
-        step = (late_s - self.late_s) / (4 if late_s > self.late_s else 16)
-        self.late_s = min(self.late_s + step, _EARLY_S_MAX)
+                late_s = self.monotonic() - instant + early_s
+                step = _STEP_UP_S if late_s > self.late_s else -_STEP_DOWN_S
+                self.late_s = min(max(self.late_s + step, 0.0), _LATE_S_MAX)

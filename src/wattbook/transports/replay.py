@@ -38,7 +38,7 @@ class Replay:
 
     def pace(self) -> Pace:
         """Waits on this line's own time."""
-        return Pace(monotonic=self.monotonic, sleep=self.sleep, late_s=0.0)
+        return Pace(monotonic=self.monotonic, sleep=self.sleep)
 
     def monotonic(self) -> float:
         """The virtual instant."""

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from running import HOUSE, simulated, wattbook, write_house
 
 CAPTURES = Path(__file__).parents[1] / "captures"

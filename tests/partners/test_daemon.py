@@ -6,6 +6,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from running import HOUSE, daemon, get, get_json, post, simulated, started, until, wattbook, write_house
 
 

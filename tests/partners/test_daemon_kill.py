@@ -13,8 +13,8 @@ from itertools import count
 from pathlib import Path
 
 import pytest
-from running import daemon, post, simulated, write_house
 
+from running import daemon, post, simulated, write_house
 from wattbook.store import BookReader
 
 TORTURE = bool(os.environ.get("WATTBOOK_TORTURE"))

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from running import daemon, get, get_json, until, wattbook
 
+from running import daemon, get, get_json, until, wattbook
 from wattbook.profiles import Library
 from wattbook.simulate import Options, SimulatedLine, SimulatedMeter, Simulation, build
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import until
 
+from running import until
 from wattbook.config import examine
 from wattbook.profiles import load_profile
 

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from mosquitto_server import Mosquitto, mosquitto
 from mqtt_consumer import KEEP_S
-
 from wattbook.codecs.mqtt import Message, Version
 from wattbook.model import ConfigError, Unreachable
 from wattbook.transports.mqtt import BrokerSettings, Connection, TlsSettings, connect, parse_broker, session_name

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from api_server import served
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from api_house import NOW, House, house, pzem
+from api_server import served
 from wattbook.api.app import PAGE
 from wattbook.model import Reading
 

@@ -44,6 +44,7 @@ class LineTask:
     keeper: Keeper
     clock: Clock
     settings: SerialSettings = field(default_factory=SerialSettings)
+    taken: tuple[str, ...] = ()  # ports of other lines, which "auto" must leave alone
 
 
 class MeterRecord:

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from wattbook.codecs.conversation import Conversation
 from wattbook.codecs.modbus_ask import Rtu
+from wattbook.engine.port_worker import LOOK_S, STOP_S_MAX, Pool, PortWorker
 from wattbook.engine.record import LineTask, MeterRecord
-from wattbook.engine.schedule import Schedule
 from wattbook.engine.status import MeterStatus
-from wattbook.model.errors import MeterError, Unreachable, WattbookError
-from wattbook.transports.link import Link, LinkLost
-from wattbook.transports.open import list_ports, open_link
-from wattbook.transports.pace import Pace, Stopped, wake_on_time
-from wattbook.transports.play import Player
+from wattbook.model.errors import Unreachable
+from wattbook.transports.open import list_ports
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 AUTO = "auto"
-COMMANDS_MAX = 100  # waiting; a person or an alert gives a few, more is a fault of the caller
-_REOPEN_S = (0.05, 0.1, 0.2, 0.5)  # a port that came back is found within half a second
-_RESCAN_S = 0.5
-_SEEK_S = 3.0  # a new port is asked for every meter; nobody is called away before it had the time
 _PORTS_MAX = 64  # threads of one line; the largest USB hubs have 16
-STOP_S_MAX = 2.0  # to wait for a thread; it looks every 0.2 s
-
-
-@dataclass(slots=True)
-class _Command:
-    conversation: Conversation[Any]
-    done: Future[Any] = field(default_factory=Future)
 
 
 class SerialLine:
@@ -51,8 +34,8 @@ class SerialLine:
         self._records = [MeterRecord(meter, task, self.framing) for meter in task.meters]
         self._stopping = threading.Event()
         self._fixed = len(task.ports) == 1 and task.ports[0] != AUTO
-        self._unbound = _Pool(self._records)
-        self._workers: dict[str, _PortWorker] = {}
+        self._unbound = Pool(self._records)
+        self._workers: dict[str, PortWorker] = {}
         self._finder = threading.Thread(target=self._find_ports, name=f"ports of {task.name}", daemon=True)
 
     @property
@@ -88,7 +71,7 @@ class SerialLine:
         return refused
 
     def _work_on(self, port: str) -> None:
-        worker = _PortWorker(port, self._task, self._unbound, self._stopping, self.framing, bound=self._fixed)
+        worker = PortWorker(port, self._task, self._unbound, self._stopping, self.framing, bound=self._fixed)
         self._workers[port] = worker
         worker.start()
 
@@ -97,7 +80,7 @@ class SerialLine:
         complained = ""
         while not self._stopping.is_set():
             try:
-                ports = list_ports() if AUTO in self._task.ports else list(self._task.ports)
+                ports = self._candidates()
                 complained = ""
             except Unreachable as error:
                 ports = []
@@ -108,229 +91,15 @@ class SerialLine:
                 if not worker.is_alive():
                     del self._workers[port]
             for port in ports[:_PORTS_MAX]:
-                if port not in self._workers:
+                if port not in self._workers and self._unbound.sought:
                     self._work_on(port)
             if not ports:
                 self._unbound.all_gone("no serial port is there; is the adapter plugged in?")
-            self._stopping.wait(_RESCAN_S)
+            self._stopping.wait(LOOK_S)
 
-
-class _Pool:
-    """Meters that are on no port now. Workers take one, ask, and keep it or give it back."""
-
-    def __init__(self, records: Sequence[MeterRecord]) -> None:
-        self._lock = threading.Lock()
-        self._records = deque(records)
-
-    def take(self, wanted: Callable[[MeterRecord], bool]) -> MeterRecord | None:
-        """The first wanted meter, removed; None when there is none."""
-        with self._lock:
-            for record in self._records:
-                if wanted(record):
-                    self._records.remove(record)
-                    return record
-        return None
-
-    def give_back(self, record: MeterRecord) -> None:
-        """The meter is not here."""
-        with self._lock:
-            self._records.append(record)
-
-    def all_gone(self, reason: str) -> None:
-        """None of them can be asked."""
-        with self._lock:
-            for record in self._records:
-                record.gone(reason)
-
-
-class _PortWorker:
-    """The thread of one port."""
-
-    def __init__(
-        self, port: str, task: LineTask, pool: _Pool, stopping: threading.Event, framing: Rtu, *, bound: bool
-    ) -> None:
-        self._port, self._task, self._pool, self._bound = port, task, pool, bound
-        self._clock, self._stopping, self._framing = task.clock, stopping, framing
-        self._records: dict[str, MeterRecord] = {}
-        self._schedule = Schedule({}, self._clock.monotonic())
-        self._commands: deque[_Command] = deque()  # at most COMMANDS_MAX
-        self._wake = threading.Event()
-        self._open = False
-        self._sought_until = 0.0 if bound else self._clock.monotonic() + _SEEK_S
-        self._tried: dict[str, float] = {}  # meters that were asked in vain on this port: when to ask again
-        self._delay_s: dict[str, float] = {}
-        self._thread = threading.Thread(target=self._run, name=f"line {task.name} {port}", daemon=True)
-
-    def start(self) -> None:
-        if self._bound:
-            while record := self._pool.take(lambda _: True):
-                self._bind(record)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._stopping.set()
-        self._wake.set()
-        self._thread.join(STOP_S_MAX)
-
-    def is_alive(self) -> bool:
-        return self._thread.is_alive()
-
-    def has(self, meter: str) -> bool:
-        return meter in self._records
-
-    def submit(self, conversation: Conversation[T]) -> Future[T]:
-        command = _Command(conversation)
-        if len(self._commands) >= COMMANDS_MAX:
-            command.done.set_exception(Unreachable(f"{COMMANDS_MAX} commands wait already", meter=self._task.name))
-            return command.done
-        self._commands.append(command)
-        self._wake.set()
-        if not self._thread.is_alive():
-            self._drop_commands("the line is not running")
-        return command.done
-
-    def _run(self) -> None:
-        failures = 0
-        wake_on_time()
-        try:
-            while not self._stopping.is_set():
-                try:
-                    link = open_link(self._port, self._task.settings)
-                except WattbookError as error:
-                    self._lost(error)
-                    if not self._bound and failures >= len(_REOPEN_S):
-                        return  # another worker begins when the port is listed again
-                    self._stopping.wait(_REOPEN_S[min(failures, len(_REOPEN_S) - 1)])
-                    failures += 1
-                    continue
-                failures = 0
-                self._serve(link)
-        finally:
-            self._drop_commands("the line is stopped")
-            self._release_all()
-
-    def _serve(self, link: Link) -> None:
-        """Ask and ask until the link is lost or the line is stopped."""
-        player = Player(link, pace=Pace(self._stopping.is_set))
-        self._framing.reset()
-        for name, record in self._records.items():
-            record.patience.failures = 0
-            self._schedule.add(name, record.every_s, self._clock.monotonic())
-        try:
-            while not self._stopping.is_set():
-                self._do_next(player)
-        except Stopped:
-            pass  # the loop above would have ended as well
-        except LinkLost as error:
-            self._lost(error)
-        finally:
-            link.close()
-
-    def _do_next(self, player: Player) -> None:
-        if self._wake.is_set():
-            self._wake.clear()
-        if self._commands:
-            self._command(player, self._commands.popleft())
-            return
-        stranger = None if self._bound else self._pool.take(self._may_be_tried)
-        if stranger is not None:
-            self._try(player, stranger)
-        now = self._clock.monotonic()
-        turn = self._schedule.next()
-        if turn is None or turn[1] > now:
-            idle_s = _RESCAN_S if turn is None else turn[1] - now
-            self._wake.wait(idle_s if self._bound else min(idle_s, _RESCAN_S))
-            return
-        self._poll(player, self._records[turn[0]])
-
-    def _poll(self, player: Player, record: MeterRecord) -> None:
-        at = self._ask(player, record)
-        if at is not None:
-            self._schedule.answered(record.name, self._clock.monotonic(), at)
-        elif record.patience.away and not self._bound:
-            self._release(record)
-
-    def _ask(self, player: Player, record: MeterRecord) -> datetime | None:
-        """Ask one meter once and book the outcome; return when it answered, None when it did not."""
-        clock = self._clock
-        player.framed, player.heard = record.asked.framed, record.heard
-        began = clock.monotonic()
-        record.begin()
-        try:
-            measured = player.play(record.asked.conversation(record.patience.timeout_s(began)))
-        except LinkLost:
-            record.status.heard_bytes = 0
-            raise
-        except MeterError as error:
-            delay_s = record.failed(error, sought=began < self._sought_until)
-            if record.name in self._records:
-                self._schedule.put_off(record.name, clock.monotonic(), delay_s)
-            return None
-        now = clock.monotonic()
-        return record.answered(measured, first_byte_s=player.first_byte_s, latency_s=now - began, now=now)
-
-    def _command(self, player: Player, command: _Command) -> None:
-        if not command.done.set_running_or_notify_cancel():
-            return
-        player.framed = True
-        player.heard = lambda size: None
-        try:
-            command.done.set_result(player.play(command.conversation))
-        except Stopped:
-            command.done.set_exception(Unreachable("the line is stopped", meter=self._task.name))
-            raise
-        except LinkLost as error:
-            command.done.set_exception(error)
-            raise
-        except WattbookError as error:
-            command.done.set_exception(error)
-
-    def _may_be_tried(self, record: MeterRecord) -> bool:
-        return self._tried.get(record.name, 0.0) <= self._clock.monotonic()
-
-    def _try(self, player: Player, record: MeterRecord) -> None:
-        """Ask a meter that is on no port whether it is on this one."""
-        at = None
-        try:
-            at = self._ask(player, record)
-        finally:
-            if at is None:
-                delay_s = min(2 * self._delay_s.get(record.name, 0.25), 30.0)
-                self._delay_s[record.name] = delay_s
-                self._tried[record.name] = self._clock.monotonic() + delay_s
-                self._pool.give_back(record)
-        if at is not None:
-            self._delay_s.pop(record.name, None)
-            log.info("%s is on %s", record.name, self._port)
-            self._bind(record)
-            self._schedule.answered(record.name, self._clock.monotonic(), at)
-
-    def _bind(self, record: MeterRecord) -> None:
-        self._records[record.name] = record
-        self._schedule.add(record.name, record.every_s, self._clock.monotonic())
-
-    def _release(self, record: MeterRecord) -> None:
-        del self._records[record.name]
-        self._schedule.remove(record.name)
-        self._pool.give_back(record)
-
-    def _release_all(self) -> None:
-        for record in list(self._records.values()):
-            self._release(record)
-
-    def _lost(self, error: WattbookError) -> None:
-        """The port is gone, and all its meters with it."""
-        for record in self._records.values():
-            record.gone(str(error))
-        if not self._bound:
-            self._release_all()
-        self._drop_commands(str(error))
-
-    def _drop_commands(self, reason: str) -> None:
-        with suppress(IndexError):  # two threads may drop them at once
-            while True:
-                self._refuse(self._commands.popleft(), reason)
-
-    def _refuse(self, command: _Command, reason: str) -> None:
-        if command.done.set_running_or_notify_cancel():
-            command.done.set_exception(Unreachable(reason, meter=self._task.name))
+    def _candidates(self) -> list[str]:
+        """The ports where our meters may be: never one that belongs to another line. Raises Unreachable."""
+        if AUTO not in self._task.ports:
+            return list(self._task.ports)
+        taken = {os.path.realpath(port) for port in self._task.taken}
+        return [port for port in list_ports() if os.path.realpath(port) not in taken]

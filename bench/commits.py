@@ -4,13 +4,12 @@ A tick is one poll of three meters, with the positions of four followers riding 
 Eight ticks are in flight, as several sources have them, so that a commit may carry more than one; `alone` is one caller
 that waits for each tick before it hands in the next, which adds two changes of threads to every commit.
 
-    python bench/commits.py [--ticks 5000] [--rounds 5] [--json]
+    python -m bench.commits [--ticks 5000] [--rounds 5] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import sqlite3
 import statistics
 import tempfile
@@ -20,8 +19,8 @@ from concurrent.futures import Future
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
+from bench.figures import Figure, show
 from wattbook.model import Kept, Reading, SystemClock
 from wattbook.store import Book
 from wattbook.store.connection import connect_writer
@@ -104,7 +103,7 @@ def _check(book: Book, count: int) -> None:
     connection.close()
 
 
-def measure(ticks: Sequence[Tick], rounds: int) -> dict[str, Any]:
+def measure(ticks: Sequence[Tick], rounds: int) -> list[Figure]:
     """Medians of rounds in which the three take turns, so that a busy moment meets all of them."""
     bare, alone, together = list[float](), list[float](), list[float]()
     commits = 0
@@ -115,30 +114,23 @@ def measure(ticks: Sequence[Tick], rounds: int) -> dict[str, Any]:
             alone.append(len(ticks) / book_s(folder, ticks, in_flight=1)[0])
             took_s, commits = book_s(folder, ticks, in_flight=IN_FLIGHT)
             together.append(len(ticks) / took_s)
-    bare_per_s = statistics.median(bare)
-    return {
-        "bare_commits_per_s": round(bare_per_s),
-        "book_durable_ticks_per_s": round(statistics.median(together)),
-        "book_ticks_in_a_commit": round(len(ticks) / commits, 1),
-        "book_durable_ticks_alone_per_s": round(statistics.median(alone)),
-        "share": round(statistics.median(together) / bare_per_s, 3),
-        "share_alone": round(statistics.median(alone) / bare_per_s, 3),
-        "share_min": SHARE_MIN,
-    }
+    bare_per_s, alone_per_s, together_per_s = map(statistics.median, (bare, alone, together))
+    return [
+        Figure("durable commits of the book / bare SQLite inserts", together_per_s / bare_per_s, at_least=SHARE_MIN),
+        Figure(f"  the book, {IN_FLIGHT} ticks in flight (3 readings, 4 positions each)", together_per_s, "ticks/s"),
+        Figure("  ticks in one of its commits", len(ticks) / commits),
+        Figure("  bare inserts of the readings alone, a commit each", bare_per_s, "ticks/s"),
+        Figure("  the book / bare, one caller who waits for each tick", alone_per_s / bare_per_s),
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--ticks", type=int, default=5000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", action="store_true", help="one JSON object")
+    parser.add_argument("--json", action="store_true", help="one JSON array")
     options = parser.parse_args()
-    found = measure(make_ticks(options.ticks), options.rounds)
-    if options.json:
-        print(json.dumps(found))
-        return
-    for name, figure in found.items():
-        print(f"{name:28}{figure}")
+    show(measure(make_ticks(options.ticks), options.rounds), as_json=options.json)
 
 
 if __name__ == "__main__":

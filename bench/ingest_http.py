@@ -17,11 +17,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from bench.figures import Figure, show
 from wattbook import config
 from wattbook.api import ApiContext, serving
 from wattbook.engine.keep import BookKeeper
@@ -31,6 +32,7 @@ from wattbook.model import SystemClock
 from wattbook.store import Book, BookReader
 
 READINGS_A_BODY = 1000
+PER_S_MIN = 100_000
 METERS = 100
 START = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -54,12 +56,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--connections", type=int, default=8)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args(arguments)
-    result = measure(options.readings, options.connections)
-    if options.json:
-        print(json.dumps(asdict(result)))
-    else:
-        print(f"HTTP ingest: {result.readings_per_s:,.0f} readings/s durable (goal 100,000)")
-        print(f"  {result.readings:,} readings, {result.connections} connections, {result.server_cpu_s:.2f} s CPU")
+    show(figures(measure(options.readings, options.connections)), as_json=options.json)
+
+
+def figures(result: Result) -> list[Figure]:
+    """The result in the benches' shape."""
+    return [
+        Figure("HTTP ingest, durable in the book", result.readings_per_s, "readings/s", at_least=PER_S_MIN),
+        Figure(f"  CPU of the server for {result.readings:,} readings", result.server_cpu_s, "s"),
+        Figure("  connections, bodies of 1,000 readings of 3 values", result.connections),
+    ]
 
 
 def measure(readings: int, connections: int) -> Result:

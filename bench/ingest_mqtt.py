@@ -3,10 +3,10 @@
 100 meters publish JSON of about 99 bytes with quality of service 1 through a real mosquitto; one process decodes them,
 commits them to a real book and acknowledges them then. Afterwards the book is read: every message must be there once.
 
-    python bench/ingest_mqtt.py                            as fast as it goes
-    python bench/ingest_mqtt.py --kills 3                  killed with -9 while they come
-    python bench/ingest_mqtt.py --client paho3 | paho5     paho-mqtt instead of our subscriber
-    python bench/ingest_mqtt.py --client own3              without MQTT 5 (mosquitto then sends 20 ahead)
+    python -m bench.ingest_mqtt                            as fast as it goes
+    python -m bench.ingest_mqtt --kills 3                  killed with -9 while they come
+    python -m bench.ingest_mqtt --client paho3 | paho5     paho-mqtt instead of our subscriber
+    python -m bench.ingest_mqtt --client own3              without MQTT 5 (mosquitto then sends 20 ahead)
 """
 
 from __future__ import annotations
@@ -23,8 +23,10 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from mqtt_load import METERS, broker, message
+from bench.figures import Figure, show
+from bench.mqtt_load import METERS, broker, message
 from wattbook.codecs.mqtt import Version
 from wattbook.drivers.mqtt import Connect, MqttSource
 from wattbook.drivers.source import Listened
@@ -34,6 +36,8 @@ from wattbook.store.book import Book
 from wattbook.store.reader import BookReader
 from wattbook.transports.mqtt import BrokerSettings, connect
 
+PER_S_MIN = 30_000
+_CLIENTS = {"own": "our subscriber", "own3": "ours without MQTT 5", "paho3": "paho-mqtt", "paho5": "paho-mqtt, MQTT 5"}
 _WAIT_S_MAX = 300.0
 _READ = 50_000
 
@@ -82,7 +86,7 @@ def client(name: str) -> Connect:
     if name.startswith("own"):
         versions = (Version.V3,) if name == "own3" else (Version.V5,)
         return functools.partial(connect, versions=versions)
-    import mqtt_paho
+    from bench import mqtt_paho
 
     return {"paho3": mqtt_paho.connect_3, "paho5": mqtt_paho.connect_5}[name]
 
@@ -107,15 +111,15 @@ async def consume(port: int, path: Path, count: int, name: str) -> None:
         print(json.dumps({"seconds": seconds, "cpu_s": cpu_s, "batches": keeper.batches}), flush=True)
 
 
-def run(count: int, kills: int, name: str, inflight: int | None, rate: float) -> dict[str, object]:
+def run(count: int, kills: int, name: str, inflight: int | None, rate: float) -> dict[str, Any]:
     """The parent: broker, publisher, consumer; returns the figures."""
     with tempfile.TemporaryDirectory() as folder, broker(Path(folder), inflight=inflight) as port:
         path = Path(folder) / "wattbook.db"
-        result: dict[str, object] = {"client": name, "messages": count, "kills": kills}
+        result: dict[str, Any] = {"client": name, "messages": count, "kills": kills}
         # The first start makes the session; without it the broker would keep nothing for us.
         consumer = _start(port, path, count, name)
         asyncio.run(_wait_for_session(port))
-        publisher = subprocess.Popen([sys.executable, _beside("mqtt_load.py"), str(port), str(count), str(rate)])
+        publisher = subprocess.Popen([sys.executable, "-m", "bench.mqtt_load", str(port), str(count), str(rate)])
         begun_s = time.monotonic()
         if not kills:
             answer, _ = consumer.communicate(timeout=_WAIT_S_MAX)
@@ -140,7 +144,18 @@ def run(count: int, kills: int, name: str, inflight: int | None, rate: float) ->
 
 
 def _start(port: int, path: Path, count: int, name: str) -> subprocess.Popen[str]:
-    command = [sys.executable, __file__, "--consume", str(port), str(path), "--messages", str(count), "--client", name]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.ingest_mqtt",
+        "--consume",
+        str(port),
+        str(path),
+        "--messages",
+        str(count),
+        "--client",
+        name,
+    ]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     assert process.stdout.readline() == "ready\n"
@@ -160,7 +175,7 @@ def _wait_for_all(reader: BookReader, count: int) -> None:
             time.sleep(0.1)
 
 
-def _check(path: Path, count: int) -> dict[str, object]:
+def _check(path: Path, count: int) -> dict[str, Any]:
     """Compare the book with what was published, reading by reading."""
     expected: dict[str, set[int]] = {f"m{number}": set() for number in range(METERS)}
     for number in range(count):
@@ -178,15 +193,11 @@ def _check(path: Path, count: int) -> dict[str, object]:
     return {"lost": lost, "doubled": rows - (count - lost)}
 
 
-def _beside(name: str) -> str:
-    return str(Path(__file__).with_name(name))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=300_000)
     parser.add_argument("--kills", type=int, default=0)
-    parser.add_argument("--client", choices=["own", "own3", "paho3", "paho5"], default="own")
+    parser.add_argument("--client", choices=list(_CLIENTS), default="own")
     parser.add_argument("--inflight", type=int, help="mosquitto's max_inflight_messages; its own default is 20")
     parser.add_argument("--rate", type=float, default=0, help="messages a second to publish; 0 = as fast as taken")
     parser.add_argument("--json", action="store_true")
@@ -196,9 +207,26 @@ def main() -> None:
         asyncio.run(consume(int(given.consume[0]), Path(given.consume[1]), given.messages, given.client))
         return
     result = run(given.messages, given.kills, given.client, given.inflight, given.rate)
-    print(json.dumps(result) if given.json else "  ".join(f"{key} {value}" for key, value in result.items()))
-    if result["lost"] or result["doubled"]:
-        sys.exit(1)
+    show(figures(result), as_json=given.json)
+
+
+def figures(result: dict[str, Any]) -> list[Figure]:
+    """The result in the benches' shape; only our own subscriber has a target."""
+    own = str(result["client"]).startswith("own")
+    title = f"MQTT into the book, {_CLIENTS[str(result['client'])]}"
+    bound = 0 if own else None
+    lost = [
+        Figure("  messages lost", result["lost"], at_most=bound),
+        Figure("  messages stored twice", result["doubled"], at_most=bound),
+    ]
+    if result["kills"]:
+        kills = Figure(f"{title}: kills -9 while {result['messages']:,} messages came", result["kills"])
+        return [kills, *lost, Figure("  until all were in the book", result["seconds_with_restarts"], "s")]
+    return [
+        Figure(title, result["per_s"], "messages/s", at_least=PER_S_MIN if own else None),
+        Figure("  CPU of the consumer", result["cpu_us"], "µs a message"),
+        *lost,
+    ]
 
 
 if __name__ == "__main__":

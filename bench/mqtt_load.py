@@ -12,16 +12,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import which
 
+from bench.running import free_port
+
 METERS = 100
 _START = datetime(2026, 11, 21, tzinfo=UTC)
 _WINDOW = 2_000  # messages on their way without the broker's acknowledgement
-
-
-def free_port() -> int:
-    """Return a TCP port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""paho-mqtt behind the same interface as our own subscriber: the peer that bench/ingest_mqtt.py compares with."""
+"""paho-mqtt behind the same interface as our own subscriber: the peer that bench.ingest_mqtt compares with."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ A process plays telegrams of about 340 bytes at 9600 Bd on a pseudo-terminal, in
 another listens with the real source and a real book. Counted is the CPU time of the whole listening process, and of
 the line's thread alone.
 
-    python bench/telegram.py [--telegrams 40] [--piece-ms 16] [--json]
+    python -m bench.telegram [--telegrams 40] [--piece-ms 16] [--json]
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 
+from bench.figures import Figure, show
 from wattbook.codecs.decoder import make_decoder
 from wattbook.codecs.obis import DataSet
 from wattbook.codecs.sml import encode_telegram
@@ -37,7 +38,7 @@ from wattbook.transports.open import open_link
 _BAUD = 9600
 _EVERY_S = 0.5
 _WARM_UP = 4  # telegrams before counting: imports, caches, the length of a telegram
-_GOAL_MS = 0.5
+GOAL_MS = 0.5
 
 
 def telegram(number: int) -> bytes:
@@ -118,7 +119,6 @@ async def listen(port: str, count: int) -> None:
             "garbled": counter.garbled_count,
             "cpu_ms": round((process_end_s - process_s) / counted * 1000, 3),
             "line_thread_cpu_ms": round((thread_end_s - thread_s) / counted * 1000, 3),
-            "goal_ms": _GOAL_MS,
         }
         print(json.dumps(result), flush=True)
 
@@ -135,15 +135,32 @@ def main() -> None:
         return
     master, slave = os.openpty()
     tty.setraw(slave)
-    command = [sys.executable, __file__, "--listen", os.ttyname(slave), "--telegrams", str(given.telegrams)]
+    command = [
+        sys.executable,
+        "-m",
+        "bench.telegram",
+        "--listen",
+        os.ttyname(slave),
+        "--telegrams",
+        str(given.telegrams),
+    ]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout
     assert child.stdout.readline() == "ready\n"
     time.sleep(1.0)  # to open the port; a pseudo-terminal does not tell
     play(master, given.telegrams, given.piece_ms / 1000)
     answer, _ = child.communicate(timeout=given.telegrams * _EVERY_S * 3 + 30)
-    result = json.loads(answer) | {"bytes": len(telegram(0)), "piece_ms": given.piece_ms}
-    print(json.dumps(result) if given.json else "  ".join(f"{key} {value}" for key, value in result.items()))
+    show(figures(json.loads(answer), given.piece_ms), as_json=given.json)
+
+
+def figures(result: dict[str, float], piece_ms: float) -> list[Figure]:
+    """What the child told, in the benches' shape."""
+    title = f"CPU of one SML telegram, {len(telegram(0))} bytes in pieces of {piece_ms:g} ms"
+    return [
+        Figure(title, result["cpu_ms"], "ms", at_most=GOAL_MS),
+        Figure("  of that the line's own thread or task", result["line_thread_cpu_ms"], "ms"),
+        Figure(f"  of {result['telegrams']} telegrams garbled", result["garbled"], at_most=0),
+    ]
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import Any
 
 from typer.testing import CliRunner
 
-from wattbook.cli.main import app
+from wattbook.cli.main import make_app
 from wattbook.config import ApiSettings, LineSettings, LogSettings, MeterSettings, SiteSettings
 from wattbook.model.vocabulary import all_names, base_names, quantity
 from wattbook.profiles import Library, Profile
@@ -98,7 +98,7 @@ def commands() -> Iterator[str]:
         "models list",
         "models show",
     ):
-        shown = runner.invoke(app, [*command.split(), "--help"], prog_name="wattbook", env=terminal)
+        shown = runner.invoke(make_app(), [*command.split(), "--help"], prog_name="wattbook", env=terminal)
         yield f"\n## wattbook {command}\n\n```\n{shown.output.strip()}\n```"
 
 

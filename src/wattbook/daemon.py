@@ -13,14 +13,14 @@ from contextlib import AsyncExitStack
 from wattbook.api import ApiContext, Served, serving
 from wattbook.config import Config
 from wattbook.engine.keep import BookKeeper
+from wattbook.engine.keep_time import keep_time
 from wattbook.engine.lines import Lines
 from wattbook.engine.live import Live
-from wattbook.model import Event, SystemClock
+from wattbook.model import SystemClock
 from wattbook.store import Book, BookReader
 from wattbook.transports.systemd import Notifier
 
 _SWITCH_S = 0.0005  # a line's thread must get the interpreter within half a millisecond (design, section 7)
-_CLOCK_EVERY_S = 1.0
 _GC_OBJECTS = 50_000  # new ones between two looks for cycles: a body of 1,000 readings makes 10,000, with no cycle
 
 _log = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             statistics=book.statistics,
         )
         served = await stack.enter_async_context(serving(context))
-        keeping_time = asyncio.create_task(_keep_time(clock, book, keeper), name="clock")
+        keeping_time = asyncio.create_task(keep_time(clock, book), name="clock")
         stack.callback(keeping_time.cancel)
         beating = asyncio.create_task(_beat(systemd), name="watchdog")
         stack.callback(beating.cancel)
@@ -104,19 +104,3 @@ async def _beat(systemd: Notifier) -> None:
     while systemd.watchdog_s:
         systemd.alive()
         await asyncio.sleep(systemd.watchdog_s / 2)
-
-
-async def _keep_time(clock: SystemClock, book: Book, keeper: BookKeeper) -> None:
-    """Follow the wall clock; a step is an event, and one that sets the clock first re-dates what was read before."""
-    while True:
-        await asyncio.sleep(_CLOCK_EVERY_S)
-        step = clock.adjust()
-        if step is None:
-            continue
-        seconds = step.by.total_seconds()
-        _log.warning("the clock was stepped by %+.2f s", seconds)
-        body = {"from": step.was.isoformat(), "to": step.now.isoformat(), "by_s": seconds, "first_set": step.first_set}
-        keeper.note(Event("clock.step", "", step.now, body))
-        if step.first_set:
-            count = await asyncio.wrap_future(book.redate(before=step.was, by=step.by))
-            _log.warning("%d readings taken before the clock was set are re-dated", count)

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
 from wattbook import config as configuration
-from wattbook.cli.show import JsonOption, bar, console, for_people, local, print_line, print_reading
+from wattbook.cli.show import HERE, ConfigOption, JsonOption, bar, console, for_people, local, print_line, print_reading
 from wattbook.config import Config
 from wattbook.engine.query import Answer, Question, ask
 from wattbook.model import ConfigError, SystemClock, quantity
 from wattbook.model.nearest import did_you_mean
 from wattbook.store import BookReader
-
-ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.")]
-_HERE = Path("wattbook.toml")
 
 
 def register(app: typer.Typer) -> None:
@@ -30,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def latest(
     meters: Annotated[list[str] | None, typer.Argument(metavar="[METER]...", help="Only these.")] = None,
     *,
-    path: ConfigOption = _HERE,
+    path: ConfigOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Print the latest reading of each meter."""
@@ -53,7 +49,7 @@ def query(
     end: Annotated[str, typer.Option("--to", help="An instant, not included.")] = "now",
     every: Annotated[str, typer.Option(help="Step: 15min, 1h, 1d, 1w, 1mo. Registers give the energy of each.")] = "",
     aggregate: Annotated[str, typer.Option(help="Of gauges: mean, min, max, last.")] = "mean",
-    path: ConfigOption = _HERE,
+    path: ConfigOption = HERE,
     as_json: JsonOption = False,
 ) -> None:
     """Print what a meter told over a stretch of time: raw values, or energy and means by step."""

@@ -22,6 +22,11 @@ _START_S_MAX = 20.0  # a slow machine imports for seconds; the simulator says it
 _STOP_S_MAX = 5.0
 
 
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    app.command()(demo)
+
+
 def demo(
     *,
     folder: Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="Where its book is kept.")] = None,

@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 the device or server said no, 2 wrong use or configuration
 
 from __future__ import annotations
 
+import importlib
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -13,20 +14,36 @@ import typer
 from typer.exceptions import TyperException
 
 from wattbook import __version__
-from wattbook.cli import ask, book, decode, models, run
 from wattbook.model.errors import ConfigError, WattbookError
 from wattbook.model.vocabulary import UnknownQuantity
 
-app = typer.Typer(
-    name="wattbook",
-    help="The account book for electricity: reads any meter, keeps every reading.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-for room in (run, ask, decode, book):
-    room.register(app)
-app.add_typer(models.app, name="models")
+# Room -> its commands. Only the room of the asked command is imported: half a second matters on the command line.
+ROOMS = {
+    "demo": ("demo",),
+    "run": ("run",),
+    "simulate": ("simulate",),
+    "check": ("check",),
+    "ask": ("read",),
+    "decode": ("decode",),
+    "book": ("latest", "query"),
+    "models": ("models",),
+}
+
+
+def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """The command line, with all commands unless the arguments name one."""
+    app = typer.Typer(
+        name="wattbook",
+        help="The account book for electricity: reads any meter, keeps every reading.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(_root)
+    asked = [room for room, commands in ROOMS.items() if arguments and arguments[0] in commands]
+    for room in asked or ROOMS:
+        importlib.import_module(f"wattbook.cli.{room}").register(app)
+    return app
 
 
 def _version(wanted: bool) -> None:
@@ -35,7 +52,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
@@ -50,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def run_command(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors go to standard error, one line each."""
     try:
-        return app(list(arguments), standalone_mode=False) or 0
+        return make_app(arguments)(list(arguments), standalone_mode=False) or 0
     except TyperException as error:
         return _fail(_one_line(error.format_message()) or "see --help", 2)
     except (ConfigError, UnknownQuantity) as error:

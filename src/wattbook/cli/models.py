@@ -14,6 +14,13 @@ from wattbook.cli.show import JsonOption, console, print_line
 from wattbook.profiles import Library, Profile
 
 app = typer.Typer(help="The library of meter models.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add this room's commands."""
+    root.add_typer(app, name="models")
+
+
 FolderOption = Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")]
 
 

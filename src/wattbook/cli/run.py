@@ -1,10 +1,9 @@
-"""`wattbook run`, `demo`, `simulate` and `check`: what goes on until Ctrl-C, and what helps before."""
+"""`wattbook run`: the daemon, until Ctrl-C."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,20 +11,15 @@ import typer
 from wattbook import config as configuration
 from wattbook import daemon
 from wattbook.api import Served
-from wattbook.cli.demo import demo
-from wattbook.cli.show import console
-from wattbook.cli.simulate import simulate
+from wattbook.cli.show import HERE, ConfigOption, console
 from wattbook.config import Config
 
-ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.")]
 ListenOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the page is; else as [api] says.")]
-HERE = Path("wattbook.toml")
 
 
 def register(app: typer.Typer) -> None:
     """Add this room's commands."""
-    for command in (demo, run, simulate, check):
-        app.command()(command)
+    app.command()(run)
 
 
 def run(*, path: ConfigOption = HERE, listen: ListenOption = "") -> None:
@@ -53,13 +47,3 @@ def set_up_log(config: Config) -> None:
         level=config.log.level.upper(), format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
     )
     logging.getLogger("uvicorn").setLevel(logging.WARNING)  # it would tell of its own start and end
-
-
-def check(*, path: ConfigOption = HERE) -> None:
-    """Find every problem of a configuration, each with its line."""
-    _, problems = configuration.examine(path)
-    for problem in problems:
-        console(stderr=True).print(problem.at(path), highlight=False, markup=False)
-    if problems:
-        raise typer.Exit(2)
-    console().print(f"{path}: no problem found", highlight=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,6 +15,8 @@ from rich.table import Table
 from wattbook.codecs.reading_json import encode
 from wattbook.model import Quality, Reading, quantity
 
+HERE = Path("wattbook.toml")
+ConfigOption = Annotated[Path, typer.Option("-c", "--config", help="The configuration file.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 _KILO = ("Wh", "varh", "VAh")
 

@@ -23,6 +23,11 @@ from wattbook.simulate import Options, SimulatedLine, SimulatedMeter, Simulation
 _SPEAKS_EVERY_S = 2.0  # as most SML meters do
 
 
+def register(app: typer.Typer) -> None:
+    """Add this room's commands."""
+    app.command()(simulate)
+
+
 def simulate(
     *,
     path: Annotated[

@@ -11,7 +11,7 @@ from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus_ask import Rtu, Tcp
 from wattbook.codecs.telegram import Damage
 from wattbook.drivers.asked import make_asked
-from wattbook.model import Clock, ConfigError, Reading, Unreachable
+from wattbook.model import Clock, ConfigError, MeterError, Reading, Unreachable
 from wattbook.profiles import Profile
 from wattbook.transports.open import host_and_port, open_link, split_port
 from wattbook.transports.play import Player, play_async
@@ -20,6 +20,7 @@ ASKED_TIMEOUT_S = 1.0  # a Modbus meter's first byte; nobody else waits for the 
 LISTEN_S_MAX = 15.0  # three telegrams of meters that speak every 5 s; P1 meters speak every 1 or 10 s
 _CONNECT_S_MAX = 5.0
 _MODBUS_TCP_PORT = 502
+_ADVICE = "check the wiring, the address, the speed and the model"
 
 Heard = Callable[[int], None]
 Wire = Callable[[str, bytes], None]
@@ -46,12 +47,17 @@ def read_once(
     name = str(address) if address not in (None, "") else profile.name
     if profile.protocol in ("mqtt", "push"):
         raise ConfigError(f'a meter of model "{profile.name}" has no line to read from; run the daemon')
-    if profile.listens:
-        measured = _hear(port, profile, baud, clock, heard, wire)
-    elif profile.protocol == "modbus" and port.startswith("tcp://"):
-        measured = asyncio.run(_ask_tcp(port, profile, address))
-    else:
-        measured = _ask(port, profile, address, baud, heard, wire)
+    try:
+        if profile.listens:
+            measured = _hear(port, profile, baud, clock, heard, wire)
+        elif profile.protocol == "modbus" and port.startswith("tcp://"):
+            measured = asyncio.run(_ask_tcp(port, profile, address))
+        else:
+            measured = _ask(port, profile, address, baud, heard, wire)
+    except MeterError as error:
+        if error.meter:
+            raise
+        raise type(error)(f"{error}; {_ADVICE}", meter=f"{name} on {port}") from error
     return Reading(name, clock.now(), measured.values, doubt=measured.doubt)
 
 

@@ -1,0 +1,99 @@
+"""A clock that is set late, or steps, while readings come in."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from wattbook.engine.keep_time import keep_time
+from wattbook.model import Event, Reading, SystemClock
+from wattbook.store import Book, BookReader
+
+NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
+NEVER_SET = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+class _Hands:
+    """A wall clock and a monotonic one that a scenario moves."""
+
+    def __init__(self, wall: datetime) -> None:
+        self.wall_s, self.mono_s = wall.timestamp(), 50.0
+
+    def pass_time(self, seconds: float) -> None:
+        self.wall_s += seconds
+        self.mono_s += seconds
+
+    def set(self, wall: datetime) -> None:
+        self.wall_s = wall.timestamp()
+
+
+@contextmanager
+def _book(tmp_path: Path, hands: _Hands) -> Iterator[tuple[Book, SystemClock]]:
+    clock = SystemClock(wall=lambda: hands.wall_s, monotonic=lambda: hands.mono_s)
+    with Book.open(tmp_path / "book.db", clock=clock, commit_every_s=0.01) as book:
+        yield book, clock
+
+
+def _poll(book: Book, clock: SystemClock, volts: float) -> None:
+    book.append([Reading("main-a", clock.now(), {"voltage": volts})], fresh=True).result(10)
+
+
+async def _seconds(clock: SystemClock, book: Book, steps: int) -> None:
+    """Let the clock be looked at so many times, without waiting."""
+    left = [steps]
+
+    async def sleep(seconds: float) -> None:
+        left[0] -= 1
+        if left[0] < 0:
+            raise asyncio.CancelledError
+
+    with suppress(asyncio.CancelledError):
+        await keep_time(clock, book, sleep=sleep)
+
+
+def _kept(tmp_path: Path) -> tuple[list[Reading], list[Event]]:
+    with BookReader(tmp_path / "book.db") as reader:
+        batch = reader.read("", 1000)
+    return list(batch.readings()), list(batch.events)
+
+
+async def test_readings_from_before_the_clock_was_set_are_redated(tmp_path: Path) -> None:
+    hands = _Hands(NEVER_SET)
+    with _book(tmp_path, hands) as (book, clock):
+        for volts in (1.0, 2.0, 3.0):
+            _poll(book, clock, volts)
+            hands.pass_time(5)
+        hands.set(NOON)
+        await _seconds(clock, book, 2)
+        _poll(book, clock, 4.0)
+    readings, events = _kept(tmp_path)
+    assert [reading.values["voltage"] for reading in readings] == [1.0, 2.0, 3.0, 4.0]
+    assert [reading.at for reading in readings] == [NOON - timedelta(seconds=s) for s in (15, 10, 5, 0)]
+    assert [event.body["first_set"] for event in events if event.kind == "clock.step"] == [True]
+
+
+async def test_a_clock_set_back_makes_no_doubles(tmp_path: Path) -> None:
+    hands = _Hands(NOON)
+    with _book(tmp_path, hands) as (book, clock):
+        _poll(book, clock, 1.0)
+        hands.pass_time(3600)
+        _poll(book, clock, 2.0)
+        hands.set(NOON)
+        await _seconds(clock, book, 1)
+        _poll(book, clock, 3.0)  # at the very instant of the first
+    readings, events = _kept(tmp_path)
+    assert sorted(reading.values["voltage"] for reading in readings) == [1.0, 2.0, 3.0]
+    assert len({reading.at for reading in readings}) == 3
+    assert [event.body["by_s"] for event in events if event.kind == "clock.step"] == [-3600.0]
+
+
+async def test_a_clock_set_forward_changes_nothing_that_was_kept(tmp_path: Path) -> None:
+    hands = _Hands(NOON)
+    with _book(tmp_path, hands) as (book, clock):
+        _poll(book, clock, 1.0)
+        hands.set(NOON + timedelta(hours=2))
+        await _seconds(clock, book, 1)
+        _poll(book, clock, 2.0)
+    readings, _ = _kept(tmp_path)
+    assert [reading.at for reading in readings] == [NOON, NOON + timedelta(hours=2)]

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 SLEEP_S_MAX = 0.2  # so that a stop and the readout's progress are seen soon, even at 300 Bd
-_LATE_S_WORTH = 0.00015  # less is what an idle machine needs to wake a thread
-_LATE_S_MAX = 0.001  # two switch intervals: whoever wakes later has lost the processor, not the interpreter
-_STEP_UP_S, _STEP_DOWN_S = 0.00004, 0.00001  # four times out of five it is no later than learnt, whatever the fifth
+_LATE_S_WORTH = 0.0002  # less is what an idle machine needs to wake a thread
+_LATE_S_MAX = 0.0015  # three switch intervals: whoever wakes later has lost the processor, not the interpreter
+_STEP_UP_S, _STEP_DOWN_S = 0.00004, 0.000004  # ten times out of eleven it is no later than learnt
 _PR_SET_TIMERSLACK = 29  # linux/prctl.h
 
 

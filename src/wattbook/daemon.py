@@ -7,6 +7,7 @@ import gc
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
@@ -47,6 +48,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         lines = Lines(config, keeper=keeper, clock=clock, session=book.lineage)
         failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         lines.start(failed=lambda error: _settle(failed, error))
+        _on_thread_bugs(failed)
         stack.push_async_callback(lines.stop)
         # The lines run already: the API takes half a second to import.
         context = ApiContext(
@@ -80,6 +82,17 @@ def _on_signals() -> asyncio.Future[None]:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, _settle, stopping)
     return stopping
+
+
+def _on_thread_bugs(failed: asyncio.Future[None]) -> None:
+    """A bug that ends a line's thread ends the daemon: a service manager starts it anew, nobody misses a silent line."""
+    loop = asyncio.get_running_loop()
+
+    def tell(caught: threading.ExceptHookArgs) -> None:
+        if caught.exc_value is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(_settle, failed, caught.exc_value)
+
+    threading.excepthook = tell
 
 
 def _settle(future: asyncio.Future[None], error: BaseException | None = None) -> None:

@@ -101,6 +101,7 @@ def _task(
         keeper=keeper,
         clock=clock,
         settings=line.serial(config.profiles[meters[0].name].serial),
+        taken=tuple(port for other in config.lines if other is not line for port in (other.port, *other.ports) if port),
     )
 
 

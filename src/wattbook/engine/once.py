@@ -64,7 +64,7 @@ def read_once(
 def _ask(
     port: str, profile: Profile, address: int | str | None, baud: int, heard: Heard, wire: Wire | None
 ) -> Measured:
-    asked = make_asked(profile, address, Rtu())
+    asked = make_asked(profile, address, Rtu(), baud=baud)
     link = open_link(port, replace(profile.serial, baud=baud or profile.serial.baud))
     try:
         player = Player(link, framed=asked.framed, heard=heard, wire=wire)

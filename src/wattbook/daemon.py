@@ -85,7 +85,7 @@ def _on_signals() -> asyncio.Future[None]:
 
 
 def _on_thread_bugs(failed: asyncio.Future[None]) -> None:
-    """A bug that ends a line's thread ends the daemon: a service manager starts it anew, nobody misses a silent line."""
+    """A bug that ends a line's thread ends the daemon, loudly: a service manager starts it anew."""
     loop = asyncio.get_running_loop()
 
     def tell(caught: threading.ExceptHookArgs) -> None:

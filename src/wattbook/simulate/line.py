@@ -39,7 +39,6 @@ class Line:
         self._plugged = False
         self._stopping = False
         self._complained = False
-        self._spoke_at = 0.0
         self._wake_read = self._wake_write = -1  # a pipe while it runs
 
     @property
@@ -92,7 +91,8 @@ class Line:
             self._play(say)
         fd = self._port.watch()
         if fd is not None and self._poll(0.0, fd):
-            self._hear(self._spoke_at)  # it came while we spoke
+            # It came while we spoke, or since: when this thread was held up, that is not the reader's fault.
+            self._hear(time.monotonic())
 
     def _follow_plug(self) -> None:
         wanted = not self.trouble.now(time.monotonic()).unplugged
@@ -174,7 +174,6 @@ class Line:
             at = time.monotonic()
             self._port.write(self._port.to_reader(chunk, say.serial))
         self._bus.said(say, at)
-        self._spoke_at = at
 
     def _handed_over(self, say: Say, size: int) -> float:
         """When that many bytes reach the reader: an adapter with latency gives them in bundles."""

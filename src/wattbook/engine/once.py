@@ -13,13 +13,13 @@ from wattbook.codecs.telegram import Damage
 from wattbook.drivers.asked import make_asked
 from wattbook.model import Clock, ConfigError, MeterError, Reading, Unreachable
 from wattbook.profiles import Profile
-from wattbook.transports.open import host_and_port, open_link, split_port
+from wattbook.transports.open import open_link
 from wattbook.transports.play import Player, play_async
+from wattbook.transports.ports import MODBUS_TCP_PORT, host_and_port, split_port
 
 ASKED_TIMEOUT_S = 1.0  # a Modbus meter's first byte; nobody else waits for the line
 LISTEN_S_MAX = 15.0  # three telegrams of meters that speak every 5 s; P1 meters speak every 1 or 10 s
 _CONNECT_S_MAX = 5.0
-_MODBUS_TCP_PORT = 502
 _ADVICE = "check the wiring, the address, the speed and the model"
 
 Heard = Callable[[int], None]
@@ -75,7 +75,7 @@ def _ask(
 
 async def _ask_tcp(port: str, profile: Profile, address: int | str | None) -> Measured:
     asked = make_asked(profile, address, Tcp())
-    host, number = host_and_port(split_port(port), port, _MODBUS_TCP_PORT)
+    host, number = host_and_port(split_port(port), port, MODBUS_TCP_PORT)
     try:
         async with asyncio.timeout(_CONNECT_S_MAX):
             reader, writer = await asyncio.open_connection(host, number)

@@ -16,12 +16,11 @@ from wattbook.engine.schedule import Schedule
 from wattbook.engine.status import MeterStatus
 from wattbook.model.errors import Garbled, MeterError, Unreachable, WattbookError
 from wattbook.transports.link import LinkLost
-from wattbook.transports.open import host_and_port, split_port
 from wattbook.transports.play import play_async
+from wattbook.transports.ports import MODBUS_TCP_PORT, host_and_port, split_port
 from wattbook.transports.tcp import CONNECT_S_MAX
 
 T = TypeVar("T")
-MODBUS_PORT = 502
 COMMANDS_MAX = 100
 _REOPEN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # a device that restarts takes seconds; a refused connection costs little
 _TIMEOUT_S_MIN = 0.5  # a network and perhaps a gateway with its own serial line lie between
@@ -34,7 +33,7 @@ class TcpLine:
         """Prepare. Raises ConfigError for a wrong address, of host or meter."""
         self._task, self._clock = task, task.clock
         [port] = task.ports
-        self._host, self._port = host_and_port(split_port(port), port, MODBUS_PORT)
+        self._host, self._port = host_and_port(split_port(port), port, MODBUS_TCP_PORT)
         self.framing = Tcp()
         self._records = {meter.name: MeterRecord(meter, task, self.framing) for meter in task.meters}
         self._schedule = Schedule({}, 0.0)

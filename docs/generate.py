@@ -59,7 +59,7 @@ def configuration() -> Iterator[str]:
     yield '`{ file = "PATH" }`. Paths are relative to the file. Try a file with `wattbook check`.\n'
     tables = {"[site]": SiteSettings, "[log]": LogSettings, "[api]": ApiSettings,
               "[[line]]": LineSettings, "[[meter]]": MeterSettings}  # fmt: skip
-    source = (Path(__file__).parents[1] / "src/wattbook/config.py").read_text(encoding="utf-8")
+    source = (Path(__file__).parents[1] / "src/wattbook/config/settings.py").read_text(encoding="utf-8")
     for title, settings in tables.items():
         body = source.split(f"class {settings.__name__}:")[1]
         yield f"\n## {title}\n\n{(settings.__doc__ or '').split(': ', 1)[-1].capitalize()}\n"

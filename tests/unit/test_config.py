@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from wattbook.config import Config, examine, load, parse_duration
+from wattbook.config import Config, Secret, examine, load, parse_duration
 from wattbook.model import ConfigError
+from wattbook.transports.ports import shown
 
 GOOD = """
 [site]
@@ -57,7 +58,7 @@ def test_a_good_file_becomes_settings(tmp_path: Path, monkeypatch: pytest.Monkey
         (("Europe/Prague", "Europe/Pragu"), 4, 'did you mean "Europe/Prague"'),
         (('port = "/dev/ttyUSB0"', 'parity = "evn"'), 8, 'did you mean "even"'),
         (("[site]", "[sight]"), 2, 'unknown table [sight] (did you mean "site"'),
-        (('port = "/dev/ttyUSB0"', ""), 6, 'needs either "port" or "ports"'),
+        (('port = "/dev/ttyUSB0"', ""), 6, 'it needs either "port" or "ports"'),
         (("WATTBOOK_TEST_SECRET", "WATTBOOK_NO_SUCH"), 9, "no variable WATTBOOK_NO_SUCH"),
         (('name = "main-a"', 'name = "main/a"'), 12, 'without "/"'),
         (("[[line]]", "[[line]"), 6, "not TOML"),
@@ -105,3 +106,55 @@ def test_durations(text: str, seconds: float) -> None:
 def test_what_is_no_duration(text: object) -> None:
     with pytest.raises(ValueError, match="a duration"):
         parse_duration(text)
+
+
+LINES = """
+[[line]]
+name = "a"
+port = "{port}"
+
+[[meter]]
+name = "x"
+line = "a"
+model = "{model}"
+
+[[meter]]
+name = "y"
+line = "a"
+model = "{model}"
+address = {address}
+"""
+
+
+@pytest.mark.parametrize(
+    ("port", "model", "address", "place", "says"),
+    [
+        ("tpc://h:502", "pzem-016", 2, 4, 'no line begins with "tpc://" (did you mean "tcp"?)'),
+        ("tcp://h:99999", "pzem-016", 2, 4, "the port must be a number"),
+        ("rtu+tcp://h", "pzem-016", 2, 4, "an address needs a host and a port"),
+        ("mqtt://h", "sml", '"b"', 4, "not a broker"),
+        ("/dev/ttyUSB0", "json-mqtt", '"b"', 4, "the address of a broker"),
+        ("auto", "sml", '"b"', 4, "are heard on one port"),
+        ("/dev/ttyUSB0", "pzem-016", 1, 3, 'meters "x" and "y" have the address 1'),
+        ("/dev/ttyUSB0", "sml", '""', 3, 'meters "x" and "y" have no address'),
+    ],
+)
+def test_a_port_that_does_not_fit_is_told(
+    tmp_path: Path, port: str, model: str, address: object, place: int, says: str
+) -> None:
+    text = LINES.format(port=port, model=model, address=address)
+    _, problems = examine(_write(tmp_path, text))
+    found = [problem for problem in problems if says in problem.message]
+    assert [problem.line for problem in found] in ([place], [place] * 2)
+
+
+def test_two_lines_cannot_share_a_port(tmp_path: Path) -> None:
+    text = GOOD.replace('password = { env = "WATTBOOK_TEST_SECRET" }', "") + '[[line]]\nname="b"\nport="/dev/ttyUSB0"\n'
+    _, problems = examine(_write(tmp_path, text))
+    assert ["another line too" in problem.message for problem in problems] == [True, True]
+
+
+def test_a_secret_never_shows_itself() -> None:
+    secret = Secret("hush")
+    assert "hush" not in f"{secret} {secret!r} {secret!s} {secret:>9}" and secret.reveal() == "hush"
+    assert shown("mqtt://user:hush@h:1883") == "mqtt://h:1883" and shown("mqtt:/user:hush@h") == "mqtt:/h"

@@ -143,4 +143,4 @@ def _broker(config: Config, line: LineSettings, session: str) -> BrokerSettings:
         client_id=line.client_id or session_name(session, line.name),
         tls=tls if tls != TlsSettings() else None,
     )
-    return replace(broker, user=line.username or broker.user, password=line.password or broker.password)
+    return replace(broker, user=line.username or broker.user, password=line.password.reveal() or broker.password)

@@ -36,7 +36,7 @@ def split_port(port: str) -> SplitResult:
 
 
 def host_and_port(address: SplitResult, place: str, port_default: int) -> tuple[str, int]:
-    """Host and TCP port of an address. Raises ConfigError when one is missing; a default of 0 means it must be given."""
+    """Host and TCP port of an address. Raises ConfigError when one is missing; with a default of 0 it must be given."""
     try:
         number = address.port or port_default
     except ValueError as error:

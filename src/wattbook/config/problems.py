@@ -1,0 +1,139 @@
+"""What no table can know alone: names that must be there, or be there once, and ports that fit their meters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from ipaddress import ip_network
+from urllib.parse import urlsplit
+
+from wattbook.config.settings import Config, LineSettings, MeterSettings, parse_listen
+from wattbook.config.text import Problem, place_of
+from wattbook.model.errors import ConfigError
+from wattbook.model.nearest import did_you_mean
+from wattbook.transports.ports import (
+    AUTO,
+    BROKER_SCHEMES,
+    MODBUS_TCP_PORT,
+    PORT_DEFAULTS,
+    host_and_port,
+    scheme_of,
+    shown,
+)
+
+
+def problems_of(config: Config, text: str) -> Iterable[Problem]:
+    """What each table cannot know alone: names that must be there, or be there once."""
+    yield from _doubles("line", [line.name for line in config.lines], text)
+    yield from _doubles("meter", [meter.name for meter in config.meters], text)
+    for number, line in enumerate(config.lines):
+        for key, message in _line_problems(config, line):
+            yield Problem(place_of(text, ("line", number, key)), f'line "{line.name}": {message}')
+    for number, meter in enumerate(config.meters):
+        for key, message in _meter_problems(config, meter):
+            yield Problem(place_of(text, ("meter", number, key)), f'meter "{meter.name}": {message}')
+    yield from _api_problems(config, text)
+
+
+def _doubles(table: str, names: Sequence[str], text: str) -> Iterator[Problem]:
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            yield Problem(place_of(text, (table, number, "name")), f'two {table}s are called "{name}"')
+
+
+def _line_problems(config: Config, line: LineSettings) -> Iterator[tuple[str, str]]:
+    """What a line cannot be, as (key, message)."""
+    if bool(line.port) == bool(line.ports):
+        yield "port", 'it needs either "port" or "ports"'
+        return
+    key, ports = ("ports", line.ports) if line.ports else ("port", (line.port,))
+    for port in ports:
+        try:
+            scheme = scheme_of(port)
+            if scheme:
+                modbus = any(config.library.get(meter.model).modbus for meter in _known(config, line))
+                default = MODBUS_TCP_PORT if scheme == "tcp" and modbus else PORT_DEFAULTS.get(scheme, 0)
+                host_and_port(urlsplit(port), port, default)
+        except ConfigError as error:
+            yield key, str(error)
+            return
+        yield from ((key, message) for message in _port_problems(config, line, port, scheme))
+    yield from (("name", message) for message in _address_problems(config, line))
+
+
+def _known(config: Config, line: LineSettings) -> Sequence[MeterSettings]:
+    """The meters on a line whose model is known."""
+    return [meter for meter in config.meters_of(line) if meter.model in config.library.names()]
+
+
+def _port_problems(config: Config, line: LineSettings, port: str, scheme: str) -> Iterator[str]:
+    """Why this port does not fit the meters of its line, or the other lines."""
+    profiles = [config.library.get(meter.model) for meter in _known(config, line)]
+    broker = scheme in BROKER_SCHEMES
+    for profile in profiles:
+        if broker != (profile.protocol == "mqtt"):
+            wanted = "the address of a broker, as mqtt://host" if profile.protocol == "mqtt" else "a line, not a broker"
+            yield f'model "{profile.name}" needs {wanted}'
+    if len({profile.listens for profile in profiles}) > 1:
+        yield "it has meters that are asked and meters that speak first; each kind needs its own line"
+    elif any(profile.listens for profile in profiles) and (line.ports or port == AUTO):
+        yield "meters that speak first are heard on one port; name it"
+    others = [name for other in config.lines if other is not line for name in (other.port, *other.ports)]
+    if port != AUTO and not broker and port in others and not (scheme == "tcp" and profiles and profiles[0].modbus):
+        yield f"{shown(port)} is the port of another line too; put all its meters on one"
+
+
+def _address_problems(config: Config, line: LineSettings) -> Iterator[str]:
+    """Meters of one line that cannot be told apart."""
+    seen: dict[tuple[str, object], str] = {}
+    for meter in _known(config, line):
+        profile = config.library.get(meter.model)
+        default = profile.modbus.address_default if profile.modbus else ""
+        address = default if meter.address is None else meter.address
+        where = profile.mqtt.topic if profile.mqtt else ""
+        if (where, address) in seen:
+            other = seen[where, address]
+            named = f"the address {address}" if address != "" else "no address"
+            yield f'meters "{other}" and "{meter.name}" have {named}; give each one of its own'
+        seen[where, address] = meter.name
+
+
+def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str, str]]:
+    lines = [line.name for line in config.lines]
+    if meter.line and meter.line not in lines:
+        yield "line", f'no line is called "{meter.line}"{did_you_mean(meter.line, lines)}'
+    try:
+        profile = config.library.get(meter.model)
+    except ConfigError as error:
+        yield "model", str(error)
+        return
+    if meter.line and profile.protocol == "push":
+        yield "line", 'model "push" is fed by HTTP or import and takes no "line"'
+    if not meter.line and profile.protocol == "mqtt":
+        yield "line", f'model "{meter.model}" needs a "line" with the broker\'s address'
+    modbus = profile.modbus
+    if modbus and meter.address is not None:
+        if not isinstance(meter.address, int):
+            yield "address", f"a Modbus address is a number, not {meter.address!r}"
+        elif not 0 <= meter.address <= modbus.address_max:
+            yield "address", f"{meter.model} takes addresses up to {modbus.address_max}, not {meter.address}"
+    if profile.protocol == "mqtt" and meter.address is None:
+        yield "address", "an MQTT meter needs the address that stands in its topic"
+
+
+def _api_problems(config: Config, text: str) -> Iterator[Problem]:
+    names = [meter.name for meter in config.meters]
+    api = config.api
+    if api.energy_meter and api.energy_meter not in names:
+        near = did_you_mean(api.energy_meter, names)
+        yield Problem(place_of(text, ("api", "energy_meter")), f'no meter is called "{api.energy_meter}"{near}')
+    if "energy" in api.legacy and not api.energy_meter:
+        yield Problem(place_of(text, ("api", "legacy")), 'legacy = ["energy"] needs energy_meter = "a meter\'s name"')
+    for network in api.allow:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            yield Problem(place_of(text, ("api", "allow")), f"no network: {error}; write as 192.168.0.0/24")
+    try:
+        parse_listen(api.listen)
+    except ConfigError as error:
+        yield Problem(place_of(text, ("api", "listen")), str(error))

@@ -1,0 +1,115 @@
+"""Read wattbook.toml. Every problem is found in one pass, each with its line and the nearest right name."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from wattbook.config.problems import problems_of
+from wattbook.config.settings import (
+    ApiSettings,
+    Config,
+    File,
+    LineSettings,
+    LogSettings,
+    MeterSettings,
+    SiteSettings,
+)
+from wattbook.config.text import Problem, place_of
+from wattbook.model.errors import ConfigError
+from wattbook.model.nearest import did_you_mean
+from wattbook.profiles import Library
+
+FILE_SIZE_MAX = 4_000_000  # bytes; 10,000 meters take about 2 MB
+
+
+def load(path: Path) -> Config:
+    """Read wattbook.toml. Raises ConfigError that holds every problem, one a line."""
+    config, problems = examine(path)
+    if config is None or problems:
+        raise ConfigError("\n".join(problem.at(path) for problem in problems))
+    return config
+
+
+def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
+    """Read wattbook.toml and return it with every problem found; no config when its shape is wrong."""
+    try:
+        if path.stat().st_size > FILE_SIZE_MAX:
+            return None, [Problem(0, f"larger than {FILE_SIZE_MAX} bytes")]
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError) as error:
+        return None, [Problem(0, f"cannot be read: {error}")]
+    except tomllib.TOMLDecodeError as error:
+        return None, [Problem(_line_in(str(error)), f"not TOML: {error}")]
+    try:
+        shaped = TypeAdapter(File).validate_python(table, context={"folder": path.parent})
+    except ValidationError as error:
+        return None, list(_shape_problems(error, text))
+    library, problems = _library(path, shaped, text)
+    config = Config(
+        path.resolve(), shaped.site, shaped.log, shaped.api, shaped.line, shaped.meter, library, shaped.simulate
+    )
+    problems += problems_of(config, text)
+    return config, problems
+
+
+def _library(path: Path, file: File, text: str) -> tuple[Library, list[Problem]]:
+    """The models known here, and what is wrong with the user's own folder of them."""
+    if file.site.profiles is None:
+        return Library(), []
+    library = Library([path.parent / file.site.profiles])
+    try:
+        list(library)
+    except ConfigError as error:
+        return Library(), [Problem(place_of(text, ("site", "profiles")), str(error))]
+    return library, []
+
+
+def _shape_problems(error: ValidationError, text: str) -> Iterator[Problem]:
+    for detail in error.errors():
+        at = tuple(part for part in detail["loc"] if part not in ("int", "str"))
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "literal_error":
+            message = _not_one_of(detail["input"], detail["ctx"]["expected"])
+        yield Problem(place_of(text, at), _in_words(at, detail["type"], message))
+
+
+def _not_one_of(given: object, expected: str) -> str:
+    """Pydantic lists the choices as 'a', 'b' or 'c'."""
+    choices = re.findall(r"'([^']*)'", expected)
+    return f"cannot be {given!r}{did_you_mean(str(given), choices)}; one of: {', '.join(filter(None, choices))}"
+
+
+_SHAPES: Mapping[str, type] = {
+    "site": SiteSettings, "log": LogSettings, "api": ApiSettings, "line": LineSettings, "meter": MeterSettings,
+}  # fmt: skip
+
+
+def _in_words(at: Sequence[int | str], kind: str, message: str) -> str:
+    """One pydantic error as a sentence of ours."""
+    table, key = _table_name(at), str(at[-1]) if at else ""
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        if len(at) == 1:
+            return f"unknown table [{key}]{did_you_mean(key, _SHAPES)}"
+        known = [field.name for field in fields(_SHAPES[str(at[0])])]
+        return f'{table}: unknown key "{key}"{did_you_mean(key, known)}'
+    if kind in ("missing", "missing_argument"):
+        return f'{table}: "{key}" is missing'
+    return f"{table}: {key}: {message}"
+
+
+def _table_name(at: Sequence[int | str]) -> str:
+    if len(at) > 1 and isinstance(at[1], int):
+        return f"[[{at[0]}]] {at[1] + 1}"
+    return f"[{at[0]}]" if at else "the file"
+
+
+def _line_in(message: str) -> int:
+    match = re.search(r"line (\d+)", message)
+    return int(match[1]) if match else 0

@@ -1,0 +1,159 @@
+"""What wattbook.toml says, table by table, and all of it together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import ConfigDict, Field
+
+from wattbook.config.values import Name, Seconds, Secret, SecretText, Zone
+from wattbook.model.errors import ConfigError
+from wattbook.profiles import Library, Profile, SerialSettings
+
+_EVERY_ASKED = {"modbus": 5.0, "iec62056-21": 300.0}  # seconds; a readout at 300 Bd takes 20 s of light on the meter
+_UTC = ZoneInfo("UTC")
+_NO_SECRET = Secret()
+_STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteSettings:
+    """[site]: one place with one clock."""
+
+    __pydantic_config__ = _STRICT
+    name: Name = "Site"  # what people call it
+    timezone: Zone = _UTC  # of days, months and tariffs: "Europe/Prague"
+    book: Path = Path("wattbook.db")  # relative to the file
+    commit_every: Annotated[Seconds, Field(ge=0, le=3600)] = (
+        1.0  # what a power cut may cost of polled readings; longer spares SD cards
+    )
+    profiles: Path | None = None  # a folder with models of one's own
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogSettings:
+    """[log]: what the daemon says on standard error."""
+
+    __pydantic_config__ = _STRICT
+    level: Literal["debug", "info", "warning", "error"] = "info"  # debug, info, warning or error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApiSettings:
+    """[api]: the page and the addresses for programs."""
+
+    __pydantic_config__ = _STRICT
+    listen: str = "127.0.0.1:8600"  # HOST:PORT; beyond this machine only what `allow` names is answered
+    legacy: tuple[Literal["energy"], ...] = ()  # addresses of replaced systems to answer
+    energy_meter: str = ""  # which meter feeds /electricity_meter/api/v1.0/energy
+    allow: tuple[str, ...] = ()  # networks that may use the API beside this machine: "192.168.0.0/24"
+    hosts: tuple[str, ...] = ()  # names under which browsers reach this machine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LineSettings:
+    """[[line]]: one bus or connection; an MQTT broker is a line too."""
+
+    __pydantic_config__ = _STRICT
+    name: Name  # as meters refer to it
+    port: str = ""  # a device, "auto", tcp://…, rtu+tcp://…, rfc2217://…, mqtt://…
+    ports: tuple[str, ...] = ()  # find the meters by address on these
+    baud: Annotated[int | None, Field(ge=50, le=4_000_000)] = None  # else the model's
+    bits: Annotated[int | None, Field(ge=5, le=8)] = None  # else the model's
+    parity: Literal["none", "even", "odd"] | None = None  # none, even or odd; else the model's
+    stopbits: Annotated[int | None, Field(ge=1, le=2)] = None  # else the model's
+    username: str = ""  # of an MQTT broker
+    password: SecretText = _NO_SECRET  # a secret
+    client_id: str = ""  # under which the broker keeps what came while wattbook was away
+    ca: Path | None = None  # certificates that a mqtts:// broker is checked against
+    certificate: Path | None = None  # this client's own, for brokers that ask for one
+    key: Path | None = None  # of that certificate
+
+    def serial(self, model: SerialSettings) -> SerialSettings:
+        """How characters stand on this line: the model's settings where the file is silent."""
+        return SerialSettings(
+            baud=self.baud or model.baud,
+            bits=self.bits or model.bits,
+            parity=self.parity or model.parity,
+            stopbits=self.stopbits or model.stopbits,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeterSettings:
+    """[[meter]]: one device."""
+
+    __pydantic_config__ = _STRICT
+    name: Name  # stands in every reading: it is the meter's identity
+    model: str  # one of `wattbook models list`
+    location: Annotated[str, Field(max_length=200)] = ""  # a path: "plant/hall 2/press"
+    line: str = ""  # "" = fed by push or import
+    address: int | str | None = None  # on its line; else the model's
+    every: Annotated[Seconds | None, Field(ge=0, le=86400 * 31)] = None  # else 5s (Modbus), 5min (optical), all (push)
+    source: Literal["", "utility", "generator", "solar", "battery"] = ""  # where its energy comes from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class File:
+    """A whole wattbook.toml."""
+
+    __pydantic_config__ = _STRICT
+    site: SiteSettings = field(default_factory=SiteSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+    api: ApiSettings = field(default_factory=ApiSettings)
+    line: tuple[LineSettings, ...] = ()
+    meter: tuple[MeterSettings, ...] = ()
+    simulate: Mapping[str, Any] = field(default_factory=dict)  # read by `wattbook simulate` alone
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of one daemon, complete and consistent."""
+
+    path: Path
+    site: SiteSettings
+    log: LogSettings
+    api: ApiSettings
+    lines: tuple[LineSettings, ...]
+    meters: tuple[MeterSettings, ...]
+    library: Library
+    simulate: Mapping[str, Any]
+
+    @cached_property
+    def book(self) -> Path:
+        """The book's file, absolute."""
+        return (self.path.parent / self.site.book).resolve()
+
+    @cached_property
+    def profiles(self) -> Mapping[str, Profile]:
+        """Meter name -> profile."""
+        return {meter.name: self.library.get(meter.model) for meter in self.meters}
+
+    def meters_of(self, line: LineSettings) -> Sequence[MeterSettings]:
+        """The meters on a line, in the order of the file."""
+        return [meter for meter in self.meters if meter.line == line.name]
+
+    def listening(self, listen: str) -> Config:
+        """The same configuration, served elsewhere. Raises ConfigError."""
+        parse_listen(listen)
+        return replace(self, api=replace(self.api, listen=listen))
+
+    def every_s(self, meter: MeterSettings) -> float:
+        """The meter's period in seconds; 0 = as often as it goes."""
+        if meter.every is not None:
+            return meter.every
+        profile = self.profiles[meter.name]
+        return 0.0 if profile.listens else _EVERY_ASKED.get(profile.protocol, 0.0)
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Return host and port of "127.0.0.1:8600" or "[::1]:8600". Raises ConfigError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f'listen is HOST:PORT, as "127.0.0.1:8600", not "{text}"')
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+from rich.markup import escape
 
 from wattbook.cli.show import JsonOption, console, print_line, print_reading
 from wattbook.codecs.detect import decode as decode_bytes
@@ -66,7 +67,7 @@ def _print_damage(damage: Damage, *, as_json: bool) -> None:
     if as_json:
         print_line(json.dumps({"error": damage.message, "offset": damage.offset}, ensure_ascii=False))
     else:
-        console().print(f"[red]damaged[/] at byte {damage.offset}: {damage.message}", highlight=False)
+        console().print(f"[red]damaged[/] at byte {damage.offset}: {escape(damage.message)}", highlight=False)
 
 
 def _read(file: Path) -> bytes:

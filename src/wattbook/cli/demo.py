@@ -18,6 +18,7 @@ from wattbook import config as configuration
 from wattbook.model import ConfigError
 
 _PORTS = ("rs485", "optical", "sml")
+_LOG = "simulator.log"
 _START_S_MAX = 20.0  # a slow machine imports for seconds; the simulator says itself what is wrong
 _STOP_S_MAX = 5.0
 
@@ -67,11 +68,13 @@ def _configuration(folder: Path, lines: Path) -> Path:
 
 @contextlib.contextmanager
 def _simulator(lines: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The simulated house in a process of its own; what it says goes to simulator.log beside its ports."""
     for name in _PORTS:
         (lines / name).unlink(missing_ok=True)  # left behind by a killed run: it would lead to somebody else's terminal
     command = [sys.executable, "-m", "wattbook", "simulate", "--folder", str(lines), "--with-parent"]
-    # A session of its own: Ctrl-C is for the daemon, which says goodbye to its meters first.
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)  # noqa: S603 - our own program
+    with (lines / _LOG).open("wb") as log:
+        # A session of its own: Ctrl-C is for the daemon, which says goodbye to its meters first.
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log, start_new_session=True)  # noqa: S603 - our own program
     try:
         yield process
     finally:
@@ -81,8 +84,6 @@ def _simulator(lines: Path) -> Iterator[subprocess.Popen[bytes]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        assert process.stderr is not None
-        process.stderr.close()
 
 
 def _wait_for_ports(lines: Path, simulator: subprocess.Popen[bytes]) -> None:
@@ -90,8 +91,6 @@ def _wait_for_ports(lines: Path, simulator: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + _START_S_MAX
     while not all((lines / name).exists() for name in _PORTS):
         if simulator.poll() is not None or time.monotonic() > deadline:
-            simulator.terminate()
-            assert simulator.stderr is not None
-            words = simulator.stderr.read(10_000).decode(errors="replace").strip().splitlines()
+            words = (lines / _LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()
             raise ConfigError(f"the simulated house did not start: {words[-1] if words else 'no reason given'}")
         time.sleep(0.01)

@@ -75,10 +75,6 @@ def run_command(arguments: Sequence[str]) -> int:
         return _fail(str(error), 1)
     except (KeyboardInterrupt, typer.Abort):
         return 130
-    except BrokenPipeError:
-        # The reader of our output has gone, as `head` does; nothing is wrong, and Python must not say so at exit.
-        sys.stderr.close()
-        return 0
 
 
 def _one_line(message: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from wattbook.cli.show import JsonOption, console, print_line
@@ -38,7 +39,9 @@ def list_models(*, folder: FolderOption = None, as_json: JsonOption = False) -> 
         return
     table = Table("model", "what", "protocol", "verified", box=None, pad_edge=False)
     for profile in profiles:
-        table.add_row(profile.name, profile.title, profile.protocol, "yes" if profile.verified else "no")
+        table.add_row(
+            escape(profile.name), escape(profile.title), profile.protocol, "yes" if profile.verified else "no"
+        )
     console().print(table)
 
 
@@ -50,13 +53,18 @@ def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False)
         print_line(json.dumps(_whole(profile), ensure_ascii=False))
         return
     out = console()
-    out.print(f"[bold]{profile.name}[/]  {profile.title}", highlight=False)
-    out.print(f"vendor    {profile.vendor}", highlight=False)
-    out.print(f"protocol  {_protocol(profile)}", highlight=False)
-    out.print(f"source    {profile.source}", highlight=False)
-    out.print(f"verified  {'yes' if profile.verified else 'no'}", highlight=False)
-    if profile.note:
-        out.print(f"note      {profile.note}", highlight=False)
+    facts = {
+        "model": profile.name,
+        "title": profile.title,
+        "vendor": profile.vendor,
+        "protocol": _protocol(profile),
+        "source": profile.source,
+        "verified": "yes" if profile.verified else "no",
+        "note": profile.note,
+    }
+    for name, fact in facts.items():
+        if fact:
+            out.print(f"{name:9} {fact}", highlight=False, markup=False)
     if profile.modbus:
         out.print(_registers(profile))
 

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from wattbook.codecs.reading_json import encode
@@ -38,7 +39,7 @@ def print_reading(reading: Reading, *, as_json: bool, zone: tzinfo | None = None
         print_line(encode(reading).decode())
         return
     out = console()
-    out.print(f"[bold]{reading.meter}[/]  {local(reading.at, zone)}", highlight=False)
+    out.print(f"[bold]{escape(reading.meter)}[/]  {local(reading.at, zone)}", highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for column in ("left", "right", "left", "left"):
         table.add_column(justify=column)

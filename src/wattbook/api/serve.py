@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 CONNECTIONS_MAX = 400  # live streams, and requests beside them; each takes a file descriptor
 _BACKLOG = 128
 # Threads that answer queries. Python runs one at a time anyway; each more makes the lines' threads wait for the
-# interpreter longer: queried hard, 40 (anyio's own number) cost a line at 9600 Bd some 5 % of its limit, one costs some 2 %, and
-# one answers a third more queries.
+# interpreter longer: queried hard, 40 (anyio's own number) cost a line at 9600 Bd some 5 % of its limit, one costs
+# some 2 %, and one answers more queries.
 _WORKERS = 1
 
 

@@ -73,3 +73,10 @@ def test_three_pzems_are_found_on_whatever_port_and_again_after_a_replug(tmp_pat
             readings = {reading["meter"]: reading for reading in get_json(url + "api/v1/readings/latest")}
             assert set(readings) == {"main-a", "main-b", "generator"}
     assert "Traceback" not in (tmp_path / "run.log").read_text()
+
+
+def test_pzems_whose_ports_are_absent_are_away_and_say_why(tmp_path: Path) -> None:
+    with daemon(_here("three-pzem-016.toml", tmp_path), tmp_path / "run.log") as (url, _):
+        until(lambda: {meter["state"] for meter in get_json(url + "api/v1/meters")} == {"away"})
+        assert all("no such port" in meter["reason"] for meter in get_json(url + "api/v1/meters"))
+    assert (tmp_path / "run.log").read_text().count("is away") == 3  # each said once

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -56,6 +56,7 @@ class Pool:
         self._lock = threading.Lock()
         self._records = deque(records)
         self._sought = len(self._records)
+        self._shut: dict[str, str] = {}  # ports that cannot be opened now, and why
 
     @property
     def sought(self) -> int:
@@ -81,6 +82,22 @@ class Pool:
         with self._lock:
             self._records.append(record)
             self._sought += lost
+
+    def opened(self, port: str) -> None:
+        """This port is there."""
+        with self._lock:
+            self._shut.pop(port, None)
+
+    def shut(self, port: str, reason: str) -> None:
+        """This port cannot be opened. When none of those ever tried can, none of the meters can be asked."""
+        with self._lock:
+            self._shut[port] = reason
+
+    def all_shut(self, ports: Iterable[str]) -> str:
+        """Why, when none of these ports can be opened; else ""."""
+        with self._lock:
+            reasons = [self._shut.get(port, "") for port in ports]
+        return reasons[0] if reasons and all(reasons) else ""
 
     def all_gone(self, reason: str) -> None:
         """None of them can be asked."""
@@ -162,6 +179,7 @@ class PortWorker:
                     link = self._outside.open_link(self._port, self._task.settings)
                 except WattbookError as error:
                     self._lost(error)
+                    self._pool.shut(self._port, str(error))
                     if not self._bound and failures >= len(_REOPEN_S):
                         return  # another worker begins when the port is listed again
                     self._outside.wait(self._stopping, _REOPEN_S[min(failures, len(_REOPEN_S) - 1)])
@@ -177,6 +195,7 @@ class PortWorker:
 
     def _serve(self, link: Link) -> None:
         """Ask and ask until the link is lost or the line is stopped."""
+        self._pool.opened(self._port)
         player = Player(link, pace=self._outside.pace(self._stopping.is_set))
         self._framing.reset()
         for name, record in self._records.items():

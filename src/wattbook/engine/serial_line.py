@@ -95,6 +95,8 @@ class SerialLine:
                     self._work_on(port)
             if not ports:
                 self._unbound.all_gone("no serial port is there; is the adapter plugged in?")
+            elif reason := self._unbound.all_shut(ports):
+                self._unbound.all_gone(reason)
             self._stopping.wait(LOOK_S)
 
     def _candidates(self) -> list[str]:

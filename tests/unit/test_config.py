@@ -56,7 +56,7 @@ def test_a_good_file_becomes_settings(tmp_path: Path, monkeypatch: pytest.Monkey
         (("address = 4", "address = 248"), 16, "takes addresses up to 247"),
         (("address = 4", 'address = "four"'), 16, "a Modbus address is a number"),
         (("Europe/Prague", "Europe/Pragu"), 4, 'did you mean "Europe/Prague"'),
-        (('port = "/dev/ttyUSB0"', 'parity = "evn"'), 8, 'did you mean "even"'),
+        (('"/dev/ttyUSB0"', '"/dev/ttyUSB0"\nparity = "evn"'), 9, 'did you mean "even"'),
         (("[site]", "[sight]"), 2, 'unknown table [sight] (did you mean "site"'),
         (('port = "/dev/ttyUSB0"', ""), 6, 'it needs either "port" or "ports"'),
         (("WATTBOOK_TEST_SECRET", "WATTBOOK_NO_SUCH"), 9, "no variable WATTBOOK_NO_SUCH"),
@@ -79,6 +79,17 @@ def test_all_problems_are_found_at_once(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(ConfigError) as raised:
         _loaded(tmp_path, GOOD + second)
     assert [line.split(":")[1] for line in str(raised.value).splitlines()] == ["19", "20", "23"]
+
+
+def test_a_wrong_shape_does_not_hide_a_wrong_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WATTBOOK_TEST_SECRET", "hush")
+    wrong = (
+        GOOD.replace('every = "5s"', 'evry = "5s"').replace("pzem-016", "pzem-017x")
+        + '[api]\nlisten = 7\nallow = ["x"]\n'
+    )
+    _, problems = examine(_write(tmp_path, wrong))
+    assert [problem.line for problem in problems] == [15, 17, 19, 20]
+    assert "must be a text, not 7" in problems[2].message
 
 
 def test_what_speaks_first_cannot_share_a_line_with_what_is_asked(tmp_path: Path) -> None:

@@ -30,8 +30,11 @@ def register(app: typer.Typer) -> None:
 
 def demo(
     *,
-    folder: Annotated[Path | None, typer.Option("--dir", metavar="DIR", help="Where its book is kept.")] = None,
-    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the page is.")] = "127.0.0.1:8600",
+    folder: Annotated[
+        Path | None,
+        typer.Option("--dir", metavar="DIR", help="Where its book is kept; else ~/.local/share/wattbook-demo."),
+    ] = None,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the page is; else 127.0.0.1:8600.")] = "",
 ) -> None:
     """Simulate a house, read it as hardware would be read, and show it on a page, until Ctrl-C."""
     folder = (folder or _data_folder()).resolve()
@@ -47,7 +50,9 @@ def demo(
         # Imported beside the simulator's start, which takes as long.
         from wattbook.cli.run import serve
 
-        config = configuration.load(path).listening(listen)
+        config = configuration.load(path)
+        if listen:
+            config = config.listening(listen)
         _wait_for_ports(lines, simulator)
         serve(config)
 

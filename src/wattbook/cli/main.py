@@ -15,6 +15,7 @@ from typer.exceptions import TyperException
 
 from wattbook import __version__
 from wattbook.model.errors import ConfigError, WattbookError
+from wattbook.model.nearest import did_you_mean
 from wattbook.model.vocabulary import UnknownQuantity
 
 # Room -> its commands. Only the room of the asked command is imported: half a second matters on the command line.
@@ -35,7 +36,7 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
     app = typer.Typer(
         name="wattbook",
         help="The account book for electricity: reads any meter, keeps every reading.",
-        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
@@ -65,10 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors go to standard error, one line each."""
+    if not arguments or list(arguments) == ["models"]:
+        arguments = [*arguments, "--help"]
     try:
         return make_app(arguments)(list(arguments), standalone_mode=False) or 0
     except TyperException as error:
-        return _fail(_one_line(error.format_message()) or "see --help", 2)
+        return _fail(_in_one_line(error, arguments), 2)
     except (ConfigError, UnknownQuantity) as error:
         return _fail(str(error), 2)
     except WattbookError as error:
@@ -77,8 +80,13 @@ def run_command(arguments: Sequence[str]) -> int:
         return 130
 
 
-def _one_line(message: str) -> str:
-    return " ".join(message.split())
+def _in_one_line(error: TyperException, arguments: Sequence[str]) -> str:
+    """A wrong use as one line, with the nearest right name."""
+    message = " ".join(error.format_message().split())
+    commands = [command for room in ROOMS.values() for command in room]
+    if message.startswith("No such command") and "Did you mean" not in message and arguments:
+        return f'no command is called "{arguments[0]}"{did_you_mean(arguments[0], commands)}'
+    return message.replace("(Possible options: ", "(did you mean ") if message else "see --help"
 
 
 def _fail(message: str, code: int) -> int:

@@ -14,7 +14,7 @@ from rich.table import Table
 from wattbook.cli.show import JsonOption, console, print_line
 from wattbook.profiles import Library, Profile
 
-app = typer.Typer(help="The library of meter models.", no_args_is_help=True)
+app = typer.Typer(help="The library of meter models.")
 
 
 def register(root: typer.Typer) -> None:

@@ -61,8 +61,9 @@ def _line_problems(config: Config, line: LineSettings) -> Iterator[tuple[str, st
 
 
 def _known(config: Config, line: LineSettings) -> Sequence[MeterSettings]:
-    """The meters on a line whose model is known."""
-    return [meter for meter in config.meters_of(line) if meter.model in config.library.names()]
+    """The meters of a line that can be on one, as far as their models are known."""
+    models = {name for name in config.library.names() if config.library.get(name).protocol != "push"}
+    return [meter for meter in config.meters_of(line) if meter.model in models]
 
 
 def _port_problems(config: Config, line: LineSettings, port: str, scheme: str) -> Iterator[str]:

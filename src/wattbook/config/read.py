@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -43,20 +45,51 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
             return None, [Problem(0, f"larger than {FILE_SIZE_MAX} bytes")]
         text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError) as error:
-        return None, [Problem(0, f"cannot be read: {error}")]
+    except OSError as error:
+        return None, [Problem(0, f"cannot be read: {error.strerror or error}")]
+    except UnicodeDecodeError as error:
+        return None, [Problem(0, f"cannot be read: it is not UTF-8 text (byte {error.start})")]
     except tomllib.TOMLDecodeError as error:
         return None, [Problem(_line_in(str(error)), f"not TOML: {error}")]
+    problems: list[Problem] = []
     try:
-        shaped = TypeAdapter(File).validate_python(table, context={"folder": path.parent})
+        shaped = _shape(table, path)
     except ValidationError as error:
-        return None, list(_shape_problems(error, text))
-    library, problems = _library(path, shaped, text)
+        problems += _shape_problems(error, text)
+        try:  # what is wrong with the rest is told as well
+            shaped = _shape(_without(table, error), path)
+        except ValidationError:
+            return None, _in_order(problems)
+    library, found = _library(path, shaped, text)
     config = Config(
         path.resolve(), shaped.site, shaped.log, shaped.api, shaped.line, shaped.meter, library, shaped.simulate
     )
-    problems += problems_of(config, text)
-    return config, problems
+    return config, _in_order([*problems, *found, *problems_of(config, text)])
+
+
+def _shape(table: Mapping[str, Any], path: Path) -> File:
+    return TypeAdapter(File).validate_python(table, context={"folder": path.parent})
+
+
+def _without(table: Mapping[str, Any], error: ValidationError) -> Mapping[str, Any]:
+    """The table without the keys that are wrong; they take their defaults."""
+    rest = copy.deepcopy(dict(table))
+    for detail in error.errors():
+        at = detail["loc"]
+        depth = 2 if len(at) > 1 and isinstance(at[1], int) else 1  # tables of a list are one deeper
+        holder: Any = rest
+        for part in at[:depth]:
+            holder = holder[part] if isinstance(part, int) or part in holder else {}
+        if isinstance(holder, dict) and len(at) > depth:
+            holder.pop(at[depth], None)
+        elif len(at) <= depth:
+            rest.pop(str(at[0]), None)
+    return rest
+
+
+def _in_order(problems: Iterable[Problem]) -> Sequence[Problem]:
+    """Each once, by line."""
+    return sorted(dict.fromkeys(problems), key=lambda problem: problem.line)
 
 
 def _library(path: Path, file: File, text: str) -> tuple[Library, list[Problem]]:
@@ -73,11 +106,21 @@ def _library(path: Path, file: File, text: str) -> tuple[Library, list[Problem]]
 
 def _shape_problems(error: ValidationError, text: str) -> Iterator[Problem]:
     for detail in error.errors():
-        at = tuple(part for part in detail["loc"] if part not in ("int", "str"))
+        # Places inside a list of texts, and kinds of a union, are no keys of the file.
+        at = tuple(part for number, part in enumerate(detail["loc"]) if number < 3 and part not in ("int", "str"))
+        at = at[:-1] if len(at) > 2 and isinstance(at[-1], int) else at
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "literal_error":
             message = _not_one_of(detail["input"], detail["ctx"]["expected"])
+        if detail["type"] in _KINDS:
+            message = f"must be {_KINDS[detail['type']]}, not {detail['input']!r}"
         yield Problem(place_of(text, at), _in_words(at, detail["type"], message))
+
+
+_KINDS: Mapping[str, str] = {
+    "string_type": "a text", "int_type": "a whole number", "int_parsing": "a whole number", "path_type": "a path",
+    "bool_type": "true or false", "dict_type": "a table", "tuple_type": "a list", "dataclass_type": "a table",
+}  # fmt: skip
 
 
 def _not_one_of(given: object, expected: str) -> str:

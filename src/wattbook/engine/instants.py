@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from wattbook.model import ConfigError
 
+_YEAR_MIN, _YEAR_MAX = 1900, 9000  # no meter is older; beyond, local midnights do not exist
 _AGO = re.compile(r"-(\d{1,6})(min|s|h|d|w)")
 _LENGTHS = {
     "s": timedelta(seconds=1), "min": timedelta(minutes=1), "h": timedelta(hours=1),
@@ -22,13 +23,20 @@ def parse_instant(text: str, *, zone: tzinfo, now: datetime) -> datetime:
     if text in ("today", "yesterday"):
         day = now.astimezone(zone).date() - timedelta(days=text == "yesterday")
         return datetime.combine(day, time(), zone).astimezone(UTC)
-    ago = _AGO.fullmatch(text)
-    if ago:
-        return now - int(ago[1]) * _LENGTHS[ago[2]]
     try:
+        ago = _AGO.fullmatch(text)
+        if ago:
+            return _known(now - int(ago[1]) * _LENGTHS[ago[2]])
         at = datetime.fromisoformat(text.replace(" ", "T", 1))
-    except ValueError as error:
+        return _known((at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC))
+    except (ValueError, OverflowError) as error:
         raise ConfigError(
             f'"{text}" is no instant; write 2026-11-21, 2026-11-21T08:00, today, yesterday, now or -24h'
         ) from error
-    return (at if at.tzinfo else at.replace(tzinfo=zone)).astimezone(UTC)
+
+
+def _known(at: datetime) -> datetime:
+    """The instant, if calendars around it are safe to calculate with. Raises ValueError."""
+    if not _YEAR_MIN <= at.year <= _YEAR_MAX:
+        raise ValueError(f"years from {_YEAR_MIN} to {_YEAR_MAX} only")
+    return at

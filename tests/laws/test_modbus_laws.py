@@ -24,7 +24,6 @@ from wattbook.codecs.modbus import (
 )
 from wattbook.codecs.modbus_ask import Rtu, Tcp, read
 from wattbook.codecs.registers import (
-    RAW_MAX,
     REGISTER_COST,
     REQUEST_COST,
     ReadPlan,
@@ -33,6 +32,7 @@ from wattbook.codecs.registers import (
     plan_reads,
 )
 from wattbook.model.errors import ConfigError, Garbled, MeterError
+from wattbook.model.exact import RAW_MAX
 from wattbook.profiles.profile import REGISTERS_OF, Register, RegisterType, Scale
 
 words = st.integers(0, 0xFFFF)
@@ -200,8 +200,17 @@ def test_every_raw_value_up_to_2_to_the_52_comes_back(
 def test_a_counter_beyond_is_an_error(raw: int) -> None:
     register = Register("active_energy_import", 0, "uint64")
     sent = struct.unpack(">4H", raw.to_bytes(8, "big"))
-    with pytest.raises(Garbled, match="beyond"):
+    with pytest.raises(Garbled, match="active_energy_import has more digits than can be kept exactly"):
         ReadPlan([register]).decode(sent)
+
+
+@given(st.integers(-(10**6), 10**6), st.integers(0, 6), st.sampled_from([1, 2, 5, 25]))
+def test_a_float_register_with_a_resolution_tells_decimals(number: int, decimals: int, step: int) -> None:
+    value = number * step / 10**decimals
+    sent = struct.unpack(">2H", struct.pack(">f", value))
+    register = Register("analogue_c1", 0, "float32", resolution=Scale(step, decimals))
+    coarse = abs(value) * 2**-24 < step / 10**decimals / 2  # else the float itself cannot tell the steps apart
+    assert not coarse or ReadPlan([register]).decode(sent).values == {"analogue_c1": value}
 
 
 @pytest.mark.parametrize(

@@ -41,12 +41,63 @@ def test_values(payload: str, values: dict[str, float]) -> None:
     [
         "{}", "[]", "5", "null", '{"other":1}', '{"voltage":true}', '{"voltage":"on"}', '{"voltage":[1]}',
         '{"voltage":"NaN"}', '{"voltage":"-inf"}', '{"voltage":99007199254740993}', '{"voltage":"1e999"}',
-        '{"ENERGY":{"Power":[1]}}',
+        '{"ENERGY":{"Power":[1]}}', '{"voltage":"1e9999999"}', '{"voltage":"sNaN"}', '{"voltage":9007199254740993}',
+        '{"voltage":"9007199254740993"}', '{"voltage":9007199254740993.0}', '{"voltage":-1e300}',
+        '{"voltage":' + "9" * 4000 + "}", '{"ENERGY":{"Total":"1e9999999"}}', '{"ENERGY":{"Total":1e300}}',
     ],
 )  # fmt: skip
 def test_what_is_no_value(payload: str) -> None:
     with pytest.raises(Garbled):
         Payload(FIELDS, "").values(parse_json(payload))
+
+
+@pytest.mark.parametrize("payload", [b"[" * 60_000, b'{"a":' * 10_000, b"{", b"\xff", b'"\\ud800"', b"1e999", b""])
+def test_what_is_no_json(payload: bytes) -> None:
+    with pytest.raises(Garbled):
+        parse_json(payload)
+
+
+def test_a_value_that_is_a_deep_list_is_only_named() -> None:
+    deep: Any = 1
+    for _ in range(5000):
+        deep = [deep]
+    with pytest.raises(Garbled, match="a list is no number"):
+        Payload(FIELDS, "").values({"voltage": deep})
+    with pytest.raises(Garbled, match="a list is no time"):
+        parse_instant(deep)
+
+
+numbers = st.one_of(
+    st.integers(), st.floats(allow_nan=False, allow_infinity=False), st.text(), st.booleans(), st.none()
+)
+odd = st.sampled_from(["sNaN", "1e9999999", "-1e-9999999", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+documents = st.recursive(
+    st.one_of(numbers, odd),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.dictionaries(st.sampled_from(["voltage", "ENERGY", "Total", "Power", "t"]), inner),
+    ),
+    max_leaves=8,
+)
+
+
+@given(documents, st.sampled_from(["1", "1000", "0.001", "-0.1", "60"]))
+def test_any_json_gives_values_or_is_garbled(document: Any, factor: str) -> None:
+    scale = Scale.of(Decimal(factor))
+    fields = (
+        Field("voltage", "voltage", scale),
+        Field("active_energy_import", "ENERGY.Total", scale),
+        Field("x", "", scale),
+    )
+    payload = Payload(fields, "t")
+    try:
+        read = parse_json(json.dumps(document).encode())
+        at, values = payload.at(read), payload.values(read)
+    except Garbled as error:
+        assert len(str(error)) < 200
+        return
+    assert at is None or at.tzinfo is UTC
+    assert all(type(value) is float and abs(value) < 2**53 for value in values.values())
 
 
 def test_the_payload_itself_is_the_number() -> None:
@@ -82,7 +133,17 @@ def test_instants(given: Any) -> None:
     assert parse_instant(given) == AT
 
 
-@pytest.mark.parametrize("given", ["2026-11-21T01:02:03", "soon", -5, True, [1], {}, 1e20, "nan", "inf"])
+def test_a_unix_time_in_text_is_not_taken_for_a_day_of_1801() -> None:
+    assert parse_instant("1801010912345") == datetime(2027, 1, 27, 0, 48, 32, 340_000, UTC)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "2026-11-21T01:02:03", "soon", -5, True, [1], {}, 1e20, "nan", "inf", "sNaN", "1e9999999", 10**400,
+        "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", None,
+    ],
+)  # fmt: skip
 def test_what_is_no_instant(given: Any) -> None:
     with pytest.raises(Garbled):
         parse_instant(given)

@@ -22,9 +22,12 @@ JSON = Library().get("json-mqtt")
 BROKER = BrokerSettings("broker", 1883, "me")
 
 
+@dataclass
 class StoppedClock:
+    at: datetime = NOW
+
     def now(self) -> datetime:
-        return NOW
+        return self.at
 
     def monotonic(self) -> float:
         return 0.0
@@ -129,9 +132,9 @@ class Bench:
 
 
 @asynccontextmanager
-async def running(*meters: Listened, full: int = 0) -> AsyncIterator[Bench]:
+async def running(*meters: Listened, full: int = 0, now: datetime = NOW) -> AsyncIterator[Bench]:
     bench = Bench(MemoryBroker(), MemoryBook(full=full), Diary())
-    source = MqttSource(BROKER, meters, clock=StoppedClock(), report=bench.diary, connect=bench.broker.connect)
+    source = MqttSource(BROKER, meters, clock=StoppedClock(now), report=bench.diary, connect=bench.broker.connect)
     task = asyncio.create_task(source.run(bench.book))
     try:
         yield bench
@@ -212,6 +215,11 @@ async def test_the_brokers_last_known_value_is_not_taken_for_a_new_one() -> None
         ({"time": "1970-01-01T00:00:10Z", "power": 1}, "set it"),
         ({"time": "2026-11-23T00:00:00Z", "power": 1}, "set it"),
         ({"time": "noon", "power": 1}, "'noon'"),
+        ({"time": "0001-01-01T00:00:00+14:00", "power": 1}, "beyond the calendar"),
+        ({"power": "1e9999999"}, "is no number that can be kept"),
+        ({"power": "sNaN"}, "is no number that can be kept"),
+        ({"power": 1e300}, "is no number that can be kept"),
+        (b"[" * 60_000, "nested too deep"),
     ],
 )
 async def test_a_bad_payload_is_counted_and_acknowledged(payload: Any, reason: str) -> None:
@@ -224,6 +232,14 @@ async def test_a_bad_payload_is_counted_and_acknowledged(payload: Any, reason: s
     assert reason in garbled
     assert bench.broker.acknowledged == [1, 2]
     assert len(bench.book.readings) == 1
+
+
+async def test_a_meters_time_is_believed_while_our_own_clock_is_not_set() -> None:
+    async with running(listened(), now=datetime(2025, 6, 1, tzinfo=UTC)) as bench:
+        bench.send({"time": NOW.isoformat(), "power": 1})
+        await bench.settle()
+    assert [reading.at for reading in bench.book.readings] == [NOW]
+    assert bench.diary.garbled_reasons == []
 
 
 async def test_a_payload_that_is_too_long_is_counted() -> None:
@@ -285,9 +301,11 @@ async def test_a_broker_that_refuses_us_is_reported_and_not_knocked_at_all_the_t
     assert (knocks, diary.lost_meters) == (1, ["a"])
 
 
-def plug(topic: str, *fields: dict[str, Any]) -> Profile:
+def plug(topic: str, *fields: dict[str, Any], time: str = "") -> Profile:
     model = {"name": "plug", "title": "Plug", "vendor": "x", "protocol": "mqtt", "source": "test", "verified": True}
-    return parse_profile({"model": model, "mqtt": {"topic": topic}, "field": list(fields)}, place="plug.toml")
+    return parse_profile(
+        {"model": model, "mqtt": {"topic": topic, "time": time}, "field": list(fields)}, place="plug.toml"
+    )
 
 
 async def test_two_meters_in_one_message_and_a_value_on_a_topic_of_its_own() -> None:
@@ -305,6 +323,25 @@ async def test_two_meters_in_one_message_and_a_value_on_a_topic_of_its_own() -> 
         ("b", {"voltage": 230.5}),
     ]
     assert set(bench.broker.topics) == {"pair", "u"}
+
+
+async def test_values_of_one_time_on_several_topics_are_readings_of_their_own() -> None:
+    """The book keeps the first reading of a meter and an instant; topics must not take each other's place."""
+    power = {"quantity": "active_power", "path": "v"}
+    volts = {"quantity": "voltage", "path": "v", "topic": "u"}
+    profile = plug("p", power, volts, time="t")
+    for commits in (1, 2):
+        async with running(listened("a", profile=profile)) as bench:
+            for number, topic in enumerate(("u", "p"), 1):
+                data = json.dumps({"t": NOW.isoformat(), "v": number}).encode()
+                bench.broker.queue.put_nowait(Message(topic, data, number, False, len(data)))
+                if commits == 2:
+                    await bench.settle()
+            await bench.settle()
+        assert {(reading.at, *reading.values.items()) for reading in bench.book.readings} == {
+            (NOW, ("active_power", 2.0)),
+            (NOW + timedelta(milliseconds=10), ("voltage", 1.0)),
+        }
 
 
 @pytest.mark.parametrize("address", ["", "a/b", "+", "#", "a\0b"])

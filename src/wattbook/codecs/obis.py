@@ -13,10 +13,10 @@ from functools import lru_cache
 
 from wattbook.codecs.measured import Measured
 from wattbook.model import Garbled, Quality, WattbookError, quantity
+from wattbook.model.exact import exact_raw
 from wattbook.model.vocabulary import obis_meanings, unit_factor
 from wattbook.profiles.profile import ObisCode, Scale
 
-RAW_MAX = 2**52  # of the last digit; a larger count is not exact in a float
 _CODES_CACHED = 4096  # a meter has some hundred codes
 _PRESENT = (None, 255)
 _OWN = frozenset({(None, None), (0, 0), (1, 0), (1, 1)})  # A and B; 0-1 and on are gas and water behind a P1 meter
@@ -185,9 +185,7 @@ def _found(data_set: DataSet, meaning: _Meaning, channel: int) -> _Found | None:
 
 
 def _exact(raw: int, data_set: DataSet) -> int:
-    if raw > RAW_MAX:
-        raise Garbled(f"{data_set.code}: {data_set.text} has more digits than can be kept exactly")
-    return raw
+    return exact_raw(raw, f"{data_set.code}({data_set.text})")
 
 
 @lru_cache(_CODES_CACHED)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from wattbook.codecs.measured import Measured
-from wattbook.model.errors import ConfigError, Garbled
+from wattbook.model.errors import ConfigError
+from wattbook.model.exact import exact_raw
 from wattbook.model.reading import Quality
-from wattbook.profiles.profile import ModbusSettings, Register
+from wattbook.profiles.profile import ModbusSettings, Register, Scale
 
-RAW_MAX = 2**52  # beyond it a float64 cannot hold every integer with a digit to spare
 REQUEST_COST = 20  # characters: 8 of the request, 5 around the answer, twice 3.5 of silence
 REGISTER_COST = 2  # characters
 
@@ -97,6 +97,7 @@ class _Row:
     absent: frozenset[int]
     minimum: float
     maximum: float
+    resolution: Scale | None
 
 
 class ReadPlan:
@@ -117,7 +118,7 @@ class ReadPlan:
         """Values of the words of all blocks, one block after another.
 
         What the profile calls absent, and NaN, are left out; outside `minimum..maximum` a value is SUSPECT. Raises
-        Garbled for a counter beyond 2**52.
+        Garbled for a counter beyond `RAW_MAX`.
         """
         return _decode(self._rows, words)
 
@@ -146,8 +147,8 @@ def _decode(rows: Iterable[_Row], words: Sequence[int]) -> Measured:
         else:
             if raw & row.sign_bit:
                 raw -= 2 * row.sign_bit
-            if not -RAW_MAX <= raw <= RAW_MAX:
-                raise Garbled(f"{row.quantity} of {raw} is beyond 2**52 and cannot be kept exactly")
+            if len(row.places) == 4:  # fewer words hold nothing too large
+                exact_raw(raw, row.quantity)
             value = raw * row.multiplier / row.divisor
         values[row.quantity] = value
         if not row.minimum <= value <= row.maximum:
@@ -173,13 +174,17 @@ def _row(register: Register, places: Mapping[tuple[int, int], int]) -> _Row:
         frozenset(raw & ((1 << bits) - 1) for raw in register.absent),
         -math.inf if register.minimum is None else register.minimum,
         math.inf if register.maximum is None else register.maximum,
+        register.resolution,
     )
 
 
 def _float(row: _Row, raw: int) -> float:
-    """The scaled value of a float's bits; a scale of 1 keeps them."""
+    """The scaled value of a float's bits. A scale of 1 keeps them, unless a resolution says which decimal is meant."""
     number: float = struct.unpack(row.float_format, raw.to_bytes(2 * len(row.places), "big"))[0]
-    return number * row.multiplier / row.divisor
+    value = number * row.multiplier / row.divisor
+    if row.resolution is None or not math.isfinite(value):
+        return value
+    return row.resolution.value(round(value / row.resolution.value(1)))
 
 
 def encode_register(register: Register, value: float | None) -> tuple[int, ...]:

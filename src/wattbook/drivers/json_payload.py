@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from wattbook.model.batch import EPOCH
 from wattbook.model.errors import Garbled
+from wattbook.model.exact import EXACT_MAX, exact_raw, exact_value
 from wattbook.profiles import Field, Scale
 
 _MS_FROM = 1e11  # Unix seconds stay below it until the year 5138; a greater number is milliseconds
 _GRAIN = timedelta(milliseconds=10)
-_EXACT_MAX = 2**53
+_SHOWN_MAX = 40  # characters of a payload in a message about it
 
-parse_json = msgspec.json.Decoder().decode
+_decode = msgspec.json.Decoder().decode
 
 Path = tuple[str | int, ...]
 Convert = Callable[[Any], float]
+
+
+def parse_json(payload: bytes) -> Any:
+    """Return what the JSON says. Raises Garbled."""
+    try:
+        return _decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Garbled(str(error)) from error
+    except RecursionError as error:
+        raise Garbled("its brackets are nested too deep") from error
 
 
 def parse_path(path: str) -> Path:
@@ -49,20 +59,18 @@ def make_convert(scale: Scale) -> Convert:
     def convert(given: Any) -> float:
         kind = type(given)
         if kind is float:
-            if plain:
+            if plain and -EXACT_MAX <= given <= EXACT_MAX:
                 return float(given)
             # The shortest text of a float is what stood in the JSON, so scaling it as a decimal adds no error.
             text = repr(given)
             if shift and "e" not in text:
-                return float(text + shift)
-            return _scaled(Decimal(text), scale)
+                return exact_value(float(text + shift), text)
+            return _scaled(text, scale)
         if kind is int:
-            if not -_EXACT_MAX <= given * scale.multiplier <= _EXACT_MAX:
-                raise Garbled(f"{given} is more than a number can hold exactly")
-            return scale.value(given)
+            return exact_value(scale.value(exact_raw(given, "a number")), "a number")
         if kind is str:
-            return _scaled(_decimal(given), scale)
-        raise Garbled(f"{given!r} is no number")
+            return _scaled(given, scale)
+        raise Garbled(f"{_shown(given)} is no number")
 
     return convert
 
@@ -76,15 +84,23 @@ def _shift(scale: Scale) -> str:
 def _decimal(text: str) -> Decimal:
     try:
         return Decimal(text)
-    except InvalidOperation as error:
-        raise Garbled(f"{text[:40]!r} is no number") from error
+    except (ArithmeticError, ValueError) as error:
+        raise Garbled(f"{_shown(text)} is no number") from error
 
 
-def _scaled(number: Decimal, scale: Scale) -> float:
-    value = float((number * scale.multiplier).scaleb(-scale.decimals))
-    if not math.isfinite(value):
-        raise Garbled(f"{number} is no number that can be kept")
-    return value
+def _scaled(text: str, scale: Scale) -> float:
+    number = _decimal(text)
+    try:
+        return float(exact_value((number * scale.multiplier).scaleb(-scale.decimals), _shown(text)))
+    except (ArithmeticError, ValueError) as error:  # 1e9999999; a signalling NaN
+        raise Garbled(f"{_shown(text)} is no number that can be kept") from error
+
+
+def _shown(given: Any) -> str:
+    """What stood there, short. Lists and objects are only named: writing a deep one down may fail."""
+    if isinstance(given, list | dict):
+        return "a list" if isinstance(given, list) else "an object"
+    return repr(given)[:_SHOWN_MAX]
 
 
 class Payload:
@@ -128,23 +144,29 @@ class Payload:
 def parse_instant(given: Any) -> datetime:
     """ISO 8601 with an offset, or Unix seconds or milliseconds, as a number or its text. Raises Garbled."""
     if isinstance(given, str):
+        if given.isdecimal():  # 1801010912345 would also do as a day of 1801 without blanks
+            return _from_unix(given)
         try:
             at = datetime.fromisoformat(given)
         except ValueError:
-            return _from_unix(_decimal(given))
+            return _from_unix(given)
         if at.tzinfo is None:
-            raise Garbled(f"the time {given} has no offset to UTC")
+            raise Garbled(f"the time {_shown(given)} has no offset to UTC")
         if at.tzinfo is not UTC:
-            at = at.astimezone(UTC)
+            try:
+                at = at.astimezone(UTC)
+            except OverflowError as error:
+                raise Garbled(f"the time {_shown(given)} is beyond the calendar") from error
         finer = at.microsecond % 10_000
         return at.replace(microsecond=at.microsecond - finer) if finer else at
-    if isinstance(given, int | float) and not isinstance(given, bool):
-        return _from_unix(Decimal(repr(given)))
-    raise Garbled(f"{given!r} is no time")
+    if isinstance(given, float) or type(given) is int:
+        return _from_unix(repr(given) if isinstance(given, float) else str(exact_raw(given, "a time")))
+    raise Garbled(f"{_shown(given)} is no time")
 
 
-def _from_unix(number: Decimal) -> datetime:
+def _from_unix(text: str) -> datetime:
+    number = _decimal(text)
     if not number.is_finite() or not 0 <= number < Decimal("1e14"):
-        raise Garbled(f"{number} is no time since 1970")
+        raise Garbled(f"{_shown(text)} is no time since 1970")
     grains = int(number / 10) if number >= Decimal(_MS_FROM) else int(number * 100)
     return EPOCH + grains * _GRAIN

@@ -8,13 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-import msgspec
-
 from wattbook.codecs.mqtt import Message
 from wattbook.drivers.json_payload import Payload, parse_json
 from wattbook.drivers.plausible import Plausibility
 from wattbook.drivers.source import Listened, Report, Thinner, retries_s
-from wattbook.model.clock import Clock
+from wattbook.model.clock import FIRST_SANE, Clock
 from wattbook.model.errors import BookError, ConfigError, Garbled, Unreachable, WattbookError
 from wattbook.model.keeping import Keeper
 from wattbook.model.reading import EMPTY, Reading
@@ -28,6 +26,7 @@ _BOOK_RETRY_S_MAX = 5.0  # a disk that was full; the broker keeps the messages m
 _STRANGERS_MAX = 1_000  # topics of an earlier configuration to unsubscribe from, each once
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _AHEAD_MAX = timedelta(days=1)
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)  # while our own clock is not set, the meters know better
 _GRAIN = timedelta(milliseconds=10)
 
 _log = logging.getLogger(__name__)
@@ -68,6 +67,7 @@ class _Route:
 
     meter: str
     payload: Payload
+    place: timedelta  # of this topic among the meter's own: keeps what they tell of one time apart
     thinner: Thinner
     plausibility: Plausibility | None
 
@@ -102,8 +102,8 @@ class MqttSource:
         self._strangers: set[str] = set()
         for meter in meters:
             plausibility = Plausibility() if meter.profile.unchecked else None
-            for topic, payload in topics_of(meter).items():
-                route = _Route(meter.name, payload, Thinner(meter.every_s), plausibility)
+            for place, (topic, payload) in enumerate(topics_of(meter).items()):
+                route = _Route(meter.name, payload, place * _GRAIN, Thinner(meter.every_s), plausibility)
                 self._routes.setdefault(topic, []).append(route)
 
     async def run(self, keep: Keeper) -> None:
@@ -135,7 +135,7 @@ class MqttSource:
         while True:
             messages = await connection.receive(self._commit_max)
             now = self._clock.now()
-            batch = _Batch(now + _AHEAD_MAX)
+            batch = _Batch(now + _AHEAD_MAX if now >= FIRST_SANE else _LATEST)
             for start in range(0, len(messages), _SLICE):
                 self._decode(connection, messages[start : start + _SLICE], now, batch)
                 await asyncio.sleep(0)
@@ -167,7 +167,7 @@ class MqttSource:
                 if message.size != len(message.payload):
                     raise Garbled(f"a payload of {message.size} bytes is too long")
                 document = parse_json(message.payload)
-            except (msgspec.DecodeError, UnicodeDecodeError, Garbled) as error:
+            except Garbled as error:
                 for route in routes:
                     self._report.garbled(route.meter, f"{message.topic}: {error}")
                 continue
@@ -187,6 +187,8 @@ class MqttSource:
             at = self._arrival(meter, now)
         elif not _EARLIEST <= at <= batch.latest:
             raise Garbled(f"its clock says {at.isoformat()}; set it")
+        else:
+            at += route.place
         values = payload.values(document)
         heard = batch.heard.get(meter)
         if heard is None:

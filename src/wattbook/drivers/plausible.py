@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 
+from wattbook.model.exact import EXACT_MAX
 from wattbook.model.reading import EMPTY, Quality
 from wattbook.model.vocabulary import Kind, quantity
 
@@ -19,7 +20,6 @@ _NEVER_BELOW_ZERO = ("Hz", "%")
 _POWER_MAX_PER_S: Mapping[str, float] = {
     "Wh": 1e9 / 3600, "varh": 1e9 / 3600, "VAh": 1e9 / 3600, "s": 2.0,
 }  # fmt: skip
-_REGISTER_MAX = float(2**52)  # more is not exact in a float
 _SETTLE_S = 60.0  # a register may also catch up after a pause of the meter's own clock or display
 
 
@@ -38,7 +38,7 @@ def bounds(name: str) -> Bounds:
     """Return the bounds of a quantity. Raises UnknownQuantity."""
     about = quantity(name)
     if about.kind is Kind.REGISTER:
-        return Bounds(0.0, _REGISTER_MAX, True, _POWER_MAX_PER_S.get(about.unit, math.inf))
+        return Bounds(0.0, float(EXACT_MAX), True, _POWER_MAX_PER_S.get(about.unit, math.inf))
     if about.name.startswith("power_factor"):
         return Bounds(-1.0, 1.0, False)
     greatest = _GAUGE_MAX.get(about.unit, math.inf)

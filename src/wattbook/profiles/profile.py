@@ -67,6 +67,7 @@ class Register:
     absent: frozenset[int] = frozenset()  # raw values that mean "not available"
     minimum: float | None = None  # in the base unit; outside is suspect
     maximum: float | None = None
+    resolution: Scale | None = None  # of a float, in the base unit: 0.1 is (1, 1); None = its bits are kept
 
     @property
     def count(self) -> int:

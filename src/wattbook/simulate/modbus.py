@@ -25,6 +25,7 @@ from wattbook.codecs.modbus import (
 from wattbook.codecs.registers import encode_register
 from wattbook.model.clock import Clock
 from wattbook.model.errors import Garbled
+from wattbook.model.exact import RAW_MAX
 from wattbook.model.vocabulary import Kind, quantity
 from wattbook.profiles import ModbusSettings, Profile, Register, SerialSettings
 from wattbook.simulate.bus import NEVER, Say
@@ -56,7 +57,7 @@ def register_words(register: Register, value: float | None) -> tuple[int, ...]:
 def _range(register: Register) -> tuple[float, float]:
     """What the type holds, in the base unit, and within it what the profile calls possible."""
     bits = 16 * register.count - register.type.startswith("int")
-    high = register.scale.value(min(2**bits - 1, 2**52))
+    high = register.scale.value(min(2**bits - 1, RAW_MAX))
     low = -high if register.type.startswith("int") else 0.0
     least, most = register.minimum, register.maximum
     return low if least is None else max(low, least), high if most is None else min(high, most)

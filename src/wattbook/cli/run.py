@@ -30,13 +30,15 @@ def run(*, path: ConfigOption = HERE, listen: ListenOption = "") -> None:
     serve(config)
 
 
-def serve(config: Config) -> None:
-    """Run the daemon, and say where its page and its book are."""
+def serve(config: Config, *, note: str = "") -> None:
+    """Run the daemon, and say where its page and its book are, and what else is worth knowing."""
     out = console(stderr=True)
     set_up_log(config)
 
     def started(served: Served) -> None:
-        out.print(f"page  {served.url}\nbook  {config.book}\nCtrl-C stops.", highlight=False)
+        for line in (f"page  {served.url}", f"book  {config.book}", note, "Ctrl-C stops."):
+            if line:
+                out.print(line, highlight=False, markup=False)
 
     asyncio.run(daemon.run(config, started=started))
 

@@ -220,8 +220,8 @@ class Main:
         return Plausible(self.house.seed).value(name, at)
 
     def powered(self, at: datetime) -> bool:
-        """Always: utility meters ride through for a while."""
-        return True
+        """While the utility gives something."""
+        return not self.house.failing(_elapsed_s(at))
 
     def _tariff(self, number: int, elapsed_s: float) -> float:
         return self.first_wh[number] + sum(load.energy(elapsed_s, number) for load in self.loads)
@@ -256,8 +256,8 @@ class Pump:
         return 0.0 if name.startswith("active_energy_export") else None
 
     def powered(self, at: datetime) -> bool:
-        """Always: it has an auxiliary supply."""
-        return True
+        """While the utility gives something: the generator does not carry it."""
+        return not self.house.failing(_elapsed_s(at))
 
 
 def tariff_of(slot: int) -> int:

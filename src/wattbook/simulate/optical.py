@@ -134,7 +134,7 @@ class OpticalBus:
             return
         self._tally.asked(meter.name)
         faults = meter.trouble.now(at)
-        if faults.silent:
+        if faults.silent or not meter.source.powered(self._clock.now()):
             return
         identification = meter.identification
         start = self._heard_until + meter.reaction_s + meter.turnaround_s + faults.late_s

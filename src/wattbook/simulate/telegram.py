@@ -79,7 +79,7 @@ class PushBus:
         beat = self._beats[meter.name]
         self._beats[meter.name] = beat + meter.every_s * max(1, int((now - beat) / meter.every_s) + 1)
         faults = meter.trouble.now(now)
-        if faults.silent:
+        if faults.silent or not meter.source.powered(self._clock.now()):
             return ()
         data = meter.trouble.noise(faults.noise_before) + meter.trouble.damage(meter.telegram(self._clock), faults)
         data += meter.trouble.noise(faults.noise_after)

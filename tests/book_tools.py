@@ -1,11 +1,15 @@
-"""What the tests of the book share: a clock that stands still, readings by number."""
+"""What the tests of the book share: a clock that stands still, a disk that hangs, readings by number."""
 
 from __future__ import annotations
 
 import os
+import sqlite3
+import threading
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from wattbook.model import Reading
+from wattbook.store.connection import connect_writer
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 TORTURE = os.environ.get("WATTBOOK_TORTURE") == "1"
@@ -22,6 +26,33 @@ class StillClock:
 
     def monotonic(self) -> float:
         return self.at.timestamp()
+
+
+class HangingDisk:
+    """Connects the book to a file whose commits hang while `hang` is set."""
+
+    def __init__(self) -> None:
+        self.reached = threading.Event()  # a commit hangs
+        self._goes_on = threading.Event()
+        self._goes_on.set()
+
+    def hang(self) -> None:
+        self.reached.clear()
+        self._goes_on.clear()
+
+    def go_on(self) -> None:
+        self._goes_on.set()
+
+    def connect(self, path: Path) -> sqlite3.Connection:
+        connection = connect_writer(path)
+
+        def traced(statement: str) -> None:
+            if statement == "COMMIT" and not self._goes_on.is_set():
+                self.reached.set()
+                self._goes_on.wait(60.0)
+
+        connection.set_trace_callback(traced)
+        return connection
 
 
 def poll(number: int, meter: str = "main-a", *, every_s: float = 5.0) -> Reading:

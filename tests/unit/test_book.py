@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from book_tools import START, StillClock, poll, polls
+from book_tools import START, HangingDisk, StillClock, poll, polls
 from wattbook.model import BookError, Event, Kept, Quality, Reading
 from wattbook.store import Book, BookReader, Position
 from wattbook.store.schema import VERSION
@@ -256,13 +256,58 @@ def test_a_reader_without_a_book_says_so(path: Path) -> None:
         reader.latest()
 
 
-def test_too_much_waiting_is_refused_for_later(path: Path) -> None:
-    with Book.open(path, clock=StillClock(), commit_every_s=3600, waiting_max=10) as book:
-        first = book.append(polls(10))
-        error = book.append([poll(10)], urgent=True).exception(DONE_S)
+def test_too_much_that_somebody_waits_for_is_refused_for_later(path: Path) -> None:
+    disk = HangingDisk()
+    with Book.open(path, clock=StillClock(), connect=disk.connect, commit_every_s=3600, waiting_max=10) as book:
+        disk.hang()
+        held = book.append([poll(0)], urgent=True)
+        assert disk.reached.wait(DONE_S)
+        first = book.append(polls(10, first=1), urgent=True)
+        error = book.append([poll(11)], urgent=True).exception(DONE_S)
         assert isinstance(error, BookError) and error.retry
-        assert not first.done()
-    assert first.result(0).new == 10
+        measured = book.append([poll(12)], fresh=True)  # which has its own room
+        assert not first.done() and book.statistics().waiting == 12
+        disk.go_on()
+        assert (held.result(DONE_S).new, first.result(DONE_S).new, measured.result(DONE_S).new) == (1, 10, 1)
+        assert book.statistics().waiting == 0
+
+
+def test_too_much_that_was_measured_pushes_out_the_oldest_and_that_is_told(path: Path) -> None:
+    disk = HangingDisk()
+    with Book.open(path, clock=StillClock(), connect=disk.connect, commit_every_s=3600, waiting_max=10) as book:
+        disk.hang()
+        book.append([poll(0)], urgent=True)
+        assert disk.reached.wait(DONE_S)
+        pushed = book.append([poll(100)], urgent=True)
+        measured = [book.append([poll(number)], fresh=True) for number in range(1, 16)]
+        lost = [place for place, future in enumerate(measured) if future.done()]
+        assert lost == [0, 1, 2, 3, 4]
+        assert "dropped" in str(measured[0].exception())
+        assert book.statistics().dropped == 5
+        assert book.statistics().gap_since == START
+        disk.go_on()
+        assert pushed.result(DONE_S).new == 1
+        assert [future.result(DONE_S).new for future in measured[5:]] == [1] * 10
+        book.append([poll(200)], urgent=True).result(DONE_S)
+        (gap,) = book.read("", 100).events
+        assert (gap.kind, gap.body["readings"]) == ("book.gap", 5)
+        assert gap.body["to"] == "2026-11-21T12:00:25.000Z"
+        assert book.statistics().gap_since is None
+
+
+def test_a_commits_worth_is_committed_however_long_the_time_between_commits(path: Path) -> None:
+    with Book.open(path, clock=StillClock(), commit_every_s=3600, waiting_max=20_000) as book:
+        measured = [book.append([poll(number)], fresh=True) for number in range(30_000)]
+        assert measured[9_999].result(DONE_S).new == 1
+    assert {future.result(0).new for future in measured} == {1}
+    assert book.statistics().dropped == 0
+
+
+def test_a_measured_reading_that_cannot_be_written_is_counted(path: Path) -> None:
+    with Book.open(path, clock=StillClock(), commit_every_s=0.01) as book:
+        future = book.append([Reading("m", START, {"voltage": float("nan")})], fresh=True)
+        assert isinstance(future.exception(DONE_S), BookError)
+        assert book.statistics().dropped == 1
 
 
 def test_a_book_newer_than_the_program_is_refused_in_words(path: Path) -> None:

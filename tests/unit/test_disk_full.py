@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from book_tools import START, StillClock, poll, polls
+from wattbook.codecs.reading_json import format_instant
 from wattbook.model import BookError, Event
 from wattbook.store import Book
 from wattbook.store.connection import connect_writer
@@ -83,8 +84,37 @@ def test_the_oldest_measured_readings_make_room_and_the_gap_is_told(tmp_path: Pa
         assert book.statistics().dropped == 150
         (gap,) = [event for event in book.read(str(acknowledged[-1]), 1_000).events if event.kind == "book.gap"]
         assert gap.body["readings"] == 150
-        assert gap.body["from"] == poll(1_000_000).at.isoformat()
-        assert gap.body["to"] == poll(1_000_149).at.isoformat()
+        assert gap.body["from"] == format_instant(poll(1_000_000).at)
+        assert gap.body["to"] == format_instant(poll(1_000_149).at)
+
+
+def test_a_gap_ends_when_something_was_written_and_not_before(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wattbook.store.writer._RETRY_S", 0.01)
+    disk = SmallDisk()
+    with Book.open(tmp_path / "wattbook.db", clock=StillClock(), connect=disk.connect) as book:
+        fill(book)
+        commits = book.statistics().commits
+        for number in range(50):  # each is tried or refused; between them nothing waits
+            assert book.append(polls(100, first=1_000_000 + number), urgent=True).exception(DONE_S) is not None
+            assert book.statistics().gap_since == START
+        assert book.statistics().commits == commits
+        assert "again" not in caplog.text
+        disk.make_room()
+        while book.append([poll(2_000_000)], urgent=True).exception(DONE_S) is not None:  # till the next try: 10 ms
+            pass
+        assert book.statistics().gap_since is None
+        assert "can be written again; 0 readings" in caplog.text
+
+
+def test_what_is_lost_at_the_close_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    disk = SmallDisk()
+    with Book.open(tmp_path / "wattbook.db", clock=StillClock(), connect=disk.connect) as book:
+        fill(book)
+        book.append(polls(5_000, first=1_000_000), fresh=True)
+    assert "5000 readings and events could not be written" in caplog.text
+    assert book.statistics().dropped == 5_000
 
 
 @pytest.mark.parametrize("room", [False, True])

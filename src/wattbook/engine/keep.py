@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
+from concurrent.futures import Future
+from functools import partial
+from typing import Any
 
 from wattbook.engine.live import Live
 from wattbook.model import Event, Kept, Reading
 from wattbook.store import Book
+
+_log = logging.getLogger("wattbook.keep")
 
 
 class BookKeeper:
@@ -15,6 +21,7 @@ class BookKeeper:
 
     def __init__(self, book: Book, live: Live) -> None:
         self._book, self._live = book, live
+        self._losing: set[str] = set()  # what of each kind or meter was lost last time, so that it is logged once
 
     async def keep(self, readings: Sequence[Reading]) -> Kept:
         """Return when the readings are durable."""
@@ -23,10 +30,21 @@ class BookKeeper:
         return kept
 
     def measured(self, reading: Reading) -> None:
-        """Take a reading just polled: durable within `commit_every`."""
+        """Take a reading just polled: durable within `commit_every`. One that is lost is logged and counted."""
         self._live.publish(reading)
-        self._book.append((reading,), fresh=True)
+        self._book.append((reading,), fresh=True).add_done_callback(partial(self._answered, reading.meter))
 
     def note(self, event: Event) -> None:
         """Write an event down."""
-        self._book.append_event(event)
+        self._book.append_event(event).add_done_callback(partial(self._answered, event.kind))
+
+    def _answered(self, what: str, future: Future[Any]) -> None:
+        """Look at what nobody waits for; once when it begins to be lost, and once when it is kept again."""
+        error = future.exception()
+        if error is None:
+            if what in self._losing:
+                self._losing.discard(what)
+                _log.warning("%s: kept in the book again", what)
+        elif what not in self._losing:
+            self._losing.add(what)
+            _log.error("%s: not kept in the book: %s", what, error)

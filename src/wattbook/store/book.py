@@ -19,15 +19,17 @@ from wattbook.store.statistics import BookStatistics
 from wattbook.store.work import AppendEvent, AppendReadings, Redate
 from wattbook.store.writer import Writer
 
-WAITING_MAX = 50_000  # readings in memory: half a second of the fastest ingest, 23 h of three meters at 5 s; 30 MB
+# Readings in memory, urgent and others each: half a second of the fastest ingest, 23 h of three meters at 5 s; 30 MB.
+WAITING_MAX = 50_000
 _CLOSE_S = 60.0  # a last commit and checkpoint on a slow card; longer, and the disk hangs
 
 
 class Book:
     """The one writer of a book. Append from any thread; a `Future` is done when its entries are durable.
 
-    `append` never blocks. When more than WAITING_MAX readings wait for the disk it refuses with
-    BookError(retry=True), so callers slow down by waiting for their futures.
+    `append` never blocks. When more than WAITING_MAX urgent readings wait for the disk it refuses with
+    BookError(retry=True), so callers slow down by waiting for their futures. Of those nobody waits for, the oldest
+    beyond WAITING_MAX are dropped, counted, and told by the event "book.gap".
     """
 
     def __init__(self, path: Path, lock: BookLock, writer: Writer, opened_with: Sequence[str]) -> None:
@@ -133,7 +135,10 @@ class Book:
             if not self._writer.stop(timeout_s=_CLOSE_S):
                 self._lock.abandon()
                 raise BookError(f"{self.path}: the disk did not answer for {_CLOSE_S:.0f} s; what waited may be lost")
-            self._lock.release()
+            if self._writer.corrupt:
+                self._lock.abandon()  # so that the next start looks at it and repairs it
+            else:
+                self._lock.release()
 
     def __enter__(self) -> Book:
         return self

@@ -1,15 +1,15 @@
-"""What callers hand to the writer of the book, and how much of it may wait."""
+"""What callers hand to the writer of the book, and what is told of work that was lost."""
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from wattbook.model import BookError, Event, Kept, Reading
+from wattbook.codecs.reading_json import format_instant
+from wattbook.model import Event, Kept, Reading
 
 
 def _begun() -> Future[Any]:
@@ -52,14 +52,14 @@ class AppendEvent:
 
 @dataclass(slots=True)
 class Redate:
-    """Re-date this run's readings from before the clock was set."""
+    """Re-date this run's readings from before the clock was set. Takes no room, and is never dropped."""
 
     before: datetime
     by: timedelta
     urgent: bool = False
     future: Future[int] = field(default_factory=_begun)
 
-    size = 1
+    size = 0
 
     def instants(self) -> Iterator[datetime]:
         return iter(())
@@ -68,40 +68,30 @@ class Redate:
 Work = AppendReadings | AppendEvent | Redate
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Gap:
-    """What had to be dropped while the book could not be written."""
+    """The book cannot be written, and what had to be dropped meanwhile."""
 
     since: datetime
     reason: str
     start: datetime | None = None
     end: datetime | None = None
-    dropped: int = 0
+    dropped: int = 0  # readings and events
 
-    def drop(self, work: Work) -> None:
-        """Count it, and tell whoever asked for it."""
-        for at in work.instants():
-            self.start = at if self.start is None else min(self.start, at)
-            self.end = at if self.end is None else max(self.end, at)
-            self.dropped += 1
-        work.future.set_exception(BookError(f"dropped, because the book could not be written: {self.reason}"))
+    def with_dropped(self, works: Sequence[Work]) -> Gap:
+        """This gap when these are lost too."""
+        instants = [at for work in works for at in work.instants()]
+        start = min(instants if self.start is None else [self.start, *instants], default=None)
+        end = max(instants if self.end is None else [self.end, *instants], default=None)
+        return replace(self, start=start, end=end, dropped=self.dropped + len(instants))
 
     def event(self, at: datetime) -> Event:
         """What the journal says about it afterwards."""
         body: dict[str, Any] = {
-            "since": self.since.isoformat(),
+            "since": format_instant(self.since),
             "reason": self.reason,
-            "from": self.start and self.start.isoformat(),
-            "to": self.end and self.end.isoformat(),
+            "from": self.start and format_instant(self.start),
+            "to": self.end and format_instant(self.end),
             "readings": self.dropped,
         }
         return Event("book.gap", "", at, body)
-
-
-def oldest_beyond(waiting: deque[Work], size_max: int) -> Iterator[Work]:
-    """Take out the oldest work until at most `size_max` readings and events wait."""
-    size = sum(work.size for work in waiting)
-    while size > size_max and waiting:
-        work = waiting.popleft()
-        size -= work.size
-        yield work

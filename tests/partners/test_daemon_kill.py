@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.error
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -17,10 +18,11 @@ from pathlib import Path
 import pytest
 
 from running import daemon, post, simulated, write_house
+from wattbook.model.batch import to_ms
 from wattbook.store import BookReader
 
 TORTURE = bool(os.environ.get("WATTBOOK_TORTURE"))
-KILLS = 1000 if TORTURE else 20
+KILLS = int(os.environ.get("WATTBOOK_KILLS", 1000)) if TORTURE else 20
 NUMBERS = count()
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -49,16 +51,19 @@ def _push_until_it_dies(url: str, acknowledged: list[int], size: int) -> None:
         except (OSError, http.client.HTTPException):
             return  # it died before it could answer
         acknowledged += numbers
+        time.sleep(0.01)
 
 
-def _rows(book: Path) -> dict[int, tuple[str, int]]:
-    """Number -> (meter, instant) of everything that stands in the book now."""
+def _rows(book: Path, after: str) -> tuple[dict[int, tuple[str, int]], str]:
+    """Number -> (meter, instant) of what can be read now after a position, and the position reached."""
     with BookReader(book) as reader:
-        return {
-            seq: (columns.meter, at)
-            for columns in reader.read("", 10**9).columns
-            for seq, at in zip(columns.seq, columns.at_ms, strict=True)
-        }
+        batch = reader.read(after, 10**9)
+    rows = {
+        seq: (columns.meter, at)
+        for columns in batch.columns
+        for seq, at in zip(columns.seq, columns.at_ms, strict=True)
+    }
+    return rows, batch.upto
 
 
 @pytest.mark.torture
@@ -67,33 +72,39 @@ def test_nothing_acknowledged_is_lost_or_doubled(tmp_path: Path) -> None:
     chance, log = random.Random(seed), tmp_path / "run.log"
     config, book = write_house(tmp_path), tmp_path / "wattbook.db"
     acknowledged: list[int] = []
-    before: dict[int, tuple[str, int]] = {}
+    read: dict[int, tuple[str, int]] = {}  # what could be read just before the kill
+    checked = ""  # the position up to which this was found again after it
     with simulated(tmp_path, config):
         for kill in range(KILLS):
             with daemon(config, log) as (url, process):
-                assert before.items() <= _rows(book).items(), f"kill {kill}, seed {seed}: readings were lost"
-                pusher = threading.Thread(
-                    target=_push_until_it_dies, args=(url, acknowledged, chance.randrange(1, 100))
-                )
+                found, upto = _rows(book, checked)
+                assert read.items() <= found.items(), f"kill {kill}, seed {seed}: readings were lost"
+                checked = upto
+                pusher = threading.Thread(target=_push_until_it_dies, args=(url, acknowledged, chance.randrange(1, 30)))
                 pusher.start()
                 time.sleep(chance.uniform(0.0, 0.5))  # any moment: in a commit, in a poll, in an answer
-                before = _rows(book)
+                read, _ = _rows(book, checked)
                 os.kill(process.pid, signal.SIGKILL)
                 process.wait()
                 pusher.join()
-    after = _rows(book)
-    assert before.items() <= after.items(), f"seed {seed}: readings were lost"
+    assert read.items() <= _rows(book, checked)[0].items(), f"seed {seed}: readings were lost"
+    numbers: Counter[int] = Counter()
+    polled = 0
     with BookReader(book) as reader:
-        pushed = [r for r in reader.read("", 10**9).readings() if r.meter == "pushed"]
-    numbers = Counter(int(reading.values["pulse_count"]) for reading in pushed)
+        for columns in reader.read("", 10**9).columns:
+            if columns.meter != "pushed":
+                polled += len(columns)
+                continue
+            numbers.update(map(int, columns.values["pulse_count"]))
+            instants = [to_ms(EPOCH + timedelta(seconds=value)) for value in columns.values["pulse_count"]]
+            assert list(columns.at_ms) == instants, f"seed {seed}: a value stands at another's instant"
     assert max(numbers.values()) == 1, f"seed {seed}: a reading stands twice"
-    assert all(reading.at == EPOCH + timedelta(seconds=reading.values["pulse_count"]) for reading in pushed)
     lost = [number for number in acknowledged if number not in numbers]
     assert not lost, f"seed {seed}: {len(lost)} acknowledged readings are not in the book"
     assert len(acknowledged) > KILLS, "hardly anything was acknowledged: nothing is shown"
-    polled_rows = sum(meter != "pushed" for meter, _ in after.values())
-    assert polled_rows > KILLS, "the lines were not read between the kills"
-    with sqlite3.connect(book) as connection:
+    assert polled > KILLS, "the lines were not read between the kills"
+    with closing(sqlite3.connect(book)) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-    connection.close()
-    print(f"{KILLS} kills, {len(acknowledged)} pushed and {polled_rows} polled readings: 0 lost, 0 doubled")
+    print(
+        f"{KILLS} kills, {len(acknowledged)} acknowledged and {polled} polled readings: 0 lost, 0 doubled, seed {seed}"
+    )

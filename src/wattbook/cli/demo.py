@@ -20,7 +20,8 @@ from wattbook.model import ConfigError
 _PORTS = ("rs485", "optical", "sml")
 _LOG = "simulator.log"
 _STORY = (
-    "In this house the utility fails for 75 s in every ten minutes: then its meters are away, and the generator's is there."
+    "In this house the utility fails for 75 s in every ten minutes:"
+    " then its meters are away, and the generator's is there."
 )
 _START_S_MAX = 20.0  # a slow machine imports for seconds; the simulator says itself what is wrong
 _STOP_S_MAX = 5.0

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from wattbook.codecs import dsmr, sml
-from wattbook.codecs.conversation import Conversation, Receive, SetBaud, T
+from wattbook.codecs.conversation import Conversation, Receive, Send, SetBaud, Step, T
 from wattbook.codecs.iec62056_21 import encode_block, encode_identification, read_out
-from wattbook.codecs.iec_block import ACK
+from wattbook.codecs.iec_block import ACK, NAK, block_check
 from wattbook.codecs.obis import DataSet
 from wattbook.codecs.telegram import Damage, Decoder, Heard, Telegram
 from wattbook.model import MeterError
@@ -170,6 +171,69 @@ def test_every_character_that_becomes_an_end_is_noticed() -> None:
             if block[at : at + 1] != end:
                 with pytest.raises(MeterError):
                     play(read_out(IecSettings()), [line, block[:at] + end + block[at + 1 :]])
+
+
+class Onward:
+    """A player on a line that goes on sending whatever we do: the meter hears nothing while it speaks."""
+
+    def __init__(self, identification: bytes, stream: bytes, *, repeats: bool) -> None:
+        self._there, self._stream, self._repeats = identification, stream, repeats
+        self.nak = 0
+
+    def play(self, conversation: Conversation[T]) -> T:
+        try:
+            step = next(conversation)
+            while True:
+                step = conversation.send(self._carry_out(step))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    def _carry_out(self, step: Step) -> bytes:
+        if isinstance(step, Send) and step.data.startswith(ACK + b"0"):
+            self._there = self._stream
+        elif isinstance(step, Send) and step.data == NAK:
+            self.nak += 1
+            self._there += self._stream * self._repeats
+        elif isinstance(step, Receive):
+            size = 0
+            while step.missing(self._there[:size]) > 0 and size < len(self._there):
+                size += 1
+            heard, self._there = self._there[:size], self._there[size:]
+            return heard
+        return b""
+
+
+@pytest.mark.parametrize("check", ["required", "optional"])
+@pytest.mark.parametrize("end", [b"\r\n", b"\n\n"])
+@given(data=st.data())
+def test_a_damaged_byte_of_a_checked_readout_never_gives_other_values(
+    check: Literal["required", "optional"], end: bytes, data: st.DataObject
+) -> None:
+    line, _ = TWO
+    rows = data.draw(st.lists(st.sampled_from([*PAIRS, *DATA[:2], DataSet("21.7.0", "00.2", "kW")]), min_size=1))
+    body = encode_block(rows)[1:-1].replace(b"\r\n", end)
+    block = b"\x02" + body + bytes([block_check(body)])
+    right = play(read_out(IecSettings(check=check)), [line, block])
+    at = data.draw(st.integers(0, len(block) - 1))
+    byte = data.draw(st.sampled_from([*b"\x01\x02\x03\x04\x06\x15\r\n!()*#.:0129/\0", *range(256)]))
+    damaged = block[:at] + bytes([byte]) + block[at + 1 :]
+    meter = Onward(line, damaged, repeats=data.draw(st.booleans()))
+    try:
+        telegram = meter.play(read_out(IecSettings(check=check)))
+    except MeterError:
+        return
+    assert telegram.data_sets == right.data_sets
+    assert damaged == block or check == "optional"
+
+
+@pytest.mark.parametrize("check", ["required", "optional"])
+def test_a_byte_that_becomes_the_end_of_a_partial_block_gives_no_values(check: Literal["required", "optional"]) -> None:
+    line, block = TWO
+    for at in range(1, len(block)):
+        meter = Onward(line, block[:at] + b"\x04" + block[at + 1 :], repeats=False)
+        with pytest.raises(MeterError):
+            meter.play(read_out(IecSettings(check=check)))
 
 
 @given(st.lists(st.binary(max_size=80), max_size=6), st.sampled_from(["A", "B", "C"]), st.booleans())

@@ -161,12 +161,12 @@ def test_a_wrong_check_is_never_accepted() -> None:
 
 
 def test_how_much_is_missing() -> None:
-    assert missing_of_block(b"", "required") > 0
-    assert missing_of_block(BLOCK[:-2], "required") == 2
-    assert missing_of_block(BLOCK[:-1], "required") == 1
-    assert missing_of_block(BLOCK, "required") == 0
+    assert missing_of_block(b"") > 0
+    assert missing_of_block(BLOCK[:-2]) == 2
+    assert missing_of_block(BLOCK[:-1]) == 1
+    assert missing_of_block(BLOCK) == 0
     for size in range(len(BLOCK)):
-        assert 0 < missing_of_block(BLOCK[:size], "required") <= len(BLOCK) - size
+        assert 0 < missing_of_block(BLOCK[:size]) <= len(BLOCK) - size
 
 
 def test_the_check_of_a_real_block() -> None:

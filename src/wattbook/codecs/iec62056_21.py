@@ -92,10 +92,10 @@ def _blocks(settings: IecSettings, heard: bytes) -> Conversation[tuple[tuple[Dat
     """Receive the data, which may come in several blocks that are acknowledged one by one."""
     data_sets: tuple[DataSet, ...] = ()
     repeats = 0
-    for _ in range(BLOCKS_MAX):
-        heard = yield from _listen(settings, heard)
+    for number in range(BLOCKS_MAX):
+        heard = yield from _listen(heard)
         try:
-            block = parse_block(heard, settings.check)
+            block = parse_block(heard, settings.check, first=number == 0)
         except Garbled:
             # Only a partial block may be asked for again: after the last one the meter is gone.
             if b"\x04" not in heard or repeats == REPEATS_MAX:
@@ -113,11 +113,11 @@ def _blocks(settings: IecSettings, heard: bytes) -> Conversation[tuple[tuple[Dat
     raise Garbled(f"the readout has more than {BLOCKS_MAX} blocks")
 
 
-def _listen(settings: IecSettings, before: bytes) -> Conversation[bytes]:
+def _listen(before: bytes) -> Conversation[bytes]:
     def missing(heard: bytes) -> int:
         if NAK in heard[:1] or _BREAK in heard:
             return 0
-        return missing_of_block(before + heard, settings.check)
+        return missing_of_block(before + heard)
 
     heard = before
     if missing(b""):

@@ -17,6 +17,7 @@ SOH, STX, ETX, EOT, ACK, NAK = b"\x01", b"\x02", b"\x03", b"\x04", b"\x06", b"\x
 _SHORTEST_SIZE = 6  # STX ! CR LF ETX BCC
 
 _LAST_LINE = re.compile(rb"(?:\x02|(\r\n|\n\n|\n))!(?(1)\1|(?:\r\n|\n))\Z")
+_CUT_END = re.compile(rb"(\r\n|\n\n|\n)!(?:\1\x03?)?\Z")  # nothing else came where the BCC should be
 
 Check = Literal["required", "optional"]
 
@@ -48,23 +49,30 @@ def find_end(heard: bytes, start: int) -> int:
     return min(ends, default=-1)
 
 
-def missing_of_block(heard: bytes, check: Check) -> int:
-    """How many more bytes are certain to follow before the block is complete."""
+def missing_of_block(heard: bytes) -> int:
+    """How many more bytes are certain to follow before the block is complete.
+
+    Without STX that is never told: what looks like the last line of a meter that sends no frame may be followed by the
+    ETX of one whose STX was damaged, so only silence is its end.
+    """
     start = heard.find(STX)
     if start < 0:
-        # A meter without STX has no BCC either: the `!` is its last word.
-        return 0 if check == "optional" and _last_word(heard) >= 0 else _SHORTEST_SIZE
+        return 1 if _last_word(heard) >= 0 else _SHORTEST_SIZE
     end = find_end(heard, start)
     if end >= 0:
         return max(0, end + 2 - len(heard))
     return 2
 
 
-def parse_block(heard: bytes, check: Check) -> Block:
-    """Parse what was heard, lead-in included. Raises Garbled with the offset of what is wrong."""
+def parse_block(heard: bytes, check: Check, *, first: bool = True) -> Block:
+    """Parse what was heard, lead-in included. Raises Garbled with the offset of what is wrong.
+
+    `first`: nothing of this readout was heard before. Only then may it be one without a frame: later, the rest of a
+    damaged block would look the same.
+    """
     start = heard.find(STX)
     if start < 0:
-        return _unframed(heard, check)
+        return _unframed(heard, check if first else "required")
     end = find_end(heard, start)
     if end < 0 or end + 1 == len(heard):
         return _unchecked(heard, start, check)
@@ -82,21 +90,21 @@ def parse_block(heard: bytes, check: Check) -> Block:
 
 def _unchecked(heard: bytes, start: int, check: Check) -> Block:
     """A block whose end or BCC did not come."""
-    last = _last_word(heard)
-    if last < 0 or heard[last + 1 :].strip(b"\r\n" + ETX):
+    last = _CUT_END.search(heard, start)
+    if last is None:
         raise Garbled(f"the data block stops after {len(heard) - start} bytes", offset=len(heard))
     if check == "required":
         message = 'the block check character is missing (a meter without one needs check = "optional" in its profile)'
         raise Garbled(message, offset=len(heard))
-    return Block(_data_sets(heard[start + 1 : last], start, strict=True), False)
+    return Block(_data_sets(heard[start + 1 : last.start()], start, strict=True), False)
 
 
 def _unframed(heard: bytes, check: Check) -> Block:
-    last = _last_word(heard)
-    if check == "required" or last < 0 or ETX in heard:
+    last = _CUT_END.search(heard)
+    if check == "required" or last is None or ETX in heard or EOT in heard:
         raise Garbled(f"{len(heard)} bytes without the start of a data block", offset=0)
     first = next((at for at, byte in enumerate(heard) if byte not in b"\x06\0\x7f\r\n"), 0)
-    return Block(_data_sets(heard[first:last], first, strict=True), False)
+    return Block(_data_sets(heard[first : last.start()], first, strict=True), False)
 
 
 def _last_word(heard: bytes) -> int:

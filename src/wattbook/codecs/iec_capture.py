@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from wattbook.codecs.iec_block import ETX, SOH, STX, Check, find_end, parse_block
+from wattbook.codecs.iec_block import EOT, ETX, SOH, STX, Check, find_end, parse_block
 from wattbook.codecs.iec_programming import parse_frame
 from wattbook.codecs.iec_text import IDENTIFICATION, check_syntax, parse_data_sets, parse_identification
 from wattbook.codecs.obis import DataSet
@@ -66,6 +66,7 @@ def _read(content: bytes, check: Check) -> tuple[tuple[DataSet, ...], bool]:
     if start < 0:
         return _bare(content), False
     data_sets: tuple[DataSet, ...] = ()
+    partial = False
     programming = content[start : start + 1] == SOH
     while start >= 0:
         end = find_end(content, start)
@@ -77,10 +78,12 @@ def _read(content: bytes, check: Check) -> tuple[tuple[DataSet, ...], bool]:
                 checked = True
             else:
                 block = parse_block(frame, check)
-                data_sets, checked = data_sets + block.data_sets, block.checked
+                data_sets, checked, partial = data_sets + block.data_sets, block.checked, block.partial
         except Garbled as error:
             raise Garbled(str(error), offset=start + error.offset) from error
         start = _find_frame(content, start + len(frame))
+    if partial:  # the capture was cut there, or damage made a partial block of a whole one
+        raise Garbled("the last block of the readout is missing", offset=len(content))
     return data_sets, checked
 
 
@@ -91,7 +94,7 @@ def _find_frame(content: bytes, start: int) -> int:
 
 def _bare(content: bytes) -> tuple[DataSet, ...]:
     """Data lines without a frame, up to the `!` or to the end."""
-    if ETX in content:
+    if ETX in content or EOT in content:
         raise Garbled("a data block without its start")
     lines = (b"\n" + content).partition(b"\n!")[0]
     try:

@@ -10,9 +10,13 @@ from pathlib import Path
 from random import Random
 from threading import Timer
 
+import pytest
+
 from book_tools import TORTURE
 from wattbook.model import SystemClock
 from wattbook.store import Book
+
+pytestmark = pytest.mark.torture
 
 KILLS = 1_000 if TORTURE else 20
 _APPENDER = Path(__file__).with_name("appender.py")

@@ -15,6 +15,8 @@ from power_cut_disk import RecordingDisk, Sync, after_cut
 from wattbook.model import BookError, Event, Kept
 from wattbook.store import Book
 
+pytestmark = pytest.mark.torture
+
 CUTS = 5_000 if TORTURE else 80
 APPENDS = 60
 METERS = ("main-a", "main-b", "generator")

@@ -1,11 +1,12 @@
 """When a listened meter is present and when it is away."""
 
 import logging
+import math
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wattbook.engine.listen import Attendance
+from wattbook.engine.listen import FIRST_S, STRANGER_S, Attendance
 from wattbook.engine.status import MeterStatus
 from wattbook.model import Event
 
@@ -26,9 +27,15 @@ class Time:
 class Hall:
     """One meter and everything that is written of it."""
 
-    def __init__(self, every_s: float = 0.0) -> None:
+    def __init__(self, every_s: float = 0.0, first_s: float = FIRST_S) -> None:
         self.time, self.status, self.events = Time(), MeterStatus("main", "sml"), list[Event]()
-        self.attendance = Attendance({"main": self.status}, {"main": every_s}, clock=self.time, note=self.events.append)
+        self.attendance = Attendance(
+            {"main": self.status},
+            {"main": every_s},
+            first_s={"main": first_s},
+            clock=self.time,
+            note=self.events.append,
+        )
 
     def speaks(self, *seconds: float) -> None:
         for second in seconds:
@@ -60,15 +67,57 @@ def test_it_is_present_with_its_first_telegram() -> None:
         (60.0, (1, 2, 3), 184),  # three of its periods
         (0.0, (0, 100, 200, 300), 601),  # a slow meter: three of the periods it was heard to keep
         (0.0, (), 31),  # never heard
+        (0.0, (1,), 362),  # heard once: how often it speaks is not known
+        (math.inf, (1, 2, 3), None),  # it speaks when it likes
     ],
 )
-def test_it_is_away_after_three_missed_periods(every_s: float, heard: tuple[float, ...], away_s: float) -> None:
+def test_it_is_away_after_three_missed_periods(every_s: float, heard: tuple[float, ...], away_s: float | None) -> None:
     hall = Hall(every_s)
     hall.speaks(*heard)
     hall.passes(1000)
+    if away_s is None:
+        assert hall.seen() == [] and hall.status.state == "present"
+        return
     assert hall.seen() == [("meter.away", away_s)]
     assert hall.status.state == "away"
     assert hall.status.reason.startswith("silent for ")
+
+
+@pytest.mark.parametrize("period_s", [31, 60, 119, 300])
+def test_a_slow_meter_does_not_flap(period_s: int) -> None:
+    hall = Hall()
+    for spoken_s in range(1, 7200, period_s):
+        hall.passes(spoken_s)
+        hall.speaks(spoken_s)
+    assert hall.seen() == []
+
+
+def test_a_meter_far_slower_than_any_flaps_twice_and_is_known() -> None:
+    hall = Hall()
+    for spoken_s in range(0, 86_400, 900):
+        hall.passes(spoken_s)
+        hall.speaks(spoken_s)
+    assert hall.seen() == [("meter.away", 361.0), ("meter.back", 900.0)]
+
+
+def test_a_meter_over_mqtt_is_waited_for_longer() -> None:
+    hall = Hall(first_s=STRANGER_S)
+    hall.passes(360)
+    assert hall.seen() == []
+    hall.passes(361)
+    assert hall.seen() == [("meter.away", 361.0)]
+
+
+def test_an_outage_is_no_period() -> None:
+    hall = Hall()
+    hall.speaks(1, 2, 3)
+    hall.passes(10_000)  # it was off
+    hall.speaks(10_001, 10_002)
+    hall.passes(20_000)
+    hall.attendance.lost("main", "the broker is gone")
+    hall.speaks(30_000, 30_001)
+    hall.passes(30_100)
+    assert [at_s for kind, at_s in hall.seen() if kind == "meter.away"] == [34.0, 10_033.0, 30_032.0]
 
 
 def test_it_goes_once_and_returns_once(caplog: pytest.LogCaptureFixture) -> None:
@@ -111,7 +160,7 @@ def test_garbage_is_counted_and_spoken_of_once_an_hour(caplog: pytest.LogCapture
 
 def test_a_meter_of_which_only_garbage_comes_is_away_and_says_so() -> None:
     hall = Hall()
-    hall.speaks(1)
+    hall.speaks(0, 1)
     for second in range(2, 100, 2):
         hall.time.s = second
         hall.attendance.garbled("main", "check failed")

@@ -13,7 +13,7 @@ from wattbook.drivers.mqtt import MqttSource
 from wattbook.drivers.source import Listened, Report, Source
 from wattbook.drivers.telegram import TelegramSource
 from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, make_line
-from wattbook.engine.listen import Attendance, watch
+from wattbook.engine.listen import STRANGER_S, Attendance, watch
 from wattbook.engine.status import MeterStatus
 from wattbook.model import Clock, Keeper
 from wattbook.transports.mqtt import BrokerSettings, TlsSettings, parse_broker, session_name
@@ -33,6 +33,7 @@ class Lines:
         self._attendance = Attendance(
             {meter.name: self._statuses[meter.name] for meter in heard},
             {meter.name: config.every_s(meter) for meter in heard},
+            first_s={meter.name: STRANGER_S for meter in heard if config.profiles[meter.name].protocol == "mqtt"},
             clock=clock,
             note=keeper.note,
         )

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from statistics import median_low
 
 from wattbook.engine.status import MeterStatus
 from wattbook.model.clock import Clock
-from wattbook.model.reading import Event
+from wattbook.model.reading import EMPTY, Event
 
 _PERIODS_MISSED = 3
 _PERIOD_S_LEAST = 10.0  # many meters speak every second or two; a pause of some seconds is not worth a word
+FIRST_S = 30.0  # for a first telegram on a line; the person who wired it is still standing there
+STRANGER_S = 360.0  # until a meter's period is known: Tasmota publishes every 300 s unless told otherwise
+_GAPS_MAX = 5  # the middle one of so many is the period, so that an outage among them does not count
 _CHECK_EVERY_S = 1.0
 _SPOIL_LOG_S = 3600.0  # a bad line garbles every telegram; the counter shows them all
-_SMOOTH = 0.2  # of a new gap in the smoothed period
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +32,10 @@ class _Hearing:
 
     status: MeterStatus
     every_s: float
+    first_s: float
     heard_s: float  # last good telegram, or the start
-    period_s: float = 0.0  # smoothed distance of telegrams; 0 = not known
+    followed: bool = False  # since that telegram the way to the meter was there, so the next one tells a period
+    gaps_s: deque[float] = field(default_factory=lambda: deque(maxlen=_GAPS_MAX))  # between telegrams, the last ones
     spoiled: int = 0  # garbled telegrams since the last good one
     unlogged: int = 0  # garbled telegrams since the log spoke of them
     logged_s: float | None = None  # when it did
@@ -37,14 +43,19 @@ class _Hearing:
     @property
     def patience_s(self) -> float:
         """How long it may be silent."""
-        return _PERIODS_MISSED * max(self.every_s, self.period_s, _PERIOD_S_LEAST)
+        period_s = median_low(self.gaps_s) if self.gaps_s else 0.0
+        usual_s = _PERIODS_MISSED * max(self.every_s, period_s, _PERIOD_S_LEAST)
+        if self.gaps_s:
+            return usual_s
+        return max(usual_s, STRANGER_S if self.status.last_at else self.first_s)
 
 
 class Attendance:
     """Keeps the statuses of listened meters: present while they speak, away after three missed periods.
 
-    Implements drivers.source.Report; any thread may call it. One log line and one event when a meter goes, one of each
-    when it is back.
+    A period is `every_s`, or what the meter itself keeps when that is longer; `every_s` infinite: it speaks when it
+    likes, and is never away. `first_s` is how long to wait for its first telegram. One log line and one event when a
+    meter goes, one of each when it is back. Implements drivers.source.Report; any thread may call it.
     """
 
     def __init__(
@@ -52,6 +63,7 @@ class Attendance:
         statuses: Mapping[str, MeterStatus],
         every_s: Mapping[str, float],
         *,
+        first_s: Mapping[str, float] = EMPTY,
         clock: Clock,
         note: Callable[[Event], None],
     ) -> None:
@@ -59,7 +71,8 @@ class Attendance:
         self._lock = threading.Lock()
         now_s = clock.monotonic()
         self._meters = {
-            name: _Hearing(status, every_s.get(name, 0.0), heard_s=now_s) for name, status in statuses.items()
+            name: _Hearing(status, every_s.get(name, 0.0), first_s.get(name, FIRST_S), heard_s=now_s)
+            for name, status in statuses.items()
         }
 
     def heard(self, meter: str, at: datetime, count: int = 1) -> None:
@@ -67,10 +80,9 @@ class Attendance:
         with self._lock:
             hearing, now_s = self._meters[meter], self._clock.monotonic()
             status = hearing.status
-            if status.state == "present":
-                gap_s = (now_s - hearing.heard_s) / count
-                hearing.period_s += _SMOOTH * (gap_s - hearing.period_s) if hearing.period_s else gap_s
-            hearing.heard_s, hearing.spoiled = now_s, 0
+            if hearing.followed:
+                hearing.gaps_s.append((now_s - hearing.heard_s) / count)
+            hearing.heard_s, hearing.followed, hearing.spoiled = now_s, True, 0
             status.counters.polls += count
             status.counters.answers += count
             status.last_at = at
@@ -92,7 +104,9 @@ class Attendance:
     def lost(self, meter: str, reason: str) -> None:
         """The way to the meter is gone."""
         with self._lock:
-            self._away(self._meters[meter], reason)
+            hearing = self._meters[meter]
+            hearing.followed = False
+            self._away(hearing, reason)
 
     def check(self) -> None:
         """Find those that have been silent for too long."""

@@ -12,7 +12,7 @@ from wattbook import config as configuration
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, bar, console, for_people, local, print_line, print_reading
 from wattbook.config import Config
 from wattbook.engine.query import Answer, Question, ask
-from wattbook.model import ConfigError, SystemClock, quantity
+from wattbook.model import ConfigError, Kind, SystemClock, quantity
 from wattbook.model.nearest import did_you_mean
 from wattbook.store import BookReader
 
@@ -86,12 +86,19 @@ def _check_meter(config: Config, name: str) -> None:
 
 def _print_table(answer: Answer, config: Config) -> None:
     """Values in local time, with a bar each so that the shape of a day is seen."""
+    if not answer.points:
+        span = answer.question.span
+        begin, end = local(span.start, config.site.timezone), local(span.end, config.site.timezone)
+        console(stderr=True).print(f"No reading from {begin} to {end}.", highlight=False)
+        return
     table = Table("from", answer.title, "", "", box=None, pad_edge=False)
     table.columns[1].justify = "right"
+    # A register that only grows has no shape worth a bar; its energy by step has.
+    shape = answer.question.every is not None or quantity(answer.question.quantity).kind is Kind.GAUGE
     most = max((abs(point.value) for point in answer.points if point.value is not None), default=0.0)
     for point in answer.points:
         shown, unit = ("-", "") if point.value is None else for_people(point.value, answer.unit)
         doubt = "" if point.quality in ("good", "measured") else str(point.quality)
-        length = bar(abs(point.value) / most) if point.value is not None and most else ""
+        length = bar(abs(point.value) / most) if shape and point.value is not None and most else ""
         table.add_row(local(point.at, config.site.timezone), f"{shown} {unit}".rstrip(), length, doubt)
     console().print(table)

@@ -41,6 +41,7 @@ def demo(
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the page is; else 127.0.0.1:8600.")] = "",
 ) -> None:
     """Simulate a house, read it as hardware would be read, and show it on a page, until Ctrl-C."""
+    begun_s = time.monotonic()
     folder = (folder or _data_folder()).resolve()
     lines = folder / "lines"
     try:
@@ -58,7 +59,7 @@ def demo(
         if listen:
             config = config.listening(listen)
         _wait_for_ports(lines, simulator)
-        serve(config, note=_STORY)
+        serve(config, note=_STORY, begun_s=begun_s)
 
 
 def _data_folder() -> Path:

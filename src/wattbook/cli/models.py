@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from wattbook.cli.show import JsonOption, console, print_line
+from wattbook.model import quantity
 from wattbook.profiles import Library, Profile
 
 app = typer.Typer(help="The library of meter models.")
@@ -77,13 +78,18 @@ def _protocol(profile: Profile) -> str:
 
 
 def _registers(profile: Profile) -> Table:
-    table = Table("quantity", "address", "function", "type", "scale", box=None, pad_edge=False)
+    table = Table("quantity", "unit", "address", "function", "type", "scale", box=None, pad_edge=False)
     assert profile.modbus is not None
     for register in profile.modbus.registers:
         scale = f"x {register.scale.multiplier}" if register.scale.multiplier != 1 else ""
         divisor = f"/ {10**register.scale.decimals}" if register.scale.decimals else ""
         table.add_row(
-            register.quantity, f"0x{register.address:04X}", str(register.function), register.type, f"{scale}{divisor}"
+            register.quantity,
+            quantity(register.quantity).unit,
+            f"0x{register.address:04X}",
+            str(register.function),
+            register.type,
+            f"{scale}{divisor}",
         )
     return table
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from typing import Annotated
 
 import typer
@@ -30,13 +31,17 @@ def run(*, path: ConfigOption = HERE, listen: ListenOption = "") -> None:
     serve(config)
 
 
-def serve(config: Config, *, note: str = "") -> None:
-    """Run the daemon, and say where its page and its book are, and what else is worth knowing."""
+def serve(config: Config, *, note: str = "", begun_s: float | None = None) -> None:
+    """Run the daemon, and say where its page and its book are, and what else is worth knowing.
+
+    `begun_s` is when the command was given, in monotonic seconds: then it says how long the start took.
+    """
     out = console(stderr=True)
     set_up_log(config)
 
     def started(served: Served) -> None:
-        for line in (f"page  {served.url}", f"book  {config.book}", note, "Ctrl-C stops."):
+        took = "" if begun_s is None else f"Start took {(time.monotonic() - begun_s) * 1000:.0f} ms."
+        for line in (took, f"page  {served.url}", f"book  {config.book}", note, "Ctrl-C stops."):
             if line:
                 out.print(line, highlight=False, markup=False)
 

@@ -18,7 +18,16 @@ from wattbook.cli.show import JsonOption, console, print_line
 from wattbook.config import Config, LineSettings, MeterSettings
 from wattbook.model import ConfigError
 from wattbook.profiles import Library
-from wattbook.simulate import Options, SimulatedLine, SimulatedMeter, Simulation, build, demo_house, parse_options
+from wattbook.simulate import (
+    LineStatistics,
+    Options,
+    SimulatedLine,
+    SimulatedMeter,
+    Simulation,
+    build,
+    demo_house,
+    parse_options,
+)
 
 _SPEAKS_EVERY_S = 2.0  # as most SML meters do
 
@@ -50,12 +59,22 @@ def simulate(
         if as_json:
             print_line(json.dumps({"line": name, **asdict(line)}))
         else:
-            _print_statistics(name, asdict(line))
+            _print_statistics(name, line)
 
 
-def _print_statistics(name: str, line: dict[str, object]) -> None:
-    told = [f"{key} {value:g}" for key, value in line.items() if isinstance(value, int | float) and value]
-    console(stderr=True).print(f"{name:12} {', '.join(told) or 'nothing was asked'}", highlight=False, markup=False)
+def _print_statistics(name: str, line: LineStatistics) -> None:
+    told = (
+        [f"asked {line.requests} times", f"answered {line.answers}"]
+        if line.requests
+        else [f"spoke {line.answers} times"]
+    )
+    if line.polls_per_s:
+        told.append(f"{line.polls_per_s:.1f} a second, {line.share:.1%} of what the wire can carry")
+    if line.offences:
+        told.append(f"{line.offences} requests broke the silence between frames")
+    if line.garbled:
+        told.append(f"{line.garbled} messages that no meter understood")
+    console(stderr=True).print(f"{name:12} {', '.join(told)}", highlight=False, markup=False)
 
 
 def _of_demo(folder: Path) -> Simulation:

@@ -18,3 +18,4 @@ class Measured:
 
     values: Mapping[str, float]
     doubt: Mapping[str, Quality] = field(default_factory=_nothing)
+    checked: bool = True  # whether a check (BCC, CRC) vouches for them

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from wattbook.codecs.conversation import Conversation
@@ -10,6 +12,7 @@ from wattbook.codecs.modbus_ask import Framing
 from wattbook.drivers.modbus import ModbusMeter
 from wattbook.drivers.optical import OpticalMeter
 from wattbook.model.errors import ConfigError
+from wattbook.model.reading import Quality
 from wattbook.profiles.profile import Profile
 
 
@@ -23,6 +26,10 @@ class Asked(Protocol):
 
         Raises Unreachable, Garbled or Refused.
         """
+        ...
+
+    def doubt(self, at: datetime, measured: Measured) -> Mapping[str, Quality]:
+        """Which of the values it told at that instant are not believed; each answer is judged once."""
         ...
 
 

@@ -101,7 +101,7 @@ class MqttSource:
         self._arrived: dict[str, datetime] = {}  # last instant given to a message without a time of its own
         self._strangers: set[str] = set()
         for meter in meters:
-            plausibility = Plausibility() if meter.profile.unchecked else None
+            plausibility = Plausibility(meter.profile.power_max) if meter.profile.unchecked else None
             for place, (topic, payload) in enumerate(topics_of(meter).items()):
                 route = _Route(meter.name, payload, place * _GRAIN, Thinner(meter.every_s), plausibility)
                 self._routes.setdefault(topic, []).append(route)

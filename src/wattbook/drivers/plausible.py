@@ -11,16 +11,15 @@ from functools import cache
 from wattbook.model.exact import EXACT_MAX
 from wattbook.model.reading import EMPTY, Quality
 from wattbook.model.vocabulary import Kind, quantity
+from wattbook.profiles.profile import POWER_MAX_ANY
 
-# Beyond what stands behind any meter of a customer: 500 kV, 100 kA, 1 GW. In the unit's own name, both directions.
-_GAUGE_MAX: Mapping[str, float] = {
-    "V": 5e5, "A": 1e5, "W": 1e9, "var": 1e9, "VA": 1e9, "Hz": 500, "°": 360, "°C": 1000, "%": 1000,
-}  # fmt: skip
+# Beyond what stands behind any meter of a customer: 500 kV, 100 kA. In the unit's own name, both directions.
+_GAUGE_MAX: Mapping[str, float] = {"V": 5e5, "A": 1e5, "Hz": 500, "°": 360, "°C": 1000, "%": 1000}
+_POWERS = ("W", "var", "VA")
 _NEVER_BELOW_ZERO = ("Hz", "%")
-_POWER_MAX_PER_S: Mapping[str, float] = {
-    "Wh": 1e9 / 3600, "varh": 1e9 / 3600, "VAh": 1e9 / 3600, "s": 2.0,
-}  # fmt: skip
-_SETTLE_S = 60.0  # a register may also catch up after a pause of the meter's own clock or display
+_ENERGIES = ("Wh", "varh", "VAh")
+_TIME_PER_S = 2.0  # an operating time runs with the clock
+_SETTLE_S = 60.0  # a register moves in steps, the coarsest of 1 kWh: less than the greatest power makes in this time
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,15 +33,21 @@ class Bounds:
 
 
 @cache
-def bounds(name: str) -> Bounds:
-    """Return the bounds of a quantity. Raises UnknownQuantity."""
+def bounds(name: str, power_max: float) -> Bounds:
+    """Return the bounds of a quantity where no power is above `power_max`, in W. Raises UnknownQuantity."""
     about = quantity(name)
     if about.kind is Kind.REGISTER:
-        return Bounds(0.0, float(EXACT_MAX), True, _POWER_MAX_PER_S.get(about.unit, math.inf))
+        return Bounds(0.0, float(EXACT_MAX), True, _fastest_per_s(about.unit, power_max))
     if about.name.startswith("power_factor"):
         return Bounds(-1.0, 1.0, False)
-    greatest = _GAUGE_MAX.get(about.unit, math.inf)
+    greatest = power_max if about.unit in _POWERS else _GAUGE_MAX.get(about.unit, math.inf)
     return Bounds(0.0 if about.unit in _NEVER_BELOW_ZERO else -greatest, greatest, False)
+
+
+def _fastest_per_s(unit: str, power_max: float) -> float:
+    if unit in _ENERGIES:
+        return power_max / 3600
+    return _TIME_PER_S if unit == "s" else math.inf
 
 
 Point = tuple[datetime, float]
@@ -55,7 +60,8 @@ class Plausibility:
     from there, the meter was changed or reset: from then on that is the truth.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, power_max: float = POWER_MAX_ANY) -> None:
+        self._power_max = power_max
         self._bounds: dict[str, Bounds] = {}  # of the quantities this meter tells; a lookup each, on a fast path
         self._trusted: dict[str, Point] = {}
         self._doubted: dict[str, Point] = {}
@@ -66,7 +72,7 @@ class Plausibility:
         for name, value in values.items():
             its = self._bounds.get(name)
             if its is None:
-                its = self._bounds[name] = bounds(name)
+                its = self._bounds[name] = bounds(name, self._power_max)
             if not its.least <= value <= its.greatest or (its.register and not self._follows(name, its, (at, value))):
                 suspects.append(name)
         return dict.fromkeys(suspects, Quality.SUSPECT) if suspects else EMPTY
@@ -80,6 +86,7 @@ class Plausibility:
         if follows(its, trusted, told):
             if trusted[0] < told[0]:
                 self._trusted[name] = told
+                self._doubted.pop(name, None)  # that one was damage, and another like it proves nothing
             return True
         doubted = self._doubted.get(name)
         if doubted is not None and doubted[0] < told[0] and follows(its, doubted, told):

@@ -83,7 +83,7 @@ class TelegramSource:
                 raise ConfigError(
                     f'{meter.name} and {other} on the line "{name}" need an address each, to tell them apart'
                 )
-            plausibility = Plausibility() if meter.profile.unchecked else None
+            plausibility = Plausibility(meter.profile.power_max) if meter.profile.unchecked else None
             self._ears[address] = _Ear(meter, Thinner(meter.every_s), plausibility)
         self._only = self._ears.get("") if len(self._ears) == 1 else None  # whoever speaks, it is this one
         self._strangers: set[str] = set()

@@ -78,7 +78,7 @@ class MeterRecord:
         self.patience.answered(first_byte_s, now)
         if measured.values:
             status.last_at = at
-            self._keeper.measured(Reading(self.name, at, measured.values, doubt=measured.doubt))
+            self._keeper.measured(Reading(self.name, at, measured.values, doubt=self.asked.doubt(at, measured)))
         if status.state != "present":
             self._back(at)
         return at

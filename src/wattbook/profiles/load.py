@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
 from importlib import resources
@@ -11,10 +13,12 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, cast, get_args
 
-from wattbook.model.errors import ConfigError, WattbookError
+from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
-from wattbook.model.vocabulary import quantity, unit_factor
 from wattbook.profiles.profile import (
+    POWER_MAX_ANY,
+    POWER_MAX_HOUSE,
+    REGISTERS_OF,
     Display,
     Field,
     IecSettings,
@@ -31,9 +35,13 @@ from wattbook.profiles.profile import (
     SmlSettings,
     WordOrder,
 )
+from wattbook.profiles.table import Table
 
 _PROFILE_SIZE_MAX = 1_000_000  # bytes; the largest meter has some hundred registers
-_MISSING = object()
+_ADDRESS_MAX = 0xFFFF  # on the wire
+_PAUSE_S_MAX = 10.0  # no meter needs more, and it holds up the whole line
+_VALUE_MAX = 1e15  # of a bound, in a base unit
+_OBIS = re.compile(r"(?:\d{1,3}|[CFLP])\.(?:\d{1,3}|[CFLP])\.\d{1,3}", re.ASCII)  # C.D.E
 
 
 class Library:
@@ -72,19 +80,25 @@ class Library:
 
 def load_profile(file: Path | Traversable) -> Profile:
     """Read one profile. Raises ConfigError with its place."""
-    text = file.read_bytes()
+    try:
+        text = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", place=file.name) from error
     if len(text) > _PROFILE_SIZE_MAX:
         raise ConfigError("too large for a profile", place=file.name)
     try:
         table = tomllib.loads(text.decode(), parse_float=Decimal)
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"not TOML: {error}", place=file.name) from error
-    return parse_profile(table, place=file.name)
+    profile = parse_profile(table, place=file.name)
+    if f"{profile.name}.toml" != file.name:
+        raise ConfigError(f'a model called "{profile.name}" must be in {profile.name}.toml', place=file.name)
+    return profile
 
 
 def parse_profile(table: Mapping[str, Any], *, place: str) -> Profile:
     """Turn a TOML table into a profile. Raises ConfigError with `place` and the key."""
-    top = _Table(table, place)
+    top = Table(table, place)
     model = top.table("model")
     protocol = cast(Protocol, model.choice("protocol", get_args(Protocol)))
     profile = Profile(
@@ -95,6 +109,12 @@ def parse_profile(table: Mapping[str, Any], *, place: str) -> Profile:
         source=model.text("source"),
         verified=model.flag("verified"),
         unchecked=model.flag("unchecked", default=False),
+        power_max=model.real(
+            "power_max",
+            least=1,
+            most=POWER_MAX_ANY,
+            default=POWER_MAX_ANY if protocol == "mqtt" else POWER_MAX_HOUSE,
+        ),
         note=model.text("note", default=""),
         serial=_serial(top.table("serial", optional=True)),
         modbus=_modbus(top) if protocol == "modbus" else None,
@@ -109,7 +129,7 @@ def parse_profile(table: Mapping[str, Any], *, place: str) -> Profile:
     return profile
 
 
-def _serial(table: _Table) -> SerialSettings:
+def _serial(table: Table) -> SerialSettings:
     settings = SerialSettings(
         baud=table.whole("baud", default=9600, least=50, most=4_000_000),
         bits=table.whole("bits", default=8, least=5, most=8),
@@ -120,82 +140,133 @@ def _serial(table: _Table) -> SerialSettings:
     return settings
 
 
-def _modbus(top: _Table) -> ModbusSettings:
+def _modbus(top: Table) -> ModbusSettings:
     table = top.table("modbus", optional=True)
     base = table.whole("address_base", default=0, least=-(10**6), most=10**6)
-    function = table.whole("function", default=4, least=1, most=4)
+    function = table.whole("function", default=4, least=3, most=4)
     order = cast(WordOrder, table.choice("word_order", get_args(WordOrder), default="high-first"))
-    holes = tuple(
-        (hole.whole("function", default=function), hole.whole("first") - base, hole.whole("last") - base)
-        for hole in table.tables("holes")
-    )
     settings = ModbusSettings(
         registers=tuple(_register(row, base, function, order) for row in top.tables("register")),
         read_max=table.whole("read_max", default=125, least=1, most=125),
-        holes=holes,
-        pause_s=float(table.number("pause_s", default=Decimal(0))),
+        holes=tuple(_hole(row, base, function) for row in table.tables("holes")),
+        pause_s=table.real("pause_s", default=0.0, least=0, most=_PAUSE_S_MAX),
         address_default=table.whole("address_default", default=1, least=0, most=255),
         address_max=table.whole("address_max", default=247, least=1, most=255),
     )
     table.done()
     if not settings.registers:
         raise ConfigError("a Modbus profile needs at least one [[register]]", place=top.place)
+    _check_once((register.quantity for register in settings.registers), f"{top.place} [[register]]")
+    for register in settings.registers:
+        _check_readable(register, settings, top.place)
     return settings
 
 
-def _register(row: _Table, base: int, function: int, order: WordOrder) -> Register:
+def _hole(row: Table, base: int, function: int) -> tuple[int, int, int]:
+    hole = (
+        row.whole("function", default=function, least=3, most=4),
+        row.whole("first") - base,
+        row.whole("last") - base,
+    )
+    row.done()
+    if not 0 <= hole[1] <= hole[2] <= _ADDRESS_MAX:
+        raise row.refuse(f"from {hole[1] + base} to {hole[2] + base} is no range of addresses")
+    return hole
+
+
+def _register(row: Table, base: int, function: int, order: WordOrder) -> Register:
     name = row.quantity()
-    minimum, maximum = row.number("minimum", default=None), row.number("maximum", default=None)
+    kind = cast(RegisterType, row.choice("type", get_args(RegisterType)))
+    resolution = row.factor("resolution", default=None)
     register = Register(
         quantity=name,
         address=row.whole("address") - base,
-        type=cast(RegisterType, row.choice("type", get_args(RegisterType))),
-        scale=Scale.of(row.number("scale", default=Decimal(1)) * row.unit_factor(name)),
-        function=row.whole("function", default=function, least=1, most=4),
+        type=kind,
+        scale=row.scale(name),
+        function=row.whole("function", default=function, least=3, most=4),
         word_order=cast(WordOrder, row.choice("word_order", get_args(WordOrder), default=order)),
         absent=frozenset(row.wholes("absent")),
-        minimum=None if minimum is None else float(minimum),
-        maximum=None if maximum is None else float(maximum),
+        minimum=row.real("minimum", default=None, least=-_VALUE_MAX, most=_VALUE_MAX),
+        maximum=row.real("maximum", default=None, least=-_VALUE_MAX, most=_VALUE_MAX),
+        resolution=None if resolution is None else Scale.of(resolution * row.unit_factor(name)),
     )
-    if not 0 <= register.address <= 0xFFFF:
-        raise ConfigError(f"address {register.address + base} is outside 0..65535 on the wire", place=row.place)
     row.done()
+    if not 0 <= register.address <= register.address + register.count - 1 <= _ADDRESS_MAX:
+        raise row.refuse(f"address {register.address + base} is outside 0..65535 on the wire")
+    if register.minimum is not None and register.maximum is not None and register.minimum > register.maximum:
+        raise row.refuse(f"minimum {register.minimum:g} is above maximum {register.maximum:g}")
+    bits = 16 * REGISTERS_OF[kind]
+    for raw in register.absent:
+        if not -(1 << (bits - 1)) <= raw < 1 << bits:
+            raise row.refuse(f'"absent" holds {raw}, which {kind} does not')
+    if resolution is not None and (resolution < 0 or not kind.startswith("float")):
+        raise row.refuse('"resolution" is the last decimal a float is meant to have, above 0; integers have theirs')
     return register
 
 
-def _obis(row: _Table) -> ObisCode:
+def _check_once(names: Iterable[str], place: str) -> None:
+    """Two of one quantity would take each other's place."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ConfigError(f'{count} of them are "{name}"; a meter tells each quantity once', place=place)
+
+
+def _check_readable(register: Register, settings: ModbusSettings, place: str) -> None:
+    last = register.address + register.count - 1
+    in_hole = any(
+        function == register.function and first <= last and register.address <= end
+        for function, first, end in settings.holes
+    )
+    if in_hole or register.count > settings.read_max:
+        reason = "it lies in one of [[modbus.holes]]" if in_hole else "it is wider than read_max"
+        raise ConfigError(f"{register.quantity} cannot be read: {reason}", place=f"{place} [[register]]")
+
+
+def _obis(row: Table) -> ObisCode:
     name = row.quantity()
     unit = row.text("unit", default="")
     if unit:
         row.check_unit(unit, name)
-    code = ObisCode(row.text("code"), name, unit, row.whole("sign", default=1, least=-1, most=1))
+    sign = row.whole("sign", default=1, least=-1, most=1)
+    code = ObisCode(_obis_code(row.text("code"), row), name, unit, sign)
     row.done()
+    if sign == 0:
+        raise row.refuse('"sign" must be 1 or -1, not 0')
     return code
 
 
-def _iec(table: _Table) -> IecSettings:
+def _obis_code(code: str, table: Table) -> str:
+    if not _OBIS.fullmatch(code):
+        raise table.refuse(f'"{code}" is no OBIS code; write its short form C.D.E, as in 1.8.0')
+    return code
+
+
+def _iec(table: Table) -> IecSettings:
     settings = IecSettings(
         mode=cast(Any, table.choice("mode", ("A", "B", "C", "D"), default="C")),
         check=cast(Any, table.choice("check", ("required", "optional"), default="required")),
         baud_max=table.whole("baud_max", default=19200, least=300, most=19200),
-        reaction_s=float(table.number("reaction_s", default=Decimal("0.2"))),
+        reaction_s=table.real("reaction_s", default=0.2, least=0, most=_PAUSE_S_MAX),
         wake_nuls=table.whole("wake_nuls", default=0, least=0, most=1000),
     )
     table.done()
     return settings
 
 
-def _sml(table: _Table) -> SmlSettings:
+def _sml(table: Table) -> SmlSettings:
     settings = SmlSettings(
         crc=cast(Any, table.choice("crc", ("x25", "kermit"), default="x25")),
-        unsigned_codes=tuple(table.texts("unsigned_codes")),
+        unsigned_codes=tuple(_obis_code(code, table) for code in table.texts("unsigned_codes")),
         server_ids=tuple(prefix.casefold() for prefix in table.texts("server_ids")),
     )
     table.done()
+    for prefix in settings.server_ids:
+        if not re.fullmatch("[0-9a-f]+", prefix):
+            raise table.refuse(f'"{prefix}" is no beginning of a server id: hexadecimal digits')
     return settings
 
 
-def _mqtt(top: _Table) -> MqttSettings:
+def _mqtt(top: Table) -> MqttSettings:
     table = top.table("mqtt")
     settings = MqttSettings(
         topic=table.text("topic"),
@@ -205,106 +276,23 @@ def _mqtt(top: _Table) -> MqttSettings:
     table.done()
     if not settings.fields:
         raise ConfigError("an MQTT profile needs at least one [[field]]", place=top.place)
+    _check_once((field.quantity for field in settings.fields), f"{top.place} [[field]]")
     return settings
 
 
-def _field(row: _Table) -> Field:
+def _field(row: Table) -> Field:
     name = row.quantity()
-    scale = Scale.of(row.number("scale", default=Decimal(1)) * row.unit_factor(name))
-    field = Field(name, row.text("path"), scale, row.text("topic", default=""))
+    field = Field(name, row.text("path"), row.scale(name), row.text("topic", default=""))
     row.done()
     return field
 
 
-def _display(table: _Table) -> Display:
+def _display(table: Table) -> Display:
     display = Display(
         integer_digits=table.whole("integer_digits", least=1, most=15),
         decimals=table.whole("decimals", least=0, most=9),
         unit=table.text("unit", default="kWh"),
     )
+    table.check_unit(display.unit, "active_energy_import")
     table.done()
     return display
-
-
-class _Table:
-    """A TOML table that knows its place and which of its keys were asked for."""
-
-    def __init__(self, table: Mapping[str, Any], place: str) -> None:
-        self._table, self.place = table, place
-        self._asked: set[str] = set()
-
-    def _get(self, key: str, kinds: tuple[type, ...], default: Any) -> Any:
-        self._asked.add(key)
-        value = self._table.get(key, default)
-        if value is _MISSING:
-            raise ConfigError(f'"{key}" is missing', place=self.place)
-        if value is not default and (not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds)):
-            raise ConfigError(f'"{key}" must be {kinds[0].__name__}, not {value!r}', place=self.place)
-        return value
-
-    def text(self, key: str, default: Any = _MISSING) -> str:
-        return cast(str, self._get(key, (str,), default))
-
-    def flag(self, key: str, default: Any = _MISSING) -> bool:
-        return cast(bool, self._get(key, (bool,), default))
-
-    def number(self, key: str, default: Any = _MISSING) -> Any:
-        value = self._get(key, (Decimal, int), default)
-        return Decimal(value) if isinstance(value, int) else value
-
-    def whole(self, key: str, default: Any = _MISSING, least: int = 0, most: int = 10**6) -> int:
-        value = cast(int, self._get(key, (int,), default))
-        if not least <= value <= most:
-            raise ConfigError(f'"{key}" must be from {least} to {most}, not {value}', place=self.place)
-        return value
-
-    def choice(self, key: str, choices: Sequence[str], default: Any = _MISSING) -> str:
-        value = self.text(key, default)
-        if value not in choices:
-            known = ", ".join(choices)
-            raise ConfigError(
-                f'"{key}" cannot be "{value}"{did_you_mean(value, choices)}; one of: {known}', place=self.place
-            )
-        return value
-
-    def wholes(self, key: str) -> Sequence[int]:
-        return self._list(key, int)
-
-    def texts(self, key: str) -> Sequence[str]:
-        return self._list(key, str)
-
-    def _list(self, key: str, kind: type) -> Sequence[Any]:
-        values = self._get(key, (list,), [])
-        if not all(isinstance(value, kind) for value in values):
-            raise ConfigError(f'"{key}" must be a list of {kind.__name__}', place=self.place)
-        return cast(Sequence[Any], values)
-
-    def table(self, key: str, *, optional: bool = False) -> _Table:
-        table = self._get(key, (dict,), {} if optional else _MISSING)
-        return _Table(table, f"{self.place} [{key}]")
-
-    def tables(self, key: str) -> Sequence[_Table]:
-        rows = self._list(key, dict)
-        return [_Table(row, f"{self.place} [[{key}]] {number}") for number, row in enumerate(rows, 1)]
-
-    def quantity(self) -> str:
-        name = self.text("quantity")
-        try:
-            return quantity(name).name
-        except WattbookError as error:
-            raise ConfigError(str(error), place=self.place) from error
-
-    def unit_factor(self, name: str) -> Decimal:
-        return self.check_unit(self.text("unit", default=quantity(name).unit), name)
-
-    def check_unit(self, unit: str, name: str) -> Decimal:
-        try:
-            return unit_factor(unit, quantity(name).unit)
-        except WattbookError as error:
-            raise ConfigError(str(error), place=self.place) from error
-
-    def done(self) -> None:
-        """Raise ConfigError when the table holds a key nobody asked for."""
-        for key in self._table:
-            if key not in self._asked:
-                raise ConfigError(f'unknown key "{key}"{did_you_mean(key, self._asked)}', place=self.place)

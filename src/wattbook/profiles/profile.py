@@ -12,6 +12,9 @@ Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push"]
 RegisterType = Literal["uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 WordOrder = Literal["high-first", "low-first"]
 
+POWER_MAX_HOUSE = 100_000.0  # W: three phases of 145 A, what a house connection may have at most
+POWER_MAX_ANY = 1e9  # W: beyond what stands behind any meter of a customer
+
 _TEN_TO: tuple[int, ...] = tuple(10**power for power in range(40))
 
 REGISTERS_OF: Mapping[RegisterType, int] = {
@@ -43,10 +46,10 @@ class Scale:
 
     @classmethod
     def of(cls, factor: Decimal) -> Scale:
-        """The scale of a decimal factor: 0.1 -> (1, 1), 1000 -> (1000, 0), 0.25 -> (25, 2)."""
-        _, digits, exponent = factor.normalize().as_tuple()
-        assert isinstance(exponent, int)
-        whole = int("".join(map(str, digits)))
+        """The scale of a decimal factor: 0.1 -> (1, 1), 1000 -> (1000, 0), 0.25 -> (25, 2), -0.1 -> (-1, 1)."""
+        negative, digits, exponent = factor.normalize().as_tuple()
+        assert isinstance(exponent, int), f"{factor} is no factor"
+        whole = int("".join(map(str, digits))) * (-1 if negative else 1)
         return cls(whole * 10 ** max(exponent, 0), max(-exponent, 0))
 
     def value(self, raw: int) -> float:
@@ -168,6 +171,7 @@ class Profile:
     mqtt: MqttSettings | None = None
     display: Display | None = None
     unchecked: bool = False  # its format has no check: implausible values are suspect
+    power_max: float = POWER_MAX_HOUSE  # W behind one meter, either way; more is implausible where nothing is checked
     note: str = ""
 
     @property

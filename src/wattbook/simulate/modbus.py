@@ -49,7 +49,7 @@ def register_words(register: Register, value: float | None) -> tuple[int, ...]:
     if value is not None and not register.type.startswith("float"):
         low, high = _range(register)
         if quantity(register.quantity).kind is Kind.REGISTER and not low <= value <= high:
-            value %= high + register.scale.value(1)
+            value %= high + abs(register.scale.value(1))
         value = min(max(value, low), high)
     return encode_register(register, value)
 
@@ -57,8 +57,8 @@ def register_words(register: Register, value: float | None) -> tuple[int, ...]:
 def _range(register: Register) -> tuple[float, float]:
     """What the type holds, in the base unit, and within it what the profile calls possible."""
     bits = 16 * register.count - register.type.startswith("int")
-    high = register.scale.value(min(2**bits - 1, RAW_MAX))
-    low = -high if register.type.startswith("int") else 0.0
+    end = register.scale.value(min(2**bits - 1, RAW_MAX))
+    low, high = sorted((-end if register.type.startswith("int") else 0.0, end))
     least, most = register.minimum, register.maximum
     return low if least is None else max(low, least), high if most is None else min(high, most)
 

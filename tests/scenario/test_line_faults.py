@@ -39,6 +39,8 @@ class World:
     chance: random.Random
     trouble: bool
     end: float
+    broken: bool = False  # its port opens, and every use of it fails
+    opened: int = 0
     now: float = 1000.0
     stopping: threading.Event = field(default_factory=threading.Event)
     asked: int = 0
@@ -69,6 +71,8 @@ class World:
 
     def open(self, port: str, settings: SerialSettings) -> Link:
         self.check_plug()
+        self.opened += 1
+        assert self.opened < 10_000, "it opens the port without a pause"
         self.due.clear()
         return self
 
@@ -81,6 +85,8 @@ class World:
     # the link
     def write(self, data: bytes) -> None:
         self.check_plug()
+        if self.broken:
+            raise LinkLost("an adapter that has a fault")
         self.offences += self.now < self.last_byte + SILENCE_S - 1e-6
         request = parse_request(data)
         ended = self.now + len(data) * CHARACTER_S
@@ -215,6 +221,13 @@ def test_a_healthy_line_is_full_and_fair() -> None:
     assert sum(polls) >= 0.985 * 60 / poll_s  # beside the slaves' 5 ms, the early looks cost up to a character
     assert world.offences == 0
     assert notebook.events == {}
+
+
+def test_a_port_that_opens_and_fails_is_opened_with_pauses() -> None:
+    world = World(random.Random(0), trouble=False, end=1060, broken=True)
+    _, records = run(world)
+    assert 50 < world.opened <= 125  # each half second, after the first few
+    assert [record.status.state for record in records] == ["away"] * 4
 
 
 def test_periods_stay_aligned_for_a_day() -> None:

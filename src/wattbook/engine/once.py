@@ -14,16 +14,15 @@ from wattbook.drivers.asked import make_asked
 from wattbook.model import Clock, ConfigError, MeterError, Reading, Unreachable
 from wattbook.profiles import Profile
 from wattbook.transports.open import open_link
-from wattbook.transports.play import Player, play_async
+from wattbook.transports.play import Player, Wire, play_async
 from wattbook.transports.ports import MODBUS_TCP_PORT, host_and_port, split_port
+from wattbook.transports.tcp import connect_streams
 
 ASKED_TIMEOUT_S = 1.0  # a Modbus meter's first byte; nobody else waits for the line
 LISTEN_S_MAX = 15.0  # three telegrams of meters that speak every 5 s; P1 meters speak every 1 or 10 s
-_CONNECT_S_MAX = 5.0
 _ADVICE = "check the wiring, the address, the speed and the model"
 
 Heard = Callable[[int], None]
-Wire = Callable[[str, bytes], None]
 
 
 def _ignore(size: int) -> None:
@@ -51,7 +50,7 @@ def read_once(
         if profile.listens:
             measured = _hear(port, profile, baud, clock, heard, wire)
         elif profile.protocol == "modbus" and port.startswith("tcp://"):
-            measured = asyncio.run(_ask_tcp(port, profile, address))
+            measured = asyncio.run(_ask_tcp(port, profile, address, wire))
         else:
             measured = _ask(port, profile, address, baud, heard, wire)
     except MeterError as error:
@@ -73,16 +72,12 @@ def _ask(
         link.close()
 
 
-async def _ask_tcp(port: str, profile: Profile, address: int | str | None) -> Measured:
+async def _ask_tcp(port: str, profile: Profile, address: int | str | None, wire: Wire | None) -> Measured:
     asked = make_asked(profile, address, Tcp())
     host, number = host_and_port(split_port(port), port, MODBUS_TCP_PORT)
+    reader, writer = await connect_streams(host, number)
     try:
-        async with asyncio.timeout(_CONNECT_S_MAX):
-            reader, writer = await asyncio.open_connection(host, number)
-    except (OSError, TimeoutError) as error:
-        raise Unreachable(f"no connection: {error or 'no answer'}", meter=port) from error
-    try:
-        return await play_async(asked.conversation(ASKED_TIMEOUT_S), reader, writer)
+        return await play_async(asked.conversation(ASKED_TIMEOUT_S), reader, writer, wire=wire)
     finally:
         writer.close()
 

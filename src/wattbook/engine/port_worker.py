@@ -131,6 +131,7 @@ class PortWorker:
         self._sought_until = 0.0 if bound else self._clock.monotonic() + _SEEK_S
         self._tried: dict[str, float] = {}  # meters that were asked in vain on this port: when to ask again
         self._delay_s: dict[str, float] = {}
+        self._failures = 0  # to open the port and be answered, in a row
         self._thread = threading.Thread(target=self._run_in_thread, name=f"line {task.name} {port}", daemon=True)
 
     def start(self) -> None:
@@ -169,32 +170,26 @@ class PortWorker:
 
     def run(self) -> None:
         """Open the port and ask, until stopped; in the caller's thread."""
-        failures = 0
         if self._bound:
             while record := self._pool.take(lambda _: True):
                 self._bind(record)
         try:
             while not self._stopping.is_set():
                 try:
-                    link = self._outside.open_link(self._port, self._task.settings)
+                    self._serve(self._outside.open_link(self._port, self._task.settings))
                 except WattbookError as error:
                     self._lost(error)
                     self._pool.shut(self._port, str(error))
-                    if not self._bound and failures >= len(_REOPEN_S):
-                        return  # another worker begins when the port is listed again
-                    self._outside.wait(self._stopping, _REOPEN_S[min(failures, len(_REOPEN_S) - 1)])
-                    failures += 1
-                    continue
-                failures = 0
-                self._serve(link)
-                if self._idle():
-                    return
+                if self._idle() or (not self._bound and self._failures >= len(_REOPEN_S)):
+                    return  # another worker begins when the port is listed again
+                self._outside.wait(self._stopping, _REOPEN_S[min(self._failures, len(_REOPEN_S) - 1)])
+                self._failures += 1
         finally:
             self._drop_commands("the line is stopped")
             self._release_all()
 
     def _serve(self, link: Link) -> None:
-        """Ask and ask until the link is lost or the line is stopped."""
+        """Ask and ask until the line is stopped. Raises LinkLost."""
         self._pool.opened(self._port)
         player = Player(link, pace=self._outside.pace(self._stopping.is_set))
         self._framing.reset()
@@ -206,8 +201,6 @@ class PortWorker:
                 self._do_next(player)
         except Stopped:
             pass  # the loop above would have ended as well
-        except LinkLost as error:
-            self._lost(error)
         finally:
             link.close()
 
@@ -255,6 +248,7 @@ class PortWorker:
             if record.name in self._records:
                 self._schedule.put_off(record.name, clock.monotonic(), delay_s)
             return None
+        self._failures = 0
         now = clock.monotonic()
         return record.answered(measured, first_byte_s=player.first_byte_s, latency_s=now - began, now=now)
 

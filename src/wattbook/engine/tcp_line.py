@@ -18,7 +18,7 @@ from wattbook.model.errors import Garbled, MeterError, Unreachable, WattbookErro
 from wattbook.transports.link import LinkLost
 from wattbook.transports.play import play_async
 from wattbook.transports.ports import MODBUS_TCP_PORT, host_and_port, split_port
-from wattbook.transports.tcp import CONNECT_S_MAX
+from wattbook.transports.tcp import connect_streams
 
 T = TypeVar("T")
 COMMANDS_MAX = 100
@@ -41,23 +41,24 @@ class TcpLine:
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
+        self._failures = 0  # to connect and be answered, in a row
 
     @property
     def statuses(self) -> Sequence[MeterStatus]:
         """How each meter fares, live."""
         return [record.status for record in self._records.values()]
 
-    def start(self) -> None:
-        """Begin to ask, in the running event loop."""
+    def start(self) -> asyncio.Task[None]:
+        """Begin to ask, in the running event loop; only a bug ends the task before `stop`."""
         self._loop = asyncio.get_running_loop()
         self._running = self._loop.create_task(self.run(), name=f"line {self._task.name}")
+        return self._running
 
     async def stop(self) -> None:
         """End at once; commands that wait get Unreachable."""
         if self._running is not None:
             self._running.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._running
+            await asyncio.wait([self._running])
 
     def submit(self, conversation: Conversation[T], *, meter: str = "") -> Future[T]:
         """Play a conversation before any further poll; from any thread. The future raises Unreachable."""
@@ -74,36 +75,29 @@ class TcpLine:
 
     async def run(self) -> None:
         """Connect and ask until cancelled."""
-        failures = 0
         try:
             while True:
                 try:
-                    async with asyncio.timeout(CONNECT_S_MAX):
-                        reader, writer = await asyncio.open_connection(self._host, self._port)
-                except OSError as error:  # TimeoutError is one
-                    self._lost(LinkLost(_cannot_connect(error), meter=f"{self._host}:{self._port}"))
-                    await asyncio.sleep(_REOPEN_S[min(failures, len(_REOPEN_S) - 1)])
-                    failures += 1
-                    continue
-                failures = 0
-                try:
-                    await self._serve(reader, writer)
-                finally:
-                    writer.close()
+                    reader, writer = await connect_streams(self._host, self._port)
+                    try:
+                        await self._serve(reader, writer)
+                    finally:
+                        writer.close()
+                except LinkLost as error:
+                    self._lost(error)
+                await asyncio.sleep(_REOPEN_S[min(self._failures, len(_REOPEN_S) - 1)])
+                self._failures += 1
         finally:
             self._drop_commands("the line is stopped")
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Ask until the connection breaks."""
+        """Ask until the connection breaks: raises LinkLost."""
         self.framing.reset()
         for record in self._records.values():
             record.patience.failures = 0
             self._schedule.add(record.name, record.every_s, self._clock.monotonic())
-        try:
-            while True:
-                await self._do_next(reader, writer)
-        except LinkLost as error:
-            self._lost(error)
+        while True:
+            await self._do_next(reader, writer)
 
     async def _do_next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._wake.clear()
@@ -134,6 +128,7 @@ class TcpLine:
                 # The stream lost its place; only a new connection is sure to find it again.
                 raise LinkLost(f"the connection carries nonsense: {error}") from error
             return
+        self._failures = 0
         now = clock.monotonic()
         at = record.answered(measured, first_byte_s=now - began, latency_s=now - began, now=now)
         self._schedule.answered(record.name, now, at)
@@ -168,8 +163,3 @@ class TcpLine:
             _, done = self._commands.popleft()
             if done.set_running_or_notify_cancel():
                 done.set_exception(Unreachable(reason, meter=self._task.name))
-
-
-def _cannot_connect(error: OSError) -> str:
-    reason = "no answer" if isinstance(error, TimeoutError) else str(error)
-    return f"cannot connect ({reason}); is the device on and the address right?"

@@ -25,6 +25,8 @@ _USUAL_MAX = 1024  # requests remembered: more than a full line of 247 meters ne
 _EARLY_LOOK_EVERY = 16  # requests: two more wake-ups in so many
 _QUIET_S_MAX = 1.0  # a line that talks this long without a pause has a fault that waiting will not cure
 
+Wire = Callable[[str, bytes], None]  # sees what goes over the line: ">" or "<", and the bytes
+
 
 def frame_silence_s(character_s: float) -> float:
     """The silence between Modbus RTU frames (Modbus over Serial Line V1.02, 2.5.1.1)."""
@@ -68,7 +70,7 @@ class Player:
     framed: bool = False  # keep the silence between frames (Modbus RTU)
     heard: Callable[[int], None] = _ignore
     pace: Pace = field(default_factory=Pace)
-    wire: Callable[[str, bytes], None] | None = None
+    wire: Wire | None = None
     first_byte_s: float = 0.0  # of the last answer, from the end of the request; an upper bound
     _busy_until: float = 0.0  # when the last byte, sent or heard, was through
     _asked: bytes = b""
@@ -163,7 +165,13 @@ class Player:
         return usual
 
 
-async def play_async(conversation: Conversation[T], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> T:
+async def play_async(
+    conversation: Conversation[T],
+    reader: asyncio.StreamReader,
+    writer: asyncio.StreamWriter,
+    *,
+    wire: Wire | None = None,
+) -> T:
     """Play a conversation on a TCP connection, for codecs that number their frames (Modbus TCP).
 
     Unlike on a serial line nothing heard is dropped: the codec itself tells late answers from its own.
@@ -176,9 +184,13 @@ async def play_async(conversation: Conversation[T], reader: asyncio.StreamReader
                 case Send(data):
                     answer = None
                     writer.write(data)
+                    if wire:
+                        wire(">", data)
                     await writer.drain()
                 case Receive() as step:
                     answer = await _receive_async(step, reader)
+                    if wire and answer:
+                        wire("<", answer)
                 case Pause(seconds):
                     answer = None
                     await asyncio.sleep(seconds)

@@ -28,7 +28,7 @@ port = "/dev/null"
 
 [[line]]
 name = "optical"
-port = "/dev/null"
+port = "/dev/zero"
 
 [[meter]]
 name = "main-a"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from api_house import House, house, pushed, pzem
 from wattbook.api import Served, guard, protocol, serving
 from wattbook.api.serve import bind
 from wattbook.engine.live import WAITING_MAX
+from wattbook.engine.status import MeterStatus
 from wattbook.model import ConfigError
 
 PATIENCE_S = 60.0  # only reached when something is wrong
@@ -139,6 +141,17 @@ async def test_stopping_ends_streams_and_answers_what_is_begun(home: House) -> N
 
 async def _leave_soon(home: House) -> None:
     home.context.live.close()
+
+
+async def test_a_bug_beside_the_server_is_told(home: House) -> None:
+    def bug() -> Sequence[MeterStatus]:
+        raise ValueError("a bug")
+
+    with pytest.raises(ExceptionGroup) as told:
+        async with asyncio.timeout(PATIENCE_S), serving(replace(home.context, statuses=bug)) as served:
+            with home.context.live.watch():
+                await served.ended
+    assert told.group_contains(ValueError, match="a bug")
 
 
 async def test_leaving_the_block_with_an_open_stream_does_not_hang(home: House) -> None:

@@ -7,7 +7,7 @@ import itertools
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -17,8 +17,11 @@ import serial.rfc2217
 from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
 from pymodbus.server import ModbusTcpServer
 
+from wattbook import config
 from wattbook.codecs.modbus_ask import Rtu, Tcp, read, write_register
 from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, make_line
+from wattbook.engine.lines import Lines
+from wattbook.engine.once import read_once
 from wattbook.engine.status import MeterStatus
 from wattbook.model import ConfigError, Event, Kept, Reading, Refused, SystemClock, Unreachable
 from wattbook.profiles import Library, SerialSettings
@@ -32,6 +35,7 @@ pytestmark = pytest.mark.enable_socket
 LIBRARY = Library()
 PZEM, ZPA = LIBRARY.get("pzem-016"), LIBRARY.get("zpa-two-tariff")
 WAIT_S = 20.0  # for what takes a second on a machine that is not busy
+Welcome = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class Notebook:
@@ -389,6 +393,14 @@ async def test_modbus_tcp_against_pymodbus() -> None:
             await line.stop()
 
 
+def test_a_tcp_meter_read_once_shows_its_wire() -> None:
+    wire: list[tuple[str, bytes]] = []
+    with pymodbus_server() as port:
+        read_once(f"tcp://127.0.0.1:{port}", PZEM, 4, clock=SystemClock(), wire=lambda *seen: wire.append(seen))
+    assert [direction for direction, _ in wire] == [">", "<"]
+    assert wire[0][1][6:] == bytes.fromhex("04 04 0000 0009")
+
+
 async def test_a_tcp_meter_that_restarts_is_back(tmp_path: Path) -> None:
     keeper = Notebook()
     with ExitStack() as first_life:
@@ -404,6 +416,61 @@ async def test_a_tcp_meter_that_restarts_is_back(tmp_path: Path) -> None:
             assert keeper.kinds("m4")[:2] == ["meter.away", "meter.back"]
         finally:
             await line.stop()
+
+
+async def _hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    pass
+
+
+async def _talk_nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(100)
+    writer.write(b"\xff" * 30)
+
+
+@pytest.mark.parametrize("welcome", [_hang_up, _talk_nonsense])
+async def test_a_device_that_accepts_and_never_answers_is_not_stormed(welcome: Welcome) -> None:
+    connections = 0
+
+    async def count(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        try:
+            await welcome(reader, writer)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(count, "127.0.0.1", 0)
+    address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    line = TcpLine(LineTask("net", (address,), (MeterTask("m4", PZEM, 4),), Notebook(), SystemClock()))
+    line.start()
+    try:
+        await eventually(lambda: status(line, "m4").state == "away")
+        await asyncio.sleep(1.0)  # in which it would connect a thousand times
+        assert connections < 20
+    finally:
+        await line.stop()
+        server.close()
+        await asyncio.sleep(0.1)  # for the last connection to be closed on both sides
+
+
+async def test_a_bug_in_a_tcp_line_is_told(tmp_path: Path) -> None:
+    class Broken(Notebook):
+        def note(self, event: Event) -> None:
+            raise ValueError("a bug")
+
+    file = tmp_path / "wattbook.toml"
+    file.write_text(
+        '[[line]]\nname = "net"\nport = "tcp://127.0.0.1:1"\n'
+        '[[meter]]\nname = "m4"\nline = "net"\nmodel = "pzem-016"\naddress = 4\n'
+    )
+    lines = Lines(config.load(file), keeper=Broken(), clock=SystemClock(), session="")
+    told = asyncio.get_running_loop().create_future()
+    lines.start(failed=told.set_exception)
+    try:
+        with pytest.raises(ValueError, match="a bug"):
+            await asyncio.wait_for(told, WAIT_S)
+    finally:
+        await lines.stop()
 
 
 def test_what_is_which_line() -> None:

@@ -25,6 +25,13 @@ def test_messages_arrive_where_systemd_listens(tmp_path: Path, abstract: bool) -
     assert notifier.watchdog_s == 4.0
 
 
+def test_a_systemd_that_does_not_listen_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    notifier = Notifier({"NOTIFY_SOCKET": str(tmp_path / "nobody")})
+    notifier.ready("reading 3 meters")
+    notifier.stopping()
+    assert [record.getMessage().split(":")[0] for record in caplog.records] == ["systemd does not hear us"]
+
+
 def test_without_systemd_nothing_is_sent() -> None:
     notifier = Notifier({})
     notifier.ready("")

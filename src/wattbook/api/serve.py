@@ -49,18 +49,26 @@ async def serving(context: ApiContext) -> AsyncIterator[Served]:
     try:
         app = await asyncio.to_thread(_make_app, context)
         stopping = asyncio.Event()
-        server = asyncio.create_task(serve(app, sockets, stopping), name="api")
-        changes = asyncio.create_task(context.live.follow_statuses(context.statuses), name="api changes")
+        server = asyncio.create_task(_serve_and_follow(app, context, sockets, stopping), name="api")
         try:
             yield Served(host, sockets[0].getsockname()[1], server)
         finally:
-            changes.cancel()
             context.live.close()  # streams never end by themselves
             stopping.set()
             await server
     finally:
         for listener in sockets:
             listener.close()
+
+
+async def _serve_and_follow(
+    app: ASGIApp, context: ApiContext, sockets: Sequence[socket.socket], stopping: asyncio.Event
+) -> None:
+    """Serve, and show changes of state; a bug in either ends both, and is raised."""
+    async with asyncio.TaskGroup() as group:
+        changes = group.create_task(context.live.follow_statuses(context.statuses), name="api changes")
+        await serve(app, sockets, stopping)
+        changes.cancel()
 
 
 def _make_app(context: ApiContext) -> ASGIApp:

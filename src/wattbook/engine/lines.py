@@ -63,14 +63,17 @@ class Lines:
         return self._statuses[meter]
 
     def start(self, *, failed: Callable[[BaseException], None]) -> None:
-        """Begin to read. `failed` is told when a line ended by itself, which is for the operator to mend."""
-        for line in self._asked:
-            line.start()
+        """Begin to read. `failed` is told when a task ended by itself: a bug, or for the operator to mend.
+
+        A thread that ends by a bug goes to `threading.excepthook`.
+        """
+        started = [line.start() for line in self._asked]
+        self._tasks += [task for task in started if task is not None]  # a serial line has threads instead
         for name, source in self._sources.items():
-            task = asyncio.create_task(source.run(self._keeper), name=f"line {name}")
-            task.add_done_callback(lambda task: _tell(task, failed))
-            self._tasks.append(task)
+            self._tasks.append(asyncio.create_task(source.run(self._keeper), name=f"line {name}"))
         self._tasks.append(asyncio.create_task(watch(self._attendance), name="attendance"))
+        for task in self._tasks:
+            task.add_done_callback(lambda task: _tell(task, failed))
 
     async def stop(self) -> None:
         """End every line, all at once, within about a second."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 from collections.abc import Mapping
+
+_log = logging.getLogger(__name__)
 
 
 class Notifier:
@@ -15,6 +18,7 @@ class Notifier:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         watchdog_us = environment.get("WATCHDOG_USEC", "")
         ours = environment.get("WATCHDOG_PID", str(os.getpid())) == str(os.getpid())
+        self._complained = False
         self.watchdog_s = int(watchdog_us) / 1e6 if watchdog_us.isdecimal() and ours else 0.0
 
     def ready(self, status: str) -> None:
@@ -32,5 +36,10 @@ class Notifier:
     def _send(self, message: str) -> None:
         if not self._address:
             return
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as datagram:
-            datagram.sendto(message.encode(), self._address)
+        try:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as datagram:
+                datagram.sendto(message.encode(), self._address)
+        except OSError as error:  # reading meters matters more than who knows of it
+            if not self._complained:
+                _log.warning("systemd does not hear us: %s: %s", self._address, error)
+            self._complained = True

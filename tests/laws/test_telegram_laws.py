@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Literal
 
@@ -85,6 +85,30 @@ def test_any_damaged_byte_is_counted_and_never_a_value(name: str, flip: int) -> 
             heard = _decode(make(), [stream])
             assert [item.data_sets for item in heard if isinstance(item, Telegram)] == [right.data_sets] * good, at
             assert any(isinstance(item, Damage) for item in heard), at
+
+
+SIZED: dict[str, tuple[Callable[[], Decoder], Callable[[Sequence[DataSet]], bytes]]] = {
+    "sml": (sml.SmlDecoder, lambda rows: sml.encode_telegram(SERVER_ID, rows)),
+    "dsmr 5": (dsmr.DsmrDecoder, lambda rows: dsmr.encode_telegram("TST5\\2TEST-1000", rows)),
+}
+
+
+@pytest.mark.parametrize("name", SIZED)
+@given(data=st.data())
+def test_a_damaged_byte_is_counted_whatever_is_beside_the_telegram(name: str, data: st.DataObject) -> None:
+    make, encode = SIZED[name]
+    size = st.integers(1, 12)
+    telegrams = [encode([DATA[0]] * data.draw(size)) for _ in range(data.draw(st.integers(2, 4)))]
+    place = data.draw(st.integers(0, len(telegrams) - 1))
+    telegram = telegrams[place]
+    edges = st.sampled_from([*range(10), *range(len(telegram) - 10, len(telegram))])
+    at = data.draw(st.one_of(edges, st.integers(0, len(telegram) - 1)))
+    byte = data.draw(st.sampled_from([telegram[at] ^ flip for flip in (1, 2, 4, 8, 16, 32, 64, 128, 255)]))
+    damaged = telegram[:at] + bytes([byte]) + telegram[at + 1 :]
+    whole = _decode(make(), [b"".join(telegrams)])
+    heard = _decode(make(), [b"".join([*telegrams[:place], damaged, *telegrams[place + 1 :]])])
+    assert [item for item in heard if isinstance(item, Telegram)] == [*whole[:place], *whole[place + 1 :]]
+    assert any(isinstance(item, Damage) for item in heard)
 
 
 @pytest.mark.parametrize("name", DECODERS)

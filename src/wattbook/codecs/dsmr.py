@@ -26,6 +26,12 @@ _START_SIZE = 5  # `/`, maker, speed: enough to know a telegram's start
 _START = re.compile(rb"/[A-Za-z]{3}[^\r\n()*/!?\x80-\xff]")
 _MAY_START = re.compile(rb"/[A-Za-z]{0,3}$")
 _TURN = re.compile(rb"\n(?:!|/[A-Za-z]{3}[^\r\n()*/!?\x80-\xff])")  # the end, or another start before it
+# The blank line below it tells an identification from data.
+_ALMOST_START = re.compile(
+    rb"(?:[^/\r\n][A-Za-z]{3}.|/(?:.[A-Za-z]{2}|[A-Za-z].[A-Za-z]|[A-Za-z]{2}.).|/[A-Za-z]{3}[\s\S])"
+    rb"[^\r\n()]{0,64}\r?\n\r?\n"
+)
+_ALMOST_END = re.compile(rb"(?:\n[^!]|[^\n]!)[0-9A-F]{1,4}\r?\n?\Z")
 _END_LINE = re.compile(rb"([0-9A-F]{1,4})?\r?")
 _END_LINE_SIZE_MAX = 6  # four digits, CR LF
 # The version line; whoever sends it has a CRC. (DSMR 2 and 3 have neither.)
@@ -46,6 +52,12 @@ class DsmrDecoder(FrameDecoder):
     def _may_start(self, buffer: bytearray) -> int:
         match = _MAY_START.search(buffer, max(0, len(buffer) - _START_SIZE))
         return len(buffer) - match.start() if match else 0
+
+    def _almost_starts(self, junk: bytearray) -> bool:
+        return _ALMOST_START.search(junk) is not None
+
+    def _almost_ends(self, buffer: bytearray) -> bool:
+        return _ALMOST_END.search(buffer) is not None
 
     def _counts(self, junk: bytes | bytearray) -> bool:
         # Some EasyMeter send lines of their own after the `!`; only values outside of a telegram are damage.

@@ -2,11 +2,12 @@
 
 What is outside of telegrams and not blank counts as damage, with one exception. A meter that speaks by itself does not
 wait for us: a piece at the very beginning or end that is shorter than the whole telegram next to it was cut off, not
-damaged. A longer one was a telegram.
+damaged. A longer one was a telegram, and so was one whose start or end is there but for one byte.
 """
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -26,6 +27,13 @@ class Cut:
     heard: Telegram | str | None
 
 
+def all_but_one(marker: bytes, then: bytes = b"") -> re.Pattern[bytes]:
+    """What finds a marker of which one byte is wrong, with what follows it as an expression."""
+    places = range(len(marker))
+    spoiled = (re.escape(marker[:at]) + rb"[\s\S]" + re.escape(marker[at + 1 :]) for at in places)
+    return re.compile(b"(?:" + b"|".join(spoiled) + b")" + then)
+
+
 class FrameDecoder(ABC):
     """Makes telegrams out of a stream; a format says how they start and end."""
 
@@ -35,7 +43,7 @@ class FrameDecoder(ABC):
         self._scanned = 0  # bytes of the buffer already searched for the telegram's end
         self._inside = False
         self._resync = False  # damage was reported; what follows up to the next telegram belongs to it
-        self._junk_from, self._junk_size, self._junk_counts = 0, 0, False
+        self._junk, self._junk_from = bytearray(), 0  # what is outside of telegrams, up to _JUNK_SIZE_MAX
         self._lead: Damage | None = None  # what came before the first telegram ...
         self._lead_size = 0
         self._whole_size = 0  # of the last good telegram; 0 = none yet
@@ -54,7 +62,7 @@ class FrameDecoder(ABC):
         heard: list[Heard] = []
         self._work(heard, final=True)
         if self._inside:
-            if len(self._buffer) >= self._whole_size:
+            if len(self._buffer) >= self._whole_size or self._almost_ends(self._buffer):
                 self._damage("the input ends inside a telegram", heard)
         elif self._whole_size:
             self._junk_ends(heard)
@@ -73,6 +81,14 @@ class FrameDecoder(ABC):
     @abstractmethod
     def _find_end(self, buffer: bytearray, *, final: bool) -> Cut | None:
         """Cut off the telegram that starts at the buffer's beginning; None = its end has not come yet."""
+
+    @abstractmethod
+    def _almost_starts(self, junk: bytearray) -> bool:
+        """Whether a start is in it but for one byte."""
+
+    @abstractmethod
+    def _almost_ends(self, buffer: bytearray) -> bool:
+        """Whether its last bytes are an end but for one byte."""
 
     def _counts(self, junk: bytes | bytearray) -> bool:
         """Whether these bytes outside of any telegram are damage."""
@@ -118,27 +134,28 @@ class FrameDecoder(ABC):
         size = min(size, len(self._buffer))  # the line end after the last telegram of a file may be missing
         del self._buffer[:size]
         self._offset += size
-        self._junk_from, self._junk_size, self._junk_counts = self._offset, 0, False
+        self._junk_from = self._offset
+        self._junk.clear()
 
     def _skip(self, size: int, heard: list[Heard]) -> None:
         """Pass over bytes outside of telegrams, in pieces that do not depend on how they came."""
         while size:
-            piece = self._buffer[: min(size, _JUNK_SIZE_MAX - self._junk_size)]
-            self._junk_counts = self._junk_counts or self._counts(piece)
+            piece = self._buffer[: min(size, _JUNK_SIZE_MAX - len(self._junk))]
+            self._junk += piece
             del self._buffer[: len(piece)]
             self._offset += len(piece)
-            self._junk_size += len(piece)
             size -= len(piece)
-            if self._junk_size == _JUNK_SIZE_MAX:
+            if len(self._junk) == _JUNK_SIZE_MAX:
                 self._resync = False  # so much no longer belongs to the damage before
                 self._junk_ends(heard, enough=True)
 
     def _junk_ends(self, heard: list[Heard], *, enough: bool = False) -> None:
-        junk = Damage(f"{self._junk_size} bytes that are no telegram", self._junk_from)
-        if self._junk_counts and not self._resync:
-            if self._whole_size or self._said or enough:
+        junk, size = Damage(f"{len(self._junk)} bytes that are no telegram", self._junk_from), len(self._junk)
+        if not self._resync and self._counts(self._junk):
+            if self._whole_size or self._said or enough or self._almost_starts(self._junk):
                 heard.append(junk)
                 self._said = True
             else:
-                self._lead, self._lead_size = junk, self._junk_size
-        self._junk_from, self._junk_size, self._junk_counts = self._offset, 0, False
+                self._lead, self._lead_size = junk, size
+        self._junk_from = self._offset
+        self._junk.clear()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from wattbook.codecs.framing import Cut, FrameDecoder
+from wattbook.codecs.framing import Cut, FrameDecoder, all_but_one
 from wattbook.codecs.sml_encode import ESCAPE, START, check, encode_telegram
 from wattbook.codecs.sml_parse import SmlError, parse_messages
 from wattbook.codecs.telegram import Telegram
@@ -20,6 +20,8 @@ __all__ = ["SmlDecoder", "encode_telegram"]
 _RUN = re.compile(rb"\x1b{4,}")
 _END = 0x1A
 _TRAILER_SIZE = 4  # 1A, number of fill bytes, CRC
+_ALMOST_START = all_but_one(START, b"\x76")  # a message is a list of six
+_ALMOST_END = all_but_one(ESCAPE, rb"\x1a[\0-\3][\s\S]{2}\Z")  # any other byte but the 1A is told as it comes
 
 
 class SmlDecoder(FrameDecoder):
@@ -35,6 +37,12 @@ class SmlDecoder(FrameDecoder):
 
     def _may_start(self, buffer: bytearray) -> int:
         return next((size for size in range(len(START) - 1, 0, -1) if buffer.endswith(START[:size])), 0)
+
+    def _almost_starts(self, junk: bytearray) -> bool:
+        return _ALMOST_START.search(junk) is not None
+
+    def _almost_ends(self, buffer: bytearray) -> bool:
+        return _ALMOST_END.search(buffer) is not None
 
     def _find_end(self, buffer: bytearray, *, final: bool) -> Cut | None:
         at = max(self._scanned, len(START))

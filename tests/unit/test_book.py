@@ -334,3 +334,38 @@ def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None
 def test_a_book_in_a_folder_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(BookError, match="folder must exist"):
         Book.open(tmp_path / "no" / "wattbook.db", clock=StillClock())
+
+
+def test_a_waker_that_fails_ends_neither_the_book_nor_the_others(book: Book, caplog: pytest.LogCaptureFixture) -> None:
+    rung = threading.Event()
+
+    def fail() -> None:
+        raise ValueError("a bug in a follower")
+
+    book.on_commit(fail)
+    book.on_commit(rung.set)
+    for number in range(3):
+        rung.clear()
+        keep(book, poll(number))
+        assert rung.wait(DONE_S)
+    assert [record.getMessage() for record in caplog.records] == [
+        "what was to be told of commits failed, and is told no more"
+    ]
+
+
+def test_work_in_hand_is_answered_when_a_bug_ends_the_writer(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    died: list[BaseException | None] = []
+    monkeypatch.setattr(threading, "excepthook", lambda died_of: died.append(died_of.exc_value))
+    disk = HangingDisk()
+    with Book.open(path, clock=StillClock(), connect=disk.connect, commit_every_s=3600) as book:
+        keep(book, poll(0))
+        with sqlite3.connect(path) as connection:  # a number taken by nobody knows whom
+            connection.execute("INSERT INTO hot SELECT 2, meter, 1, shape, quality, doubt, cells FROM hot")
+        connection.close()
+        lazy = book.append([poll(1)], fresh=True)
+        urgent = book.append([poll(2)], urgent=True)
+        for future in (lazy, urgent):
+            assert "closed before" in str(future.exception(DONE_S))
+        assert "closed" in str(book.append([poll(3)]).exception(DONE_S))
+    assert [type(error) for error in died] == [sqlite3.IntegrityError]
+    assert book.statistics().waiting == 0

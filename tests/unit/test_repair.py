@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import sqlite3
 from pathlib import Path
@@ -9,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from book_tools import START, StillClock, poll, polls
-from wattbook.model import Event
+from wattbook.model import BookError, Event
 from wattbook.store import Book, Position
+from wattbook.store.connection import connect_writer
 from wattbook.store.opening import create, open_file
 from wattbook.store.schema import PAGE_SIZE, VERSION
 
@@ -58,6 +60,13 @@ def leaf_of_hot(path: Path, place: int) -> int:
         if content[at] == 0x0D and b"\xce\x01\x83" in content[at : at + PAGE_SIZE]  # a table's leaf with our energies
     ]
     return leaves[place]
+
+
+def root_of(path: Path, table: str) -> int:
+    connection = sqlite3.connect(path)
+    (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
+    connection.close()
+    return int(page)
 
 
 def test_a_crash_without_damage_opens_without_a_word(path: Path) -> None:
@@ -110,6 +119,21 @@ def test_a_damaged_leaf_costs_its_readings_only(path: Path, place: int) -> None:
         assert book.opened_with == ()
 
 
+def test_damage_found_while_writing_is_repaired_at_the_next_start(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    overwrite(path, root_of(path, "hot"))  # and the last writer closed it in order
+    with Book.open(path, clock=StillClock()) as book:
+        assert book.opened_with == ()
+        error = book.append([poll(READINGS)], urgent=True).exception(DONE_S)
+        assert isinstance(error, BookError) and "repaired at the next start" in str(error)
+    assert "malformed" in caplog.text
+    with Book.open(path, clock=StillClock()) as book:
+        (message,) = book.opened_with
+        assert "was damaged" in message
+        assert book.append([poll(READINGS)], urgent=True).result(DONE_S).new == 1
+    with Book.open(path, clock=StillClock()) as book:
+        assert book.opened_with == ()
+
+
 @pytest.mark.parametrize("kept_share", [0.95, 0.6, 0.4])
 def test_a_file_cut_short_gives_what_is_left(path: Path, kept_share: float) -> None:
     size = int(path.stat().st_size * kept_share)
@@ -143,6 +167,99 @@ def test_a_file_with_nothing_to_read_is_put_aside(tmp_path: Path, content: bytes
         assert book.append([poll(0)], urgent=True).result(DONE_S).new == 1
     (aside,) = tmp_path.glob("wattbook.db.damaged-*")
     assert aside.read_bytes() == content
+
+
+def small_disk(path: Path) -> sqlite3.Connection:
+    """A disk that has room for the book as it is and not for what is repaired."""
+    connection = connect_writer(path)
+    connection.execute("PRAGMA max_page_count = 20").fetchone()
+    return connection
+
+
+def test_a_repair_without_room_is_told_and_leaves_the_book_as_it_was(path: Path) -> None:
+    overwrite(path, leaf_of_hot(path, 10))
+    crash(path)
+    before = path.read_bytes()
+    for _ in range(2):
+        with pytest.raises(BookError, match="cannot be repaired now: database or disk is full; make room"):
+            Book.open(path, clock=StillClock(), connect=small_disk)
+        assert path.read_bytes() == before
+        assert sorted(each.name for each in path.parent.iterdir()) == ["wattbook.db", "wattbook.db.lock"]
+    with Book.open(path, clock=StillClock()) as book:
+        assert READINGS - 150 < len(voltages_by_number(book)) < READINGS
+
+
+@pytest.mark.parametrize("renames", range(4))
+def test_a_repair_that_is_cut_off_is_finished_by_the_next_start(
+    path: Path, renames: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    overwrite(path, leaf_of_hot(path, 10))
+    crash(path)
+    left = [renames]
+    rename = Path.rename
+
+    def cut_off(self: Path, target: Path) -> Path:
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    with monkeypatch.context() as cutting:
+        cutting.setattr(Path, "rename", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            Book.open(path, clock=StillClock())
+    with Book.open(path, clock=StillClock()) as book:
+        assert len(book.opened_with) == 1
+        assert READINGS - 150 < len(voltages_by_number(book)) < READINGS
+        assert book.position("sink") == Position("77")
+    names = sorted(each.name for each in path.parent.iterdir())
+    assert [name for name in names if "damaged" not in name] == ["wattbook.db", "wattbook.db.lock"]
+    assert len([name for name in names if "damaged" in name]) == 1
+
+
+def test_what_a_repair_that_was_cut_off_left_behind_is_no_book(path: Path) -> None:
+    for name in (".new", ".copy", ".repaired"):
+        path.with_name(path.name + name).write_bytes(b"half of something")
+    with Book.open(path, clock=StillClock()) as book:
+        assert len(voltages_by_number(book)) == READINGS
+    assert sorted(each.name for each in path.parent.iterdir()) == ["wattbook.db", "wattbook.db.lock"]
+
+
+def test_a_number_far_beyond_the_others_costs_no_memory(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("UPDATE hot SET seq = ? WHERE seq = ?", (2**40, READINGS))
+    connection.commit()
+    connection.close()
+    overwrite(path, root_of(path, "piece"))
+    crash(path)
+    with Book.open(path, clock=StillClock()) as book:
+        assert len(book.opened_with) == 1
+        assert len(voltages_by_number(book)) == READINGS
+
+
+def test_a_book_and_its_lock_on_a_full_disk_are_refused_in_words_and_the_crash_stays_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "wattbook.db"
+    with pytest.raises(BookError, match="cannot be opened: database or disk is full"):
+        Book.open(path, clock=StillClock(), connect=tiny_disk)
+    crash(path)
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("os.pwrite", full)
+        with pytest.raises(BookError, match=r"wattbook\.db\.lock: No space left on device; make room"):
+            Book.open(path, clock=StillClock())
+    assert path.with_name("wattbook.db.lock").read_text() == "4711"
+    Book.open(path, clock=StillClock()).close()
+
+
+def tiny_disk(path: Path) -> sqlite3.Connection:
+    connection = connect_writer(path)
+    connection.execute("PRAGMA max_page_count = 3").fetchone()
+    return connection
 
 
 def test_an_empty_file_becomes_a_book(tmp_path: Path) -> None:

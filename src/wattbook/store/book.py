@@ -60,7 +60,7 @@ class Book:
         """
         lock = BookLock(path)
         try:
-            opened = open_file(path, connect, crashed=lock.crashed, now=clock.now())
+            opened = open_file(path, connect, crashed=lock.crashed, damaged=lock.damaged, now=clock.now())
             writer = Writer(opened, clock=clock, site=site, commit_every_s=commit_every_s, waiting_max=waiting_max)
             book = cls(path, lock, writer, opened.messages)
         except BaseException:
@@ -136,7 +136,7 @@ class Book:
                 self._lock.abandon()
                 raise BookError(f"{self.path}: the disk did not answer for {_CLOSE_S:.0f} s; what waited may be lost")
             if self._writer.corrupt:
-                self._lock.abandon()  # so that the next start looks at it and repairs it
+                self._lock.abandon(damaged=True)
             else:
                 self._lock.release()
 

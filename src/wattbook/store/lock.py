@@ -8,11 +8,15 @@ from pathlib import Path
 
 from wattbook.model import BookError
 
+_SIZE = 20  # a process id and the word; always written whole, so that nothing of another remains
+_DAMAGED = " damaged"
+
 
 class BookLock:
     """Holds `<book>.lock`. The kernel lets go of it when the process ends, however it ends.
 
-    The file keeps the writer's process id until `release`, so a next writer that finds one knows of a crash.
+    The file keeps the writer's process id until `release`, so a next writer that finds one knows of a crash; or it
+    says that the last writer found the book damaged.
     """
 
     def __init__(self, book: Path) -> None:
@@ -22,28 +26,47 @@ class BookLock:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
             raise BookError(f"{self.path}: {error.strerror}; the book's folder must exist and be writable") from error
-        holder = os.pread(self._file, 20, 0).decode("ascii", "replace").strip()
+        try:
+            self._take(book)
+        except BaseException:
+            os.close(self._file)
+            raise
+
+    def _take(self, book: Path) -> None:
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            os.close(self._file)
+            holder = self._read().removesuffix(_DAMAGED) or "unknown"
             raise BookError(
-                f"{book}: process {holder or 'unknown'} is writing this book; go through it, or stop it first",
-                retry=True,
+                f"{book}: process {holder} is writing this book; go through it, or stop it first", retry=True
             ) from error
-        self.crashed = bool(holder)
-        self._write(str(os.getpid()))
+        found = self._read()
+        self.crashed = bool(found)
+        self.damaged = found.endswith(_DAMAGED)  # and stays so until the book is closed in order
+        self._write(f"{os.getpid()}{_DAMAGED if self.damaged else ''}")
 
     def release(self) -> None:
         """Say that the book was closed in order, and let the next writer in."""
-        self._write("")
-        os.close(self._file)
+        try:
+            self._write("")
+        finally:
+            os.close(self._file)
 
-    def abandon(self) -> None:
-        """Let go without saying that the book is in order: opening it failed."""
-        os.close(self._file)
+    def abandon(self, *, damaged: bool = False) -> None:
+        """Let go without saying that the book is in order: opening it failed, or it was found `damaged`."""
+        try:
+            if damaged:
+                self._write(f"{os.getpid()}{_DAMAGED}")
+        finally:
+            os.close(self._file)
+
+    def _read(self) -> str:
+        return os.pread(self._file, _SIZE, 0).decode("ascii", "replace").strip()
 
     def _write(self, text: str) -> None:
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, text.encode(), 0)
-        os.fsync(self._file)  # must not look closed in order after a power cut
+        # In place and without cutting the file first: a disk that is full must not cost what it says now.
+        try:
+            os.pwrite(self._file, text.ljust(_SIZE).encode(), 0)
+            os.fsync(self._file)  # must not look closed in order after a power cut
+        except OSError as error:
+            raise BookError(f"{self.path}: {error.strerror}; make room on its disk", retry=True) from error

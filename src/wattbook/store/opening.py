@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import sqlite3
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from wattbook.model import BookError
 from wattbook.store.connection import Connect, connect_reader
 from wattbook.store.journal import Position
-from wattbook.store.repair import damage, salvage
+from wattbook.store.repair import CHECK_S, damage, finish_repair, instant_name, salvage
 from wattbook.store.schema import APPLICATION_ID, MIGRATIONS, TABLES, VERSION
 
 
@@ -29,14 +30,32 @@ class Opened:
 
 
 def open_file(
-    path: Path, connect: Connect, *, crashed: bool, now: datetime, migrations: Mapping[int, str] = MIGRATIONS
+    path: Path,
+    connect: Connect,
+    *,
+    crashed: bool,
+    damaged: bool = False,
+    now: datetime,
+    migrations: Mapping[int, str] = MIGRATIONS,
 ) -> Opened:
-    """Open the book at `path`, which the caller has locked. `crashed`: the last writer did not close it in order."""
-    messages: list[str] = []
-    found = _damage(path, connect, crashed=crashed)
-    if found:
+    """Open the book at `path`, which the caller has locked.
+
+    `crashed`: the last writer did not close it in order. `damaged`: a writer found it so, which makes the check take
+    as long as it takes. Raises BookError for whatever the disk or the file does not allow.
+    """
+    try:
+        return _open(path, connect, math.inf if damaged else CHECK_S if crashed else 0.0, now, migrations)
+    except (OSError, sqlite3.DatabaseError) as error:
+        raise BookError(
+            f"{path}: the book cannot be opened: {error}; look at the disk and the rights", retry=True
+        ) from error
+
+
+def _open(path: Path, connect: Connect, check_s: float, now: datetime, migrations: Mapping[int, str]) -> Opened:
+    messages = [message] if (message := finish_repair(path, now)) else []
+    if found := _damage(path, connect, check_s):
         messages.append(salvage(path, connect, create, reason=found, now=now))
-    connection = _connected(path, connect)
+    connection = connect(path)
     try:
         _prepare(connection, path, migrations, messages, now)
         lineage, seq_next = connection.execute("SELECT lineage, seq_next FROM book").fetchone()
@@ -78,32 +97,21 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int | None:
     return int(version)
 
 
-def _damage(path: Path, connect: Connect, *, crashed: bool) -> str:
+def _damage(path: Path, connect: Connect, check_s: float) -> str:
     """Why the file cannot be used as it is; "" = it can."""
     if not path.exists() or not path.stat().st_size:
         return ""
     try:
         with closing(connect_reader(path)) as reader:  # which leaves another program's database as it is
             check_version(reader, path)
-        if not crashed:
+        if not check_s:
             return ""
         with closing(connect(path)) as connection:
-            return damage(connection)
-    except sqlite3.OperationalError as error:
-        raise _cannot_open(path, error) from error
+            return damage(connection, within_s=check_s)
+    except sqlite3.OperationalError:
+        raise  # the disk or the rights, and nothing about the file
     except sqlite3.DatabaseError as error:
         return str(error)
-
-
-def _connected(path: Path, connect: Connect) -> sqlite3.Connection:
-    try:
-        return connect(path)
-    except sqlite3.DatabaseError as error:
-        raise _cannot_open(path, error) from error
-
-
-def _cannot_open(path: Path, error: sqlite3.Error) -> BookError:
-    return BookError(f"{path}: the book cannot be opened: {error}; look at the disk and the rights", retry=True)
 
 
 def _prepare(
@@ -131,8 +139,3 @@ def _migrate(connection: sqlite3.Connection, script: str, version: int) -> None:
         connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
-
-
-def instant_name(now: datetime) -> str:
-    """An instant as a part of a file's name."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"

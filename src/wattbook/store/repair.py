@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import sqlite3
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from wattbook.model import BookError
 from wattbook.store.connection import Connect, connect_writer
 from wattbook.store.schema import PAGE_SIZE, TABLE_NAMES
 
 CHECK_S = 2.0  # a start may wait this long for the check; 2 s see about 1 GB
 _STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine: some ms
-_RANGE = 4096  # rows read in one go, before halving around what is damaged
-_FAILURES_MAX = 200_000  # readings of damaged places: some seconds, then the rest of a table is given up
+_ROWS = 4096  # read in one go, fewer where one of them is damaged
+_HOLE = 4096  # numbers searched one by one at a damaged place; a damaged page holds some hundred
+_ATTEMPTS_MAX = 200_000  # within damaged places: some seconds, then what is left of them in this table is given up
+_STRIDES = 40  # a book of 10^12 readings
 _NUMBERS_SKIPPED = 1_000_000  # the latest numbers may be among what is lost, and none may be used twice
 
 Create = Callable[[sqlite3.Connection, str, int], None]
 
 
-def damage(connection: sqlite3.Connection) -> str:
-    """What SQLite's quick check says, within CHECK_S; "" = nothing wrong was found."""
-    ends_s = monotonic() + CHECK_S
+def damage(connection: sqlite3.Connection, *, within_s: float = CHECK_S) -> str:
+    """What SQLite's quick check says, as far as it comes in that time; "" = nothing wrong was found."""
+    ends_s = monotonic() + within_s
     connection.set_progress_handler(lambda: monotonic() > ends_s, _STEPS_BETWEEN_LOOKS)
     try:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
@@ -38,52 +44,108 @@ def damage(connection: sqlite3.Connection) -> str:
     return "" if found == "ok" else str(found).splitlines()[-1]
 
 
+def finish_repair(path: Path, now: datetime) -> str:
+    """Finish or undo a repair that was interrupted; return what happened, for the operator, "" = nothing.
+
+    The book and its repaired copy change places only when the copy is whole and synced, so at every moment one of
+    the two is there.
+    """
+    if path.exists():
+        for name in (".new", ".repaired", ".copy"):
+            _remove(_beside(path, name))
+        return ""
+    if not _beside(path, ".repaired").exists():
+        return ""
+    aside = _exchange(path, now)
+    return f"the repair of {path.name} was interrupted and is finished now; the damaged one is kept as {aside.name}"
+
+
 def salvage(path: Path, connect: Connect, create: Create, *, reason: str, now: datetime) -> str:
-    """Put the damaged book aside and make a new one of what can be read; return what happened, for the operator."""
-    aside = _put_aside(path, now)
-    old = _open_damaged(aside, create)
-    new = connect(path)
+    """Put the damaged book aside and a new one of what can be read into its place; return what happened.
+
+    Raises BookError when that is not possible now (a full disk); the damaged book is then as it was.
+    """
+    new, repaired = _beside(path, ".new"), _beside(path, ".repaired")
     try:
-        lineage, seq_next = _identity(old)
-        create(new, lineage, seq_next + _NUMBERS_SKIPPED)
-        lost = sum(_copy_table(old, new, table) for table in TABLE_NAMES if table != "book")
-        _make_whole(new)
-    finally:
-        old.close()
-        new.close()
-        _without_copy(aside)
+        try:
+            lost = _write_new(path, new, connect, create)
+            _sync(new)
+            new.rename(repaired)
+            _sync(path.parent)
+        finally:
+            _remove(new)
+            _remove(_beside(path, ".copy"))
+        aside = _exchange(path, now)
+    except (OSError, sqlite3.Error) as error:
+        raise BookError(
+            f"{path}: the book is damaged ({reason}) and cannot be repaired now: {error}; make room on its disk",
+            retry=True,
+        ) from error
     return (
         f"{path.name} was damaged ({reason}); what could be read is in a new book"
         f"{f', {lost} places could not be read' if lost else ''}; the damaged one is kept as {aside.name}"
     )
 
 
-def _put_aside(path: Path, now: datetime) -> Path:
-    stem = f"{path.name}.damaged-{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+def instant_name(now: datetime) -> str:
+    """An instant as a part of a file's name."""
+    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _remove(database: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        _beside(database, suffix).unlink(missing_ok=True)
+
+
+def _sync(path: Path) -> None:
+    """Make a file, or the names in a folder, durable."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(file)
+    finally:
+        os.close(file)
+
+
+def _write_new(path: Path, new: Path, connect: Connect, create: Create) -> int:
+    """Write what can be read into a book of its own; return how many places could not be."""
+    with closing(_open_damaged(path, create)) as old, closing(connect(new)) as connection:
+        lineage, seq_next = _identity(old)
+        create(connection, lineage, seq_next + _NUMBERS_SKIPPED)
+        lost = sum(_copy_table(old, connection, table) for table in TABLE_NAMES if table != "book")
+        _make_whole(connection)
+        # Closing would do it too, and be silent when the disk is full.
+        (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        assert not busy
+    return lost
+
+
+def _exchange(path: Path, now: datetime) -> Path:
+    """Put the damaged book aside and the repaired one into its place; return where the damaged one is."""
+    stem = f"{path.name}.damaged-{instant_name(now)}"
     aside = path.with_name(stem)
     count = 1
     while aside.exists():  # ends: each damaged book was put aside by one start within this second
         count += 1
         aside = path.with_name(f"{stem}-{count}")
-    for suffix in ("-wal", ""):  # the book last, so that a crash between finds it again
+    for suffix in ("", "-wal"):  # the book first: from here on `finish_repair` goes on; a log must not meet the new one
         with contextlib.suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
-    with contextlib.suppress(FileNotFoundError):
-        path.with_name(path.name + "-shm").unlink()
+            _beside(path, suffix).rename(_beside(aside, suffix))
+    _beside(path, "-shm").unlink(missing_ok=True)
+    _beside(path, ".repaired").rename(path)
+    _sync(path.parent)
     return aside
 
 
-def _copy_path(aside: Path) -> Path:
-    return aside.with_name(aside.name + ".copy")
-
-
-def _open_damaged(aside: Path, create: Create) -> sqlite3.Connection:
+def _open_damaged(path: Path, create: Create) -> sqlite3.Connection:
     """Open a copy of the damaged book, so that the original stays as it is; a lost first page is put back."""
-    copy = _copy_path(aside)
-    shutil.copyfile(aside, copy)
-    wal = aside.with_name(aside.name + "-wal")
-    if wal.exists():
-        shutil.copyfile(wal, copy.with_name(copy.name + "-wal"))
+    copy = _beside(path, ".copy")
+    for suffix in ("", "-wal"):
+        with contextlib.suppress(FileNotFoundError):
+            shutil.copyfile(_beside(path, suffix), _beside(copy, suffix))
     connection = _connect_damaged(copy)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master, book").fetchone()
@@ -103,25 +165,19 @@ def _connect_damaged(copy: Path) -> sqlite3.Connection:
 
 def _put_back_first_page(copy: Path, create: Create) -> None:
     """Every book of a version is made by the same statements, so its first page can be taken from a new one."""
-    fresh = copy.with_name(copy.name + ".page")
-    connection = connect_writer(fresh)
-    create(connection, "", 1)
-    connection.close()
-    page = fresh.read_bytes()[:PAGE_SIZE]
-    fresh.unlink()
+    fresh = _beside(copy, ".page")
+    try:
+        with closing(connect_writer(fresh)) as connection:
+            create(connection, "", 1)
+        page = fresh.read_bytes()[:PAGE_SIZE]
+    finally:
+        _remove(fresh)
     with copy.open("r+b") as file:
         size = max(file.seek(0, 2), PAGE_SIZE)
         pages = -(-size // PAGE_SIZE)
         file.seek(0)
         file.write(page[:28] + pages.to_bytes(4, "big") + page[32:])
         file.truncate(pages * PAGE_SIZE)
-
-
-def _without_copy(aside: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
-        with contextlib.suppress(FileNotFoundError):
-            copy = _copy_path(aside)
-            copy.with_name(copy.name + suffix).unlink()
 
 
 def _identity(old: sqlite3.Connection) -> tuple[str, int]:
@@ -153,49 +209,74 @@ def _copy_table(old: sqlite3.Connection, new: sqlite3.Connection, table: str) ->
 
 
 def _readable(old: sqlite3.Connection, table: str, names: Sequence[str]) -> Iterator[Sequence[Any] | None]:
-    """Yield rows with their rowid, or None for a place that cannot be read; halves ranges around damage."""
-    query = f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid BETWEEN ? AND ?"  # noqa: S608 - our own names
-    first, last = _ends(old, table)
-    ranges = [(start, min(start + _RANGE - 1, last)) for start in range(first, last + 1, _RANGE)][::-1]
-    failures = 0
-    while ranges and failures < _FAILURES_MAX:
-        start, end = ranges.pop()
+    """Yield rows with their rowid, in its order; None for a place that cannot be read."""
+    select = f"SELECT rowid, {', '.join(names)} FROM {table} WHERE rowid "  # noqa: S608 - our own names
+    after, limit, attempts = 0, _ROWS, _ATTEMPTS_MAX
+    while True:  # ends: each turn moves on or reads less at once
         try:
-            rows = old.execute(query, (start, end)).fetchall()
+            rows = old.execute(f"{select} > ? ORDER BY rowid LIMIT ?", (after, limit)).fetchall()
+            whole = _rising(rows, after)
         except sqlite3.DatabaseError:
-            failures += 1
-            if start == end:
-                yield None
-            else:
-                middle = (start + end) // 2
-                ranges += [(middle + 1, end), (start, middle)]
+            rows, whole = [()], []
+        if not rows:
+            return
+        if whole:
+            yield whole
+            after, limit = whole[-1][0], min(2 * limit, _ROWS)
+        elif limit > 1:
+            limit = max(1, limit // 8)
         else:
-            yield rows
+            yield None
+            beyond = _next_readable(old, table, after)
+            last = min(after + _HOLE, beyond - 1) if beyond else after + _HOLE
+            found = False
+            for part in _within_hole(old, f"{select} BETWEEN ? AND ?", after + 1, last, attempts):
+                attempts -= 1
+                if part:
+                    found = True
+                    yield part
+            if beyond and attempts <= 0:
+                after = beyond - 1
+            elif beyond or found:
+                after = last
+            else:
+                return
 
 
-def _ends(old: sqlite3.Connection, table: str) -> tuple[int, int]:
-    """The lowest and highest rowid; where an end of the tree is damaged, as far as a tree can be searched for it."""
-    found = []
-    for end in ("min", "max"):
+def _rising(rows: Sequence[Any], after: int) -> Sequence[Any]:
+    """The rows up to the first whose number does not rise: from there on a page holds anything."""
+    for place, row in enumerate(rows):
+        if row[0] <= after:
+            return rows[:place]
+        after = row[0]
+    return rows
+
+
+def _within_hole(old: sqlite3.Connection, query: str, first: int, last: int, attempts: int) -> Iterator[Sequence[Any]]:
+    """Halve a range around what is damaged, the largest parts first; yield the rows of each attempt."""
+    ranges = deque([(first, last)])
+    while ranges and attempts > 0:
+        attempts -= 1
+        start, end = ranges.popleft()
         try:
-            (rowid,) = old.execute(f"SELECT {end}(rowid) FROM {table}").fetchone()  # noqa: S608 - constants
+            yield _rising(old.execute(query, (start, end)).fetchall(), start - 1)
         except sqlite3.DatabaseError:
-            rowid = 1 if end == "min" else _highest_readable(old, table)
-        found.append(rowid)
-    return (found[0] or 1), (found[1] or 0)
+            yield ()
+            if start < end:
+                middle = (start + end) // 2
+                ranges += [(start, middle), (middle + 1, end)]
 
 
-def _highest_readable(old: sqlite3.Connection, table: str) -> int:
-    """The end of the last range that gives a row, doubling from the beginning."""
-    query = f"SELECT rowid FROM {table} WHERE rowid >= ? LIMIT 1"  # noqa: S608 - a constant
-    highest = 0
-    for power in range(62):
+def _next_readable(old: sqlite3.Connection, table: str, after: int) -> int | None:
+    """The first readable rowid found with strides that double; None = none, or the table ends."""
+    query = f"SELECT rowid FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT 1"  # noqa: S608 - a constant
+    for power in range(_STRIDES):
         with contextlib.suppress(sqlite3.DatabaseError):
-            row = old.execute(query, (1 << power,)).fetchone()
-            if row is None:
-                break
-            highest = max(highest, row[0])
-    return highest * 2 + _RANGE
+            start = after + (1 << power)
+            row = old.execute(query, (start,)).fetchone()
+            if row is None or row[0] > start:
+                return row and int(row[0])
+    return None
 
 
 def _make_whole(new: sqlite3.Connection) -> None:

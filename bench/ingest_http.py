@@ -143,7 +143,8 @@ async def _serve(folder: Path, pipe: Connection) -> None:
     meters = "".join(f'[[meter]]\nname = "meter-{number}"\nmodel = "push"\n' for number in range(METERS))
     file = folder / "wattbook.toml"
     file.write_text(f'[api]\nlisten = "127.0.0.1:0"\n{meters}')
-    settings, clock, live = config.load(file), SystemClock(), Live()
+    settings, clock = config.load(file), SystemClock()
+    live = Live(clock)
     statuses = [MeterStatus(meter.name, meter.model) for meter in settings.meters]
     with Book.open(settings.book, clock=clock) as book, BookReader(settings.book) as reader:
         keeper = BookKeeper(book, live)

@@ -104,7 +104,8 @@ def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House
     file = folder / "wattbook.toml"
     file.write_text(f'[site]\nname = "{site}"\ntimezone = "Europe/Prague"\n[api]\n{api}\n{_METERS}', encoding="utf-8")
     settings = config.load(file)
-    clock, live = StandingClock(), Live()
+    clock = StandingClock()
+    live = Live(clock)
     statuses = {meter.name: MeterStatus(meter.name, meter.model, meter.line) for meter in settings.meters}
     with Book.open(settings.book, clock=clock, commit_every_s=0.01) as book, BookReader(settings.book) as reader:
         context = ApiContext(

@@ -42,7 +42,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         for message in book.opened_with:
             _log.warning("%s: %s", config.book.name, message)
         reader = stack.enter_context(BookReader(config.book))
-        live = Live()
+        live = Live(clock)
         live.seed(reader.latest())
         keeper = BookKeeper(book, live)
         lines = Lines(config, keeper=keeper, clock=clock, session=book.lineage)

@@ -17,7 +17,7 @@ def test_a_polled_reading_that_the_book_refuses_is_logged_once_when_it_begins_an
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with Book.open(tmp_path / "wattbook.db", clock=StillClock(), commit_every_s=3600) as book:
-        keeper = BookKeeper(book, Live())
+        keeper = BookKeeper(book, Live(StillClock()))
         for _ in range(3):
             keeper.measured(Reading("main-a", START, {"voltage": float("nan")}))
         keeper.measured(poll(1))
@@ -31,6 +31,6 @@ def test_a_polled_reading_that_the_book_refuses_is_logged_once_when_it_begins_an
 
 def test_an_event_for_a_closed_book_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with Book.open(tmp_path / "wattbook.db", clock=StillClock()) as book:
-        keeper = BookKeeper(book, Live())
+        keeper = BookKeeper(book, Live(StillClock()))
     keeper.note(Event("meter.away", "main-a", START))
     assert "meter.away: not kept in the book: the book is closed" in caplog.text

@@ -14,12 +14,28 @@ START = datetime(2026, 11, 21, tzinfo=UTC)
 PATIENCE_S = 30.0  # only reached when something is wrong
 
 
+class Noon:
+    """A clock that stands."""
+
+    at = START + timedelta(hours=12)
+
+    def now(self) -> datetime:
+        return self.at
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
+def make_live() -> Live:
+    return Live(Noon())
+
+
 def reading(second: int, meter: str = "main-a") -> Reading:
     return Reading(meter, START + timedelta(seconds=second), {"voltage": 230.0})
 
 
 async def test_a_reading_published_in_a_thread_reaches_a_watcher() -> None:
-    live = Live()
+    live = make_live()
     with live.watch() as watcher:
         thread = threading.Thread(target=live.publish, args=(reading(1), 7))
         thread.start()
@@ -28,13 +44,13 @@ async def test_a_reading_published_in_a_thread_reaches_a_watcher() -> None:
 
 
 async def test_nothing_comes_after_the_time_out() -> None:
-    live = Live()
+    live = make_live()
     with live.watch() as watcher:
         assert await watcher.take(0.001) == ()
 
 
 async def test_a_watcher_sees_its_meters_only() -> None:
-    live = Live()
+    live = make_live()
     with live.watch(["main-b"]) as watcher:
         live.publish(reading(1))
         live.publish(reading(2, "main-b"))
@@ -43,7 +59,7 @@ async def test_a_watcher_sees_its_meters_only() -> None:
 
 
 async def test_of_sent_readings_the_newest_is_live_and_the_past_is_not() -> None:
-    live = Live()
+    live = make_live()
     live.seed([reading(10)])
     with live.watch() as watcher:
         live.publish_kept([reading(5), reading(11), reading(12), reading(3, "barn")], [1, 2, 3, 4])
@@ -59,7 +75,7 @@ def _key(item: Item) -> tuple[str, int, int | None]:
 
 
 async def test_a_measured_reading_is_live_though_the_clock_went_back() -> None:
-    live = Live()
+    live = make_live()
     live.publish(reading(100))
     with live.watch() as watcher:
         live.publish(reading(40))
@@ -67,8 +83,16 @@ async def test_a_measured_reading_is_live_though_the_clock_went_back() -> None:
     assert live.latest() == [reading(40)]
 
 
+async def test_a_sent_reading_from_a_clock_that_was_ahead_does_not_stop_the_screen() -> None:
+    live, year_s = make_live(), 365 * 86_400
+    live.seed([reading(year_s)])
+    live.publish_kept([reading(43_200)], [1])
+    live.publish_kept([reading(43_100)], [2])  # what comes late is history again
+    assert live.latest() == [reading(43_200)]
+
+
 async def test_a_slow_watcher_is_let_go_and_the_others_are_not() -> None:
-    live = Live()
+    live = make_live()
     with live.watch() as slow, live.watch() as quick:
         for second in range(WAITING_MAX + 1):
             live.publish(reading(second))
@@ -81,7 +105,7 @@ async def test_a_slow_watcher_is_let_go_and_the_others_are_not() -> None:
 
 
 async def test_a_stalled_loop_gathers_no_more_than_the_bound() -> None:
-    live = Live()
+    live = make_live()
     with live.watch() as watcher:
         for second in range(5 * WAITING_MAX):
             live.publish(reading(second))
@@ -91,7 +115,7 @@ async def test_a_stalled_loop_gathers_no_more_than_the_bound() -> None:
 
 
 async def test_closing_ends_every_stream_after_what_is_queued() -> None:
-    live = Live()
+    live = make_live()
     with live.watch() as watcher:
         live.publish(reading(1))
         await asyncio.sleep(0)
@@ -104,7 +128,7 @@ async def test_closing_ends_every_stream_after_what_is_queued() -> None:
 
 
 async def test_changes_of_state_and_progress_are_shown_once() -> None:
-    live, status = Live(), MeterStatus("main-a", "pzem-016")
+    live, status = make_live(), MeterStatus("main-a", "pzem-016")
     task = asyncio.create_task(live.follow_statuses(lambda: [status], every_s=0.001))
     with live.watch() as watcher:
         assert await watcher.take(0.02) == ()
@@ -118,7 +142,7 @@ async def test_changes_of_state_and_progress_are_shown_once() -> None:
 
 
 async def test_no_more_watchers_than_the_bound() -> None:
-    live = Live()
+    live = make_live()
     watching = [live.watch() for _ in range(WATCHERS_MAX)]
     for each in watching:
         assert not live.full
@@ -131,7 +155,7 @@ async def test_no_more_watchers_than_the_bound() -> None:
 
 
 async def test_a_watcher_begins_with_what_stands() -> None:
-    live = Live()
+    live = make_live()
     live.seed([reading(1), reading(2, "main-b")])
     live.publish_kept([reading(3)], [9])
     with live.watch(["main-a"]) as watcher:

@@ -119,6 +119,7 @@ class Bench:
     broker: MemoryBroker
     book: MemoryBook
     diary: Diary
+    clock: StoppedClock
 
     async def settle(self) -> None:
         """Wait until everything queued is dealt with."""
@@ -133,8 +134,8 @@ class Bench:
 
 @asynccontextmanager
 async def running(*meters: Listened, full: int = 0, now: datetime = NOW) -> AsyncIterator[Bench]:
-    bench = Bench(MemoryBroker(), MemoryBook(full=full), Diary())
-    source = MqttSource(BROKER, meters, clock=StoppedClock(now), report=bench.diary, connect=bench.broker.connect)
+    bench = Bench(MemoryBroker(), MemoryBook(full=full), Diary(), StoppedClock(now))
+    source = MqttSource(BROKER, meters, clock=bench.clock, report=bench.diary, connect=bench.broker.connect)
     task = asyncio.create_task(source.run(bench.book))
     try:
         yield bench
@@ -194,6 +195,23 @@ async def test_messages_without_a_time_are_dated_on_arrival_and_never_twice_the_
             bench.send({"power": 1})
         await bench.settle()
     assert [reading.at - NOW for reading in bench.book.readings] == [timedelta(milliseconds=ms) for ms in (0, 10, 20)]
+
+
+async def test_a_load_without_times_stays_in_order_and_a_clock_that_was_set_back_is_believed() -> None:
+    async with running(listened()) as bench:
+        for _ in range(300):
+            bench.send({"power": 1})
+        await bench.settle()
+        bench.clock.at += timedelta(milliseconds=100)
+        bench.send({"power": 1})  # while instants three seconds ahead are given away
+        await bench.settle()
+        bench.clock.at = NOW - timedelta(days=365)
+        for _ in range(2):
+            bench.send({"power": 1})
+            await bench.settle()
+    instants = [reading.at for reading in bench.book.readings]
+    assert instants[:301] == [NOW + timedelta(milliseconds=10 * place) for place in range(301)]
+    assert [at - bench.clock.at for at in instants[301:]] == [timedelta(0), timedelta(milliseconds=10)]
 
 
 async def test_the_brokers_last_known_value_is_not_taken_for_a_new_one() -> None:

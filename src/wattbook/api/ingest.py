@@ -7,7 +7,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from operator import attrgetter
 
 from starlette.requests import Request
@@ -18,7 +17,7 @@ from wattbook.api.context import ApiContext
 from wattbook.api.guard import BODY_MAX_OF
 from wattbook.codecs import plain_table, reading_json
 from wattbook.model import Kept, Reading
-from wattbook.model.clock import FIRST_SANE
+from wattbook.model.clock import latest_believed
 from wattbook.model.nearest import did_you_mean
 
 PATH = "/api/v1/readings"
@@ -26,7 +25,6 @@ SIZE_MAX = BODY_MAX_OF[PATH]  # also of what a compressed body becomes
 HELD_MAX = 64_000_000  # bytes of all bodies in work at once; more are asked to come again
 INLINE_MAX = 256_000  # bytes decoded on the loop, in under 10 ms; larger bodies go to a thread
 KEEP_MAX = 10_000  # readings for one commit, so that one sender's day does not hold up the others' second
-AHEAD_MAX = timedelta(days=1)  # a clock may be wrong by a zone, not by a year
 
 _Decode = Callable[[bytes], Sequence[Reading]]
 _FORMATS: dict[str, _Decode] = {
@@ -103,7 +101,7 @@ class Ingest:
             readings = [replace(reading, site="") for reading in readings]
         now = self._context.clock.now()
         newest = max((reading.at for reading in readings), default=now)
-        if newest > now + AHEAD_MAX and now > FIRST_SANE:
+        if newest > latest_believed(now):
             raise Refusal(400, f"{newest.isoformat()} is more than a day ahead of this machine's clock; check both")
         return readings
 

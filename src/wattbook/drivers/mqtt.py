@@ -12,7 +12,7 @@ from wattbook.codecs.mqtt import Message
 from wattbook.drivers.json_payload import Payload, parse_json
 from wattbook.drivers.plausible import Plausibility
 from wattbook.drivers.source import Listened, Report, Thinner, retries_s
-from wattbook.model.clock import FIRST_SANE, Clock
+from wattbook.model.clock import STEP_MIN, Clock, latest_believed
 from wattbook.model.errors import BookError, ConfigError, Garbled, Unreachable, WattbookError
 from wattbook.model.keeping import Keeper
 from wattbook.model.reading import EMPTY, Reading
@@ -25,8 +25,6 @@ _REFUSED_S = 60.0  # wrong password, no right to a topic: knocking more often wo
 _BOOK_RETRY_S_MAX = 5.0  # a disk that was full; the broker keeps the messages meanwhile
 _STRANGERS_MAX = 1_000  # topics of an earlier configuration to unsubscribe from, each once
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_AHEAD_MAX = timedelta(days=1)
-_LATEST = datetime(9000, 1, 1, tzinfo=UTC)  # while our own clock is not set, the meters know better
 _GRAIN = timedelta(milliseconds=10)
 
 _log = logging.getLogger(__name__)
@@ -99,6 +97,7 @@ class MqttSource:
         self._meters = tuple(meter.name for meter in meters)
         self._routes: dict[str, list[_Route]] = {}
         self._arrived: dict[str, datetime] = {}  # last instant given to a message without a time of its own
+        self._received = clock.now()  # the last messages of any meter
         self._strangers: set[str] = set()
         for meter in meters:
             plausibility = Plausibility(meter.profile.power_max) if meter.profile.unchecked else None
@@ -134,8 +133,8 @@ class MqttSource:
     async def _listen(self, connection: Connection, keep: Keeper) -> None:
         while True:
             messages = await connection.receive(self._commit_max)
-            now = self._clock.now()
-            batch = _Batch(now + _AHEAD_MAX if now >= FIRST_SANE else _LATEST)
+            now = self._now()
+            batch = _Batch(latest_believed(now))
             for start in range(0, len(messages), _SLICE):
                 self._decode(connection, messages[start : start + _SLICE], now, batch)
                 await asyncio.sleep(0)
@@ -144,6 +143,14 @@ class MqttSource:
             connection.acknowledge(messages)
             for meter, instants in batch.heard.items():
                 self._report.heard(meter, instants[-1], len(instants))
+
+    def _now(self) -> datetime:
+        """The moment of arrival; a clock that was set back is believed, whatever instants were given before."""
+        now = self._clock.now()
+        if self._received - now > STEP_MIN:
+            self._arrived.clear()
+        self._received = now
+        return now
 
     async def _keep(self, keep: Keeper, readings: Sequence[Reading]) -> None:
         """Return when the readings are durable. A book that is full for now is asked again: the broker waits."""

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from wattbook.engine.status import MeterStatus
-from wattbook.model import Reading
+from wattbook.model import Clock, Reading
+from wattbook.model.clock import supersedes
 
 WAITING_MAX = 1000  # items a watcher may be behind: half a minute of a full RS-485 line
 WATCHERS_MAX = 100  # a wall of screens; each holds a connection and its queue
@@ -90,7 +91,8 @@ class Watcher:
 class Live:
     """The last reading of each meter, and the watchers."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._latest: dict[tuple[str, str], Seen] = {}  # (site, meter) -> reading
         self._lock = threading.Lock()
         self._pending: list[Item] = []
@@ -114,15 +116,17 @@ class Live:
     def publish_kept(self, readings: Sequence[Reading], seqs: Sequence[int]) -> None:
         """Show what was sent to us and is in the book. From any thread.
 
-        Only the newest of each meter, and only if it is newer than the last: the rest is history, not live.
+        Only the newest of each meter, and only if it is newer than the last: the rest is history, not live. A last one
+        from the future is not believed, or a clock that was once ahead would stop the screen for as long.
         """
         in_time = sorted(zip(readings, seqs, strict=True), key=_instant)
         newest = {(reading.site, reading.meter): (reading, seq) for reading, seq in in_time}
+        now = self._clock.now()
         with self._lock:
             shown = []
             for key, (reading, seq) in newest.items():
                 last = self._latest.get(key)
-                if last is None or reading.at > last.reading.at:
+                if supersedes(reading.at, last.reading.at if last else None, now=now):
                     seen = self._latest[key] = Seen(reading, seq)
                     shown.append(seen)
             self._show(shown)

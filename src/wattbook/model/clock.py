@@ -12,6 +12,8 @@ from wattbook.model.batch import EPOCH
 
 STEP_MIN = timedelta(seconds=2)  # smaller differences are slewed by NTP and adopted without a word
 FIRST_SANE = datetime(2026, 1, 1, tzinfo=UTC)  # earlier: the clock was never set (a Raspberry Pi at boot)
+_AHEAD_MAX = timedelta(days=1)  # of a clock that is not ours: it may be wrong by a zone, not by a year
+_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)  # with room for any zone
 _GRAIN_US = 10_000  # instants are kept to 10 ms
 
 
@@ -61,6 +63,19 @@ class SystemClock:
         self._offset_s = self._wall() - self.monotonic()
         now = self.now()
         return ClockStep(was, now) if abs(now - was) > STEP_MIN else None
+
+
+def latest_believed(now: datetime) -> datetime:
+    """The latest instant that a clock which is not ours may tell; any, while our own was never set."""
+    return now + _AHEAD_MAX if now >= FIRST_SANE else _END_OF_TIME
+
+
+def supersedes(at: datetime, last: datetime | None, *, now: datetime) -> bool:
+    """Whether a reading of `at` is later than the `last` one, which may be from a clock that was ahead.
+
+    An instant that lies in the future was told by such a clock; it does not stand in the way of what comes after it.
+    """
+    return last is None or at > last or last > now + STEP_MIN
 
 
 def instant(unix_s: float) -> datetime:

@@ -22,12 +22,15 @@ KEEP_S = 0.1  # a slow disk, so that a kill finds readings that are heard and no
 class FileBook:
     def __init__(self, path: Path) -> None:
         self._file = path.open("ab", buffering=0)
+        self._diary = path.with_suffix(".diary").open("wb", buffering=0)  # a "(" as keeping begins, a ")" as it ends
 
     async def keep(self, readings: Sequence[Reading]) -> Kept:
         lines = [f"{reading.meter} {reading.values['active_power']:.0f}\n" for reading in readings]
+        self._diary.write(b"(")
         await asyncio.sleep(KEEP_S)
         self._file.write("".join(lines).encode())
         await asyncio.to_thread(os.fsync, self._file.fileno())
+        self._diary.write(b")")
         return Kept(tuple(range(len(readings))), new=len(readings))
 
     def measured(self, reading: Reading) -> None:

@@ -36,6 +36,13 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+def quiet(port: serial.SerialBase) -> None:
+    """Hear nothing for as long as a meter must be left alone before it is answered."""
+    usual, port.timeout = port.timeout, 0.2
+    assert port.read(1) == b""
+    port.timeout = usual
+
+
 @contextmanager
 def rs485(folder: Path, port: str = "rs485", *, strict: bool = True) -> Iterator[Simulation]:
     meters = [SimulatedMeter(f"pzem-{address}", "line", PZEM, address) for address in (4, 5)]
@@ -252,7 +259,7 @@ def test_a_readout_at_another_speed_than_the_readers_is_garbage(tmp_path: Path) 
     ):
         port.write(b"/?!\r\n")
         assert port.read_until(b"\r\n") == b"/WBK5SIMULATED.01\r\n"
-        time.sleep(0.2)
+        quiet(port)
         port.write(b"\x06050\r\n")  # and stays at 300
         heard = port.read(200)
         assert len(heard) == 200
@@ -277,9 +284,9 @@ def test_pyserial_reads_an_optical_meter_over_rfc2217_at_both_speeds() -> None:
         port.open()
         port.write(b"/?!\r\n")
         assert port.read_until(b"\r\n") == b"/WBK5SIMULATED.01\r\n"
-        time.sleep(0.2)
+        quiet(port)
         port.write(b"\x06050\r\n")
-        time.sleep(6 * 10 / 300)
+        until(lambda: simulation.statistics()["line"].gap_min_s is not None)  # the meter has it
         port.baudrate = 9600
         readout = port.read_until(b"!\r\n\x03")
         assert b"\r\n1.8.0(" in readout

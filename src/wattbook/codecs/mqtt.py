@@ -23,6 +23,10 @@ _PAIR = struct.Struct(">H")
 _PUBACK = struct.Struct(">BBH")
 _CONNACK, _PUBLISH, _PUBACK_TYPE, _SUBACK, _UNSUBACK, _PINGRESP, _DISCONNECT = 0x20, 0x30, 0x40, 0x90, 0xB0, 0xD0, 0xE0
 
+_SERVER_KEEP_ALIVE = 0x13
+_PROPERTY_SIZES = {0x11: 4, 0x13: 2, 0x21: 2, 0x22: 2, 0x24: 1, 0x25: 1, 0x27: 4, 0x28: 1, 0x29: 1, 0x2A: 1}  # CONNACK
+_PROPERTY_TEXTS = {0x12: 1, 0x15: 1, 0x16: 1, 0x1A: 1, 0x1C: 1, 0x1F: 1, 0x26: 2}
+
 PING = b"\xc0\x00"
 DISCONNECT = b"\xe0\x00"
 
@@ -50,6 +54,7 @@ class Connected:
 
     session_present: bool
     code: int
+    keepalive_s: int = 0  # how long the broker bears silence from us, where it overrules what we said; 0 = it does not
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +226,7 @@ class Receiver:
     def _other(self, kind: int, body: bytes) -> Packet | None:
         """A packet that is no message; None for one that needs no answer."""
         if kind == _CONNACK and len(body) >= 2:
-            return Connected(bool(body[0] & 1), body[1])
+            return Connected(bool(body[0] & 1), body[1], _keepalive_s(body) if self._version is Version.V5 else 0)
         if kind == _SUBACK and len(body) >= 2:
             at = 2
             if self._version is Version.V5:
@@ -235,6 +240,35 @@ class Receiver:
         if kind in (_UNSUBACK, _PUBACK_TYPE):
             return None
         raise Garbled(f"the broker sent a packet 0x{kind:02X} that a subscriber never gets")
+
+
+def _keepalive_s(connack: bytes) -> int:
+    """The Server Keep Alive among the properties of a CONNACK, 0 = none (MQTT 5, 3.2.2.3)."""
+    if len(connack) == 2:
+        return 0  # a refusal of a broker that speaks 3.1.1 only
+    size, at = _read_length(connack, 2)
+    stop = at + size
+    if at < 0 or stop > len(connack):
+        raise Garbled("the broker sent properties that are longer than themselves")
+    while at < stop:
+        kind, at = connack[at], at + 1
+        if kind == _SERVER_KEEP_ALIVE and at + 2 <= stop:
+            return int(_PAIR.unpack_from(connack, at)[0])
+        at = _after_property(connack, kind, at, stop)
+    return 0
+
+
+def _after_property(data: bytes, kind: int, at: int, stop: int) -> int:
+    """Where the property that begins at `at` ends (MQTT 5, 2.2.2.2)."""
+    texts = _PROPERTY_TEXTS.get(kind, 0)
+    for _ in range(texts):
+        if at + 2 > stop:
+            break
+        at += 2 + int(_PAIR.unpack_from(data, at)[0])
+    size = _PROPERTY_SIZES.get(kind, 0)
+    if (not texts and not size) or at + size > stop:
+        raise Garbled(f"the broker sent a property 0x{kind:02X} that does not belong there or is not whole")
+    return at + size
 
 
 def _publish(data: bytes, kind: int, body: int, stop: int, has_properties: bool) -> Message:

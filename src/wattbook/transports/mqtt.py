@@ -122,6 +122,7 @@ class _Connection(asyncio.Protocol):
         self._lost: Unreachable | ConfigError | None = None
         self._paused = False
         self._welcome = False
+        self._keepalive_s = settings.keepalive_s
         self._introduced = False  # until then reading never pauses: an answer may stand behind a kept session's backlog
         self._packet_id = 0
         self._heard_s = self._loop.time()
@@ -177,6 +178,8 @@ class _Connection(asyncio.Protocol):
         if answer.code:
             raise self._refused(answer.code)
         self._welcome = True
+        if answer.keepalive_s:
+            self._keepalive_s = min(answer.keepalive_s, settings.keepalive_s)  # asking more often is always allowed
         self._tick()
         for start in range(0, len(topics), _TOPICS_A_PACKET):
             await self._subscribe(topics[start : start + _TOPICS_A_PACKET])
@@ -268,7 +271,7 @@ class _Connection(asyncio.Protocol):
 
     def _tick(self) -> None:
         """Keep the connection alive, and find out when it is not."""
-        keepalive_s = self._settings.keepalive_s
+        keepalive_s = self._keepalive_s
         if self._loop.time() - self._heard_s > 1.5 * keepalive_s and not self._paused:
             self._end(Unreachable(f"{self._settings} has been silent for {1.5 * keepalive_s:.0f} s"))
             self._transport.abort()

@@ -27,6 +27,8 @@ class House {
 
   #skew = 0; // the daemon's clock minus ours, in milliseconds
   #stream: EventSource | null = null;
+  #retry: ReturnType<typeof setTimeout> | undefined; // one at a time, whoever noticed the loss
+  #stopped = false;
   #asked = new Set<string>(); // names of quantities asked for, known or not
 
   /** Begin; returns what stops it. */
@@ -35,8 +37,11 @@ class House {
     const check = setInterval(() => void this.#check(), CHECK_MS);
     const wake = () => document.visibilityState === "visible" && void this.#check();
     document.addEventListener("visibilitychange", wake);
+    this.#stopped = false;
     void this.#open();
     return () => {
+      this.#stopped = true;
+      clearTimeout(this.#retry);
       clearInterval(tick);
       clearInterval(check);
       document.removeEventListener("visibilitychange", wake);
@@ -58,14 +63,15 @@ class House {
       }
     } catch {
       this.#lost();
-      setTimeout(() => void this.#open(), RETRY_MS);
       return;
     }
+    if (this.#stopped) return;
     this.#listen();
     void this.#fill();
   }
 
   #listen(): void {
+    this.#stream?.close();
     const stream = new EventSource("/api/v1/live");
     this.#stream = stream;
     stream.onopen = () => this.#isOpen();
@@ -79,9 +85,8 @@ class House {
       this.meters = this.meters.map((meter) => (meter.name === changed.name ? changed : meter));
     });
     stream.onerror = () => {
-      this.#lost();
       stream.close();
-      setTimeout(() => this.#stream === stream && void this.#open(), RETRY_MS);
+      if (this.#stream === stream) this.#lost();
     };
   }
 
@@ -94,7 +99,6 @@ class House {
       this.heard = Date.now();
     } catch {
       this.#lost();
-      setTimeout(() => void this.#open(), RETRY_MS);
     }
   }
 
@@ -103,8 +107,12 @@ class House {
     this.heard = Date.now();
   }
 
+  /** Say that nothing comes any more, and try again soon. */
   #lost(): void {
     this.connection = "lost";
+    this.#stream?.close();
+    clearTimeout(this.#retry);
+    if (!this.#stopped) this.#retry = setTimeout(() => void this.#open(), RETRY_MS);
   }
 
   #take(reading: Reading, live: boolean): void {

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from wattbook.model.errors import ConfigError
-from wattbook.simulate import Faults, Options, TimedFaults, parse_options
+from wattbook.profiles import Library
+from wattbook.simulate import Faults, Options, SimulatedLine, SimulatedMeter, TimedFaults, build, parse_options
 from wattbook.simulate.faults import Trouble
 
 
@@ -44,6 +45,36 @@ def test_impossible_faults_are_refused(wrong: dict[str, Any]) -> None:
 def test_faults_that_overlap_their_own_return_are_refused() -> None:
     with pytest.raises(ValueError, match="must end"):
         TimedFaults("m", Faults(), 0, 60, every_s=60)
+
+
+def _of(model: str, port: str = "line") -> tuple[list[SimulatedLine], list[SimulatedMeter]]:
+    return [SimulatedLine("line", port)], [SimulatedMeter("m", "line", Library().get(model))]
+
+
+@pytest.mark.parametrize(
+    ("model", "port", "target", "faults", "says"),
+    [
+        ("zpa-two-tariff", "line", "m", Faults(exception=2), "m: exception does nothing to an optical meter; it can"),
+        ("sml", "line", "m", Faults(exception=2), "does nothing to a meter that speaks first"),
+        ("pzem-016", "tcp://127.0.0.1:0", "m", Faults(noise_before=5), "does nothing to a Modbus TCP meter"),
+        ("pzem-016", "line", "m", Faults(echo=True), "echo does nothing to a Modbus meter"),
+        ("pzem-016", "line", "line", Faults(silent=True), "line: silent does nothing to the line of a Modbus meter"),
+        ("sml", "line", "line", Faults(echo=True), "does nothing to the line of a meter that speaks first"),
+        ("pzem-016", "tcp://127.0.0.1:0", "line", Faults(echo=True), "does nothing to the line of a Modbus TCP meter"),
+    ],
+)
+def test_faults_that_would_do_nothing_are_refused(
+    tmp_path: Path, model: str, port: str, target: str, faults: Faults, says: str
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        build(*_of(model, port), Options(tmp_path, faults=(TimedFaults(target, faults),)))
+
+
+@pytest.mark.parametrize("model", ["pzem-016", "zpa-two-tariff", "sml"])
+def test_faults_that_every_kind_has(tmp_path: Path, model: str) -> None:
+    every = Faults(silent=True, damage_every=2, damage_share=0.5, late_s=1, noise_before=1, noise_after=1)
+    plans = (TimedFaults("m", every), TimedFaults("line", Faults(unplugged=True)))
+    assert build(*_of(model), Options(tmp_path, faults=plans)).addresses.keys() == {"line"}
 
 
 def test_the_table() -> None:

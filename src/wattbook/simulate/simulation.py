@@ -15,6 +15,7 @@ from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
 from wattbook.profiles import SerialSettings
 from wattbook.simulate.bus import Bus
+from wattbook.simulate.effects import check_line_faults, check_meter_faults
 from wattbook.simulate.faults import Faults, Trouble
 from wattbook.simulate.line import Line
 from wattbook.simulate.modbus import ModbusBus, ModbusSlave
@@ -217,12 +218,30 @@ def _line(line: SimulatedLine, meters: Sequence[_Mounted], options: Options, clo
     if len(kinds) > 1:
         raise ConfigError(f"meters of different kinds cannot share a line: {', '.join(sorted(kinds))}", place=line.name)
     url = urlsplit(line.port)
+    _check_faults(line, meters, options, over_tcp=url.scheme == "tcp")
     if url.scheme == "tcp" and kinds == {"modbus"}:
         slaves = {unit: slave for unit, (slave, _) in _slaves(meters, clock).items()}
         turnarounds = {_unit(meter): meter.settings.turnaround_s for meter in meters}
         return ModbusTcpServer(line.name, line.port, slaves, turnarounds, trouble, tally)
     bus = _bus(kinds.pop(), meters, serial, tally, clock, strict=line.strict)
     return Line(line.name, _port(line, serial, options.folder), bus, trouble, tally, latency_s=line.latency_s)
+
+
+def _check_faults(line: SimulatedLine, meters: Sequence[_Mounted], options: Options, *, over_tcp: bool) -> None:
+    """Raise ConfigError for what nobody would suffer from."""
+    kinds = {
+        "modbus": "a Modbus TCP meter" if over_tcp else "a Modbus meter",
+        "iec62056-21": "an optical meter",
+        "meters that speak first": "a meter that speaks first",
+    }
+    kind = kinds[_kind(meters[0])]
+    named = [(meter.settings.name, meter.settings.faults) for meter in meters]
+    of_meters = {name for name, _ in named}
+    named += [(plan.target, plan.faults) for plan in options.faults if plan.target in of_meters]
+    for name, faults in named:
+        check_meter_faults(kind, name, faults)
+    for faults in (line.faults, *(plan.faults for plan in options.faults if plan.target == line.name)):
+        check_line_faults(kind, line.name, faults)
 
 
 def _port(line: SimulatedLine, serial: SerialSettings, folder: Path) -> Port:

@@ -18,7 +18,7 @@ class _Hands:
     """A wall clock and a monotonic one that a scenario moves."""
 
     def __init__(self, wall: datetime) -> None:
-        self.wall_s, self.mono_s = wall.timestamp(), 50.0
+        self.wall_s, self.mono_s, self.synchronised = wall.timestamp(), 50.0, True
 
     def pass_time(self, seconds: float) -> None:
         self.wall_s += seconds
@@ -30,7 +30,9 @@ class _Hands:
 
 @contextmanager
 def _book(tmp_path: Path, hands: _Hands) -> Iterator[tuple[Book, SystemClock]]:
-    clock = SystemClock(wall=lambda: hands.wall_s, monotonic=lambda: hands.mono_s)
+    clock = SystemClock(
+        lambda: hands.wall_s, lambda: hands.mono_s, lambda: hands.mono_s, synchronised=lambda: hands.synchronised
+    )
     with Book.open(tmp_path / "book.db", clock=clock, commit_every_s=0.01) as book:
         yield book, clock
 
@@ -70,6 +72,27 @@ async def test_readings_from_before_the_clock_was_set_are_redated(tmp_path: Path
     readings, events = _kept(tmp_path)
     assert [reading.values["voltage"] for reading in readings] == [1.0, 2.0, 3.0, 4.0]
     assert [reading.at for reading in readings] == [NOON - timedelta(seconds=s) for s in (15, 10, 5, 0)]
+    assert [event.body["first_set"] for event in events if event.kind == "clock.step"] == [True]
+
+
+async def test_a_clock_that_went_on_from_yesterday_is_set_by_the_network(tmp_path: Path) -> None:
+    hands, yesterday = _Hands(NOON - timedelta(days=1)), NOON - timedelta(days=1)
+    hands.synchronised = False
+    with _book(tmp_path, hands) as (book, clock):
+        for volts in (1.0, 2.0):
+            _poll(book, clock, volts)
+            hands.pass_time(5)
+        sent = Reading("gateway", yesterday + timedelta(hours=1), {"voltage": 5.0})  # dated by a clock that is right
+        book.append([sent], urgent=True).result(10)
+        hands.set(NOON)
+        hands.synchronised = True
+        await _seconds(clock, book, 2)
+        _poll(book, clock, 3.0)
+    readings, events = _kept(tmp_path)
+    assert [reading.at for reading in readings if reading.meter == "main-a"] == [
+        NOON - timedelta(seconds=s) for s in (10, 5, 0)
+    ]
+    assert [reading.at for reading in readings if reading.meter == "gateway"] == [sent.at]
     assert [event.body["first_set"] for event in events if event.kind == "clock.step"] == [True]
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from wattbook.model import Batch, Columns, Quality, Reading, Span, SystemClock
 from wattbook.model.batch import ABSENT, NO_DOUBT, from_ms, to_ms
-from wattbook.model.clock import instant
+from wattbook.model.clock import instant, kernel_synchronised, running_s
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -54,7 +54,7 @@ class _Wall:
     """A wall clock and a monotonic one that a test moves."""
 
     def __init__(self, wall: float) -> None:
-        self.wall, self.mono = wall, 100.0
+        self.wall, self.mono, self.synchronised = wall, 100.0, True
 
     def pass_time(self, seconds: float) -> None:
         self.wall += seconds
@@ -62,7 +62,7 @@ class _Wall:
 
 
 def _clock(hands: _Wall) -> SystemClock:
-    return SystemClock(wall=lambda: hands.wall, monotonic=lambda: hands.mono)
+    return SystemClock(lambda: hands.wall, lambda: hands.mono, lambda: hands.mono, lambda: hands.synchronised)
 
 
 def test_a_step_is_seen_only_when_the_clock_is_adjusted() -> None:
@@ -90,3 +90,54 @@ def test_a_clock_set_for_the_first_time_is_known() -> None:
     hands.wall = NOON.timestamp()
     step = clock.adjust()
     assert step is not None and step.first_set
+
+
+HOUR_S = 3600.0
+
+
+@pytest.mark.parametrize(
+    ("at_start", "after_s", "by_s", "at_step", "first_set"),
+    [
+        (False, 30, 7200, True, True),  # a Raspberry Pi goes on from where it was switched off, until NTP answers
+        (False, 30, 7200, False, True),  # a person sets it, or a program that tells the kernel later
+        (False, 5 * HOUR_S, 7200, True, True),  # the network came back
+        (False, 5 * HOUR_S, 7200, False, False),  # a person thought better of it
+        (False, 25 * HOUR_S, 3, True, False),  # what a good clock drifted without a network
+        (False, 30, -7200, True, False),  # a clock that goes on from the past is never ahead
+        (True, 30, 7200, True, False),
+        (True, 30, 7200, False, False),
+    ],
+)
+def test_which_step_sets_a_clock_first(
+    at_start: bool, after_s: float, by_s: float, at_step: bool, first_set: bool
+) -> None:
+    hands = _Wall(NOON.timestamp())
+    hands.synchronised = at_start
+    clock = _clock(hands)
+    hands.pass_time(after_s)
+    assert clock.adjust() is None
+    hands.synchronised = at_step
+    hands.wall += by_s
+    step = clock.adjust()
+    assert step is not None and (step.first_set, step.by.total_seconds()) == (first_set, by_s)
+    hands.wall += 60
+    again = clock.adjust()
+    assert again is not None and not again.first_set  # a clock is first set once
+
+
+def test_a_clock_that_was_found_to_be_right_is_set() -> None:
+    hands = _Wall(NOON.timestamp())
+    hands.synchronised = False
+    clock = _clock(hands)
+    hands.synchronised = True  # it was right to the second, so nothing stepped
+    assert clock.adjust() is None
+    hands.wall += 60
+    step = clock.adjust()
+    assert step is not None and not step.first_set
+
+
+def test_this_machine_tells_whether_its_clock_is_kept_and_runs_on() -> None:
+    assert kernel_synchronised() in (True, False)
+    before = running_s()
+    assert running_s() >= before
+    assert abs((SystemClock().now() - datetime.now(UTC)).total_seconds()) < 60

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from wattbook.model import Event, SystemClock
-from wattbook.model.clock import FIRST_SANE, ClockStep
+from wattbook.model.clock import STEP_MIN, ClockStep
 from wattbook.store import Book
 
 _EVERY_S = 1.0
@@ -32,6 +32,6 @@ async def _write_down(step: ClockStep, book: Book) -> None:
     body = {"from": step.was.isoformat(), "to": step.now.isoformat(), "by_s": by_s, "first_set": step.first_set}
     book.append_event(Event("clock.step", "", step.now, body))
     if step.first_set:
-        # Whatever this run dated before any sane instant was dated by a clock that had never been set.
-        count = await asyncio.wrap_future(book.redate(before=FIRST_SANE, by=step.by))
+        # All that this run dated before the step, and nothing after it: a step is longer than STEP_MIN.
+        count = await asyncio.wrap_future(book.redate(before=step.was + STEP_MIN, by=step.by))
         _log.warning("%d readings taken before the clock was set are re-dated", count)

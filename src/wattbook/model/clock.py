@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +17,9 @@ FIRST_SANE = datetime(2026, 1, 1, tzinfo=UTC)  # earlier: the clock was never se
 _AHEAD_MAX = timedelta(days=1)  # of a clock that is not ours: it may be wrong by a zone, not by a year
 _END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)  # with room for any zone
 _GRAIN_US = 10_000  # instants are kept to 10 ms
+_BY_HAND_S_MAX = 600.0  # after the start, a person without a network sets the clock; later it is a change of mind
+_BY_NETWORK_S_MAX = 86_400.0  # later, a step may be what a good clock has drifted since
+_TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
 
 
 class Clock(Protocol):
@@ -35,34 +40,66 @@ class ClockStep:
 
     was: datetime
     now: datetime
+    first_set: bool = False  # it set a clock that had not been set since the machine started
 
     @property
     def by(self) -> timedelta:
         return self.now - self.was
 
-    @property
-    def first_set(self) -> bool:
-        """Whether this step set a clock that had never been set."""
-        return self.was < FIRST_SANE <= self.now
+
+def kernel_synchronised() -> bool:
+    """Whether something keeps the machine's clock right (NTP, GPS); True where the system does not tell."""
+    if not sys.platform.startswith("linux"):
+        return True
+    # Zeroes ask and change nothing; what is filled in, some 200 bytes, is not looked at.
+    state: int = ctypes.CDLL(None).adjtimex(ctypes.create_string_buffer(512))
+    return state != _TIME_ERROR
+
+
+def running_s() -> float:
+    """Seconds that never step; where the system can tell, the time that it was suspended is among them."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class SystemClock:
-    """Monotonic time plus an offset that follows the wall clock only when `adjust` is called."""
+    """Running time plus an offset that follows the wall clock only when `adjust` is called.
 
-    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._wall, self.monotonic = wall, monotonic
-        self._offset_s = wall() - monotonic()
+    A clock is first set by a step out of the years before FIRST_SANE; or, when nothing kept it right at our start (a
+    Raspberry Pi goes on from where it was switched off), by the first step, if it goes forward, and comes within 10
+    minutes or is the network's and comes within a day. A step by hand months later is not, nor is what drifted.
+    """
+
+    def __init__(
+        self,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+        running: Callable[[], float] = running_s,
+        synchronised: Callable[[], bool] = kernel_synchronised,
+    ) -> None:
+        self._wall, self.monotonic, self._running, self._synchronised = wall, monotonic, running, synchronised
+        self._started_s = running()
+        self._offset_s = wall() - self._started_s
+        self._never_set = not synchronised()
 
     def now(self) -> datetime:
         """Return the instant, aware, UTC, cut to 10 ms."""
-        return instant(self.monotonic() + self._offset_s)
+        return instant(self._running() + self._offset_s)
 
     def adjust(self) -> ClockStep | None:
         """Follow the wall clock; return the step when it jumped by more than 2 s."""
-        was = self.now()
-        self._offset_s = self._wall() - self.monotonic()
+        was, running = self.now(), self._running()
+        self._offset_s = self._wall() - running
         now = self.now()
-        return ClockStep(was, now) if abs(now - was) > STEP_MIN else None
+        stepped = abs(now - was) > STEP_MIN
+        first_set = stepped and (was < FIRST_SANE <= now or (now > was and self._may_be_first_set(running)))
+        if stepped or self._synchronised():
+            self._never_set = False
+        return ClockStep(was, now, first_set) if stepped else None
+
+    def _may_be_first_set(self, running: float) -> bool:
+        age_s = running - self._started_s
+        by_network = age_s <= _BY_NETWORK_S_MAX and self._synchronised()
+        return self._never_set and (age_s <= _BY_HAND_S_MAX or by_network)
 
 
 def latest_believed(now: datetime) -> datetime:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from wattbook.codecs import plain_table, reading_json
 from wattbook.codecs.reading_json import BadReading, decode_many, encode
 from wattbook.model import Quality, Reading
+from wattbook.model.exact import EXACT_MAX
 from wattbook.model.vocabulary import all_names
 
 AT = datetime(2026, 11, 21, 1, 2, 3, tzinfo=UTC)
@@ -93,8 +94,11 @@ def _with(old: str, new: str) -> bytes:
         (TEXT + b"\n" + _with("voltage", "voltag"), "reading 2: .*voltag"),
         (b"[" + TEXT + b"," + _with("230.1", '"x"') + b"]", "reading 2: values.*float"),
         (_with("230.1", "NaN"), "no JSON"),
-        (_with("230.1", "1e999"), "out of range"),
-        (_with("230.1", "-1e999"), "out of range"),
+        (_with("230.1", "1e999"), "beyond ±9007199254740991"),
+        (_with("230.1", "-1e999"), "beyond ±9007199254740991"),
+        (_with("25409587", "9007199254740992"), "beyond ±9007199254740991"),
+        (_with("25409587", "-9007199254740993"), "beyond ±9007199254740991"),
+        (TEXT + b"\n" + _with("25409587", "9007199254740993"), "reading 2: .*beyond"),
         (_with("230.1", "null"), "float"),
         (_with("03.000Z", "03.000"), "timezone"),
         (_with('"2026-11-21T01:02:03.000Z"', "1763686923"), "at: "),
@@ -122,9 +126,7 @@ _readings = st.builds(
     at=st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)).map(
         lambda at: at.replace(microsecond=at.microsecond // 1000 * 1000)
     ),
-    values=st.dictionaries(
-        st.sampled_from(all_names()), st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=9
-    ),
+    values=st.dictionaries(st.sampled_from(all_names()), st.floats(-EXACT_MAX, EXACT_MAX), min_size=1, max_size=9),
 )
 
 
@@ -168,6 +170,7 @@ def test_the_table_of_the_design() -> None:
         (b"meter,at,voltage\na,2026-11-21T01:02:03Z,nan\n", "no number"),
         (b"meter,at,voltage\na,2026-11-21T01:02:03Z,inf\n", "no number"),
         (b"meter,at,voltage\na,2026-11-21T01:02:03Z,1_0\n", "no number"),
+        (b"meter,at,voltage\na,2026-11-21T01:02:03Z,-9007199254740993\n", "reading 1: voltage: -9007199254740993 is b"),
         (b"meter,at,voltage\na,2026-11-21T01:02:03Z,\n", "no value"),
         (b"meter,at,voltage\n,2026-11-21T01:02:03Z,1\n", "name"),
         (b'meter,at,voltage\n"a,2026-11-21T01:02:03Z,1\n', "no CSV"),

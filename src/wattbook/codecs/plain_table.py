@@ -16,6 +16,7 @@ from datetime import datetime
 
 from wattbook.codecs.reading_json import NAME_SIZE_MAX, VALUES_MAX, BadReading, cut_instant, format_instant, shown
 from wattbook.model import Reading, UnknownQuantity, quantity
+from wattbook.model.exact import EXACT_MAX
 
 _FIRST = ["meter", "at"]
 
@@ -89,4 +90,6 @@ def _value(cell: str, name: str, number: int) -> float:
         value = math.nan
     if not math.isfinite(value) or "_" in cell:
         raise BadReading(f'{name}: "{cell}" is no number', row=number)
+    if not -EXACT_MAX <= value <= EXACT_MAX:
+        raise BadReading(f"{name}: {cell} is beyond ±{EXACT_MAX} and cannot be kept exactly", row=number)
     return value

@@ -15,17 +15,18 @@ from typing import Annotated
 import msgspec
 
 from wattbook.model import Quality, Reading, UnknownQuantity, WattbookError, quantity
+from wattbook.model.exact import EXACT_MAX
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.reading import EMPTY
 from wattbook.model.vocabulary import all_names
 
 NAME_SIZE_MAX = 100  # characters of a meter's or site's name
 VALUES_MAX = 64  # in one reading; the largest meter of the profiles has some fifty
-WHOLE_MAX = 2.0**53  # beyond, a float tells no whole numbers apart
 
 _KEYS = ("meter", "at", "values", "quality", "doubt", "site")
 _KNOWN = frozenset(all_names())
 _PLACE = re.compile(r" - at `(?:\$\[(\d+)\])?\$?(.*)`$")
+_TOO_MUCH = re.compile(r"^Expected `float` [<>]|^Number out of range")
 _UNKNOWN_KEY = re.compile(r"unknown field `(.*?)`")
 
 
@@ -37,10 +38,13 @@ class BadReading(WattbookError):
         self.row = row
 
 
+_Value = Annotated[float, msgspec.Meta(ge=-EXACT_MAX, le=EXACT_MAX)]  # a whole number beyond would be rounded
+
+
 class _Row(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     meter: Annotated[str, msgspec.Meta(min_length=1, max_length=NAME_SIZE_MAX)]
     at: Annotated[datetime, msgspec.Meta(tz=True)]
-    values: Annotated[dict[str, float], msgspec.Meta(min_length=1, max_length=VALUES_MAX)]
+    values: Annotated[dict[str, _Value], msgspec.Meta(min_length=1, max_length=VALUES_MAX)]
     quality: Quality = Quality.GOOD
     doubt: Annotated[dict[str, Quality], msgspec.Meta(max_length=VALUES_MAX)] | None = None
     site: Annotated[str, msgspec.Meta(max_length=NAME_SIZE_MAX)] = ""
@@ -68,7 +72,7 @@ def encode(reading: Reading) -> bytes:
 
 def shown(value: float) -> float | int:
     """A value as JSON and CSV show it: 25409587 and not 25409587.0."""
-    return int(value) if -WHOLE_MAX < value < WHOLE_MAX and value == int(value) else value
+    return int(value) if -EXACT_MAX <= value <= EXACT_MAX and value == int(value) else value
 
 
 def format_instant(at: datetime) -> str:
@@ -116,6 +120,8 @@ def _refused(message: str) -> BadReading:
     where = place[2].lstrip(".") if place else ""
     if unknown := _UNKNOWN_KEY.search(text):
         return BadReading(f'unknown key "{unknown[1]}"{did_you_mean(unknown[1], _KEYS)}', row=row)
+    if _TOO_MUCH.match(text):
+        return BadReading(f"values: a number beyond ±{EXACT_MAX} cannot be kept exactly", row=row)
     return BadReading(f"{where}: {text}" if where else text, row=row)
 
 

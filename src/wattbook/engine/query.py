@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo
 
+from wattbook.codecs.reading_json import format_instant, shown
 from wattbook.engine.instants import parse_instant
 from wattbook.model import BookError, ConfigError, Kind, Span, quantity
 from wattbook.model.nearest import did_you_mean
@@ -82,7 +83,11 @@ class Answer:
             "unit": self.unit,
             "every": question.every_text or None,
             "points": [
-                {"at": _text(point.at), "value": _number(point.value), "quality": str(point.quality)}
+                {
+                    "at": format_instant(point.at),
+                    "value": None if point.value is None else shown(point.value),
+                    "quality": str(point.quality),
+                }
                 for point in self.points
             ],
         }
@@ -106,12 +111,3 @@ def ask(reader: BookReader, question: Question, *, period_s: float = 0.0) -> Ans
     if len(points) > POINTS_MAX:
         raise BookError(f"more than {POINTS_MAX} values; ask for steps (every = 1min), or for a shorter time")
     return Answer(question, points)
-
-
-def _text(at: datetime) -> str:
-    return f"{at:%Y-%m-%dT%H:%M:%S}.{at.microsecond // 1000:03d}Z"
-
-
-def _number(value: float | None) -> float | int | None:
-    """Whole numbers as whole numbers, as in the reading JSON."""
-    return int(value) if value is not None and value.is_integer() else value

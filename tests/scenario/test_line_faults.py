@@ -136,9 +136,6 @@ class World:
         del self.due[: len(there)]
         return bytes(there)
 
-    def drop_input(self) -> None:
-        self.due.clear()
-
     def set_baud(self, baud: int) -> None:
         raise AssertionError("nobody changes the speed of a Modbus line")
 

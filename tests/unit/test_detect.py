@@ -6,7 +6,7 @@ import pytest
 
 from wattbook.codecs import dsmr, sml
 from wattbook.codecs.detect import CAPTURE_SIZE_MAX, Decoded, decode
-from wattbook.codecs.iec62056_21 import encode_readout
+from wattbook.codecs.iec62056_21 import encode_block, encode_identification
 from wattbook.codecs.obis import DataSet
 from wattbook.codecs.telegram import Damage
 from wattbook.model import ConfigError
@@ -14,7 +14,7 @@ from wattbook.profiles import Library
 
 DATA = (DataSet("1.8.0", "000004.4", "kWh"), DataSet("C.1.0", "20300400"))
 SML = sml.encode_telegram(b"0123456789", [DataSet("1.8.0", "4400", "Wh")])
-IEC = encode_readout("LGZ4TEST.M01", DATA)
+IEC = encode_identification("LGZ4TEST.M01") + encode_block(DATA)
 P1 = dsmr.encode_telegram("TST5TEST", DATA)
 PUSH = dsmr.encode_telegram("TST5TEST", DATA, crc=False)
 

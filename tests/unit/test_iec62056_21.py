@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from wattbook.codecs.conversation import Pause, Receive, Send, SetBaud, Step
-from wattbook.codecs.iec62056_21 import encode_block, encode_identification, encode_readout, read_out
+from wattbook.codecs.iec62056_21 import encode_block, encode_identification, read_out
 from wattbook.codecs.iec_block import ACK, NAK, block_check, missing_of_block, parse_block
 from wattbook.codecs.iec_programming import Frame, encode_frame, parse_frame
 from wattbook.codecs.iec_text import (
@@ -76,7 +76,7 @@ def test_mode_a_stays() -> None:
 
 
 def test_mode_a_in_one_piece() -> None:
-    _, telegram = talk(IecSettings(mode="A"), encode_readout("LGZ4TEST.M01", DATA))
+    _, telegram = talk(IecSettings(mode="A"), LINE + BLOCK)
     assert telegram.data_sets == DATA
 
 

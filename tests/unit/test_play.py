@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from wattbook.codecs.conversation import Conversation, Pause, Receive, Send, SetBaud, exactly, until
-from wattbook.codecs.modbus import Request, Response, encode_request, encode_response
+from wattbook.codecs.modbus import Request, Response, encode_request, encode_response, frame_silence_s
 from wattbook.codecs.modbus_ask import Rtu
 from wattbook.model.errors import Garbled, Refused, Unreachable
 from wattbook.transports.pace import Stopped
-from wattbook.transports.play import Player, frame_silence_s
+from wattbook.transports.play import Player
 from wattbook.transports.replay import Exchange, Replay
 
 CHARACTER_S = 10 / 9600

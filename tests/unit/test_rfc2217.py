@@ -67,8 +67,7 @@ def test_purge_is_asked_once() -> None:
     client, server = ComPortClient(SerialSettings()), ComPortServer()
     settle(client, server)
     assert server.take_purge() == (False, False)
-    client.purge()
-    settle(client, server)
+    server.feed(bytes.fromhex("FF FA 2C 0C 01 FF F0"))  # IAC SB COM-PORT PURGE-DATA 1 IAC SE
     assert server.take_purge() == (True, False)
     assert server.take_purge() == (False, False)
 

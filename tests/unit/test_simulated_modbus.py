@@ -6,13 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from wattbook.codecs.modbus import Request, Response, encode_request, parse_response, rtu_frame
+from wattbook.codecs.modbus import Request, Response, encode_request, frame_silence_s, parse_response, rtu_frame
 from wattbook.codecs.registers import decode_registers
 from wattbook.model.errors import Garbled
 from wattbook.profiles import Library, ModbusSettings, Profile, Register, SerialSettings
 from wattbook.simulate.bus import NEVER, Say
 from wattbook.simulate.faults import NO_FAULTS, Faults, Trouble
-from wattbook.simulate.modbus import ModbusBus, ModbusSlave, register_words, silence_s
+from wattbook.simulate.modbus import ModbusBus, ModbusSlave, register_words
 from wattbook.simulate.source import Plausible
 from wattbook.simulate.statistics import Tally
 
@@ -240,8 +240,8 @@ def test_pulling_the_plug_forgets_what_was_begun() -> None:
 
 
 def test_above_19200_the_silence_is_fixed() -> None:
-    assert silence_s(SerialSettings(115200)) == 0.00175
-    assert silence_s(SerialSettings(19200, parity="even")) == pytest.approx(3.5 * 11 / 19200)
+    assert frame_silence_s(SerialSettings(115200).character_s) == 0.00175
+    assert frame_silence_s(SerialSettings(19200, parity="even").character_s) == pytest.approx(3.5 * 11 / 19200)
 
 
 @pytest.mark.parametrize(

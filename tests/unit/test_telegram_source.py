@@ -80,9 +80,6 @@ class PlayedLine:
     def write(self, data: bytes) -> None:
         raise AssertionError("who listens says nothing")
 
-    def drop_input(self) -> None:
-        raise AssertionError("who listens drops nothing")
-
     def set_baud(self, baud: int) -> None:
         raise AssertionError("who listens changes nothing")
 

@@ -11,7 +11,6 @@ In mode B the meter changes speed by itself, in mode A nobody does. Mode D, wher
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 
 from wattbook.codecs.conversation import Conversation, Pause, Receive, Send, SetBaud
 from wattbook.codecs.iec_block import ACK, NAK, SOH, Block, block_check, encode_block, missing_of_block, parse_block
@@ -21,7 +20,7 @@ from wattbook.codecs.telegram import Telegram
 from wattbook.model import ConfigError, Garbled, Refused, Unreachable
 from wattbook.profiles.profile import IecSettings
 
-__all__ = ["BAUDS", "BAUDS_B", "block_check", "encode_block", "encode_identification", "encode_readout", "read_out"]
+__all__ = ["BAUDS", "BAUDS_B", "block_check", "encode_block", "encode_identification", "read_out"]
 
 BAUDS = {"0": 300, "1": 600, "2": 1200, "3": 2400, "4": 4800, "5": 9600, "6": 19200}  # mode C
 BAUDS_B = {"A": 600, "B": 1200, "C": 2400, "D": 4800, "E": 9600, "F": 19200}  # mode B
@@ -139,8 +138,3 @@ def encode_identification(identification: str) -> bytes:
     line = f"/{identification}\r\n".encode("ascii")
     parse_identification(line)  # a simulated meter must not say what the reader would not know
     return line
-
-
-def encode_readout(identification: str, data_sets: Iterable[DataSet]) -> bytes:
-    """The identification line and the data block after it, as they follow each other in mode A."""
-    return encode_identification(identification) + encode_block(data_sets)

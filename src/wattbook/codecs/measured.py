@@ -5,11 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from wattbook.model.reading import EMPTY, Quality
-
-
-def _nothing() -> Mapping[str, Quality]:
-    return EMPTY
+from wattbook.model.reading import Quality, nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,5 +13,5 @@ class Measured:
     """Values in base units (vocabulary), and the single ones that are doubted."""
 
     values: Mapping[str, float]
-    doubt: Mapping[str, Quality] = field(default_factory=_nothing)
+    doubt: Mapping[str, Quality] = field(default_factory=nothing)
     checked: bool = True  # whether a check (BCC, CRC) vouches for them

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from wattbook.codecs.crc import crc_modbus
 from wattbook.model.errors import Garbled
 
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY, REPORT_ID = 3, 4, 6, 16, 17
@@ -32,30 +33,15 @@ EXCEPTION_WORDS: Mapping[int, str] = {
     11: "no answer behind the gateway",
 }
 
-SILENCE_CHARACTERS = 3.5  # between frames on a serial line
+_SILENCE_CHARACTERS = 3.5
+_SILENCE_S_MIN = 0.00175  # above 19200 Bd the standard gives a fixed time instead of 3.5 characters
 EXCEPTION_SIZE = 5  # of an RTU frame: the shortest answer there is
 REQUEST_SIZE = 8  # of an RTU frame with functions 3, 4 and 6
 
 
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        crc = byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0xA001 if crc & 1 else 0)
-        table.append(crc)
-    return tuple(table)
-
-
-_CRC_TABLE = _crc_table()
-
-
-def crc16(data: bytes | memoryview) -> int:
-    """The Modbus CRC (polynomial 0xA001 reflected, start 0xFFFF); 0 over a frame that ends with its own right CRC."""
-    crc, table = 0xFFFF, _CRC_TABLE
-    for byte in data:
-        crc = (crc >> 8) ^ table[(crc ^ byte) & 0xFF]
-    return crc
+def frame_silence_s(character_s: float) -> float:
+    """The silence between frames on a serial line (Modbus over Serial Line V1.02, 2.5.1.1)."""
+    return max(_SILENCE_CHARACTERS * character_s, _SILENCE_S_MIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +71,7 @@ class Response:
 def rtu_frame(unit: int, pdu: bytes) -> bytes:
     """Wrap a PDU for a serial line."""
     frame = bytes((unit,)) + pdu
-    return frame + crc16(frame).to_bytes(2, "little")
+    return frame + crc_modbus(frame).to_bytes(2, "little")
 
 
 def tcp_frame(transaction: int, unit: int, pdu: bytes) -> bytes:
@@ -97,7 +83,7 @@ def open_rtu(frame: bytes) -> tuple[int, bytes]:
     """Return unit and PDU of an RTU frame. Raises Garbled when it is short or its CRC is wrong."""
     if len(frame) < 4:
         raise Garbled(f"a frame of {len(frame)} bytes is too short", offset=0)
-    if crc16(frame):
+    if crc_modbus(frame):
         raise Garbled("wrong CRC", offset=len(frame) - 2)
     return frame[0], frame[1:-2]
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from wattbook.codecs.conversation import Conversation, Receive, Send
+from wattbook.codecs.crc import crc_modbus
 from wattbook.codecs.modbus import (
     BROADCAST,
     ERROR_BIT,
@@ -24,7 +25,6 @@ from wattbook.codecs.modbus import (
     WRITE_ONE,
     Request,
     Response,
-    crc16,
     parse_response_pdu,
     request_pdu,
     response_pdu_size,
@@ -69,7 +69,7 @@ class Rtu:
         count = request.count
         if len(heard) == 5 + 2 * count and heard[:3] == bytes((request.unit, request.function, 2 * count)):
             words = struct.unpack_from(f">{count}H", heard, 3)  # nearly all answers; the others are looked at closely
-            if request.function in _READS and not crc16(heard):
+            if request.function in _READS and not crc_modbus(heard):
                 return Response(request.unit, request.function, words)
         echo = self._echo(request, send.data)
         if echo and heard.startswith(echo):
@@ -144,7 +144,7 @@ def _open_rtu(request: Request, heard: bytes) -> bytes:
     frame = heard[start : start + _rtu_size(heard[start:])]
     if len(frame) < 4 or len(frame) < _rtu_size(heard[start:]):
         raise Garbled(f"the answer was cut after {len(frame)} bytes", offset=len(heard))
-    if crc16(frame):
+    if crc_modbus(frame):
         raise Garbled("wrong CRC", offset=start + len(frame) - 2)
     return frame[1:-2]
 

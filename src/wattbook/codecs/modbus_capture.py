@@ -6,6 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from wattbook.codecs.crc import crc_modbus
 from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus import (
     ERROR_BIT,
@@ -13,7 +14,6 @@ from wattbook.codecs.modbus import (
     READ_HOLDING,
     READ_INPUT,
     Response,
-    crc16,
     parse_response_pdu,
 )
 from wattbook.codecs.obis import DataSet
@@ -157,7 +157,7 @@ def _tcp_frames(raw: bytes) -> list[_Frame | Damage]:
 def _rtu_frames(raw: bytes) -> Iterator[_Frame | Damage]:
     at = junk = 0
     while at < len(raw):
-        size = next((size for size in _rtu_sizes(raw, at) if not crc16(raw[at : at + size])), 0)
+        size = next((size for size in _rtu_sizes(raw, at) if not crc_modbus(raw[at : at + size])), 0)
         if size:
             if junk < at:
                 yield Damage(f"{at - junk} bytes that are no frame", junk)

@@ -200,16 +200,6 @@ def _unit(unit: str, base_unit: str) -> Scale | None:
 
 
 @lru_cache(256)  # one entry a profile
-def code_of(rows: tuple[ObisCode, ...] = ()) -> Mapping[str, str]:
-    """Quantity -> the short code it is told by, the profile's own codes first; codes of one direction left out."""
-    codes: dict[str, str] = {}
-    for code, meaning in _meanings(rows).items():
-        if not meaning.directed:
-            codes[meaning.quantity] = code
-    return codes
-
-
-@lru_cache(256)  # one entry a profile
 def _meanings(rows: tuple[ObisCode, ...]) -> Mapping[str, _Meaning]:
     """Short code -> meaning, the profile's own codes first."""
     known = {

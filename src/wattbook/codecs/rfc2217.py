@@ -242,10 +242,6 @@ class ComPortClient(_End):
         """Ask for a speed."""
         self._set(Command.SET_BAUDRATE, baud, 4)
 
-    def purge(self) -> None:
-        """Ask the other end to forget what its port heard."""
-        self._send_command(Command.PURGE_DATA, b"\x01")
-
     def _set(self, command: int, value: int, size: int) -> None:
         self.refusal = ""
         self._waiting[command] = value

@@ -29,7 +29,8 @@ class EnergyQuality(StrEnum):
 EMPTY: Mapping[str, Any] = MappingProxyType({})
 
 
-def _nothing() -> Mapping[str, Any]:
+def nothing() -> Mapping[str, Any]:
+    """Make the default of a mapping in a dataclass."""
     return EMPTY
 
 
@@ -41,7 +42,7 @@ class Reading:
     at: datetime  # aware, UTC, kept to 10 ms: the moment the answer was complete
     values: Mapping[str, float]  # quantity -> value in its base unit (vocabulary)
     quality: Quality = Quality.GOOD
-    doubt: Mapping[str, Quality] = field(default_factory=_nothing)  # single values that differ from `quality`
+    doubt: Mapping[str, Quality] = field(default_factory=nothing)  # single values that differ from `quality`
     site: str = ""  # "" = the book's own
 
 
@@ -52,6 +53,6 @@ class Event:
     kind: str  # "clock.step", "meter.away", "meter.back", "book.gap" ...
     subject: str  # the meter, line or follower it is about; "" = the book
     at: datetime
-    body: Mapping[str, Any] = field(default_factory=_nothing)  # JSON
+    body: Mapping[str, Any] = field(default_factory=nothing)  # JSON
     actor: str = "wattbook"  # who did it
     seq: int = 0  # 0 = not yet in a journal

@@ -18,6 +18,7 @@ from wattbook.model.nearest import did_you_mean
 from wattbook.profiles.profile import (
     POWER_MAX_ANY,
     POWER_MAX_HOUSE,
+    REACTION_S,
     REGISTERS_OF,
     Display,
     Field,
@@ -246,7 +247,7 @@ def _iec(table: Table) -> IecSettings:
         mode=cast(Any, table.choice("mode", ("A", "B", "C", "D"), default="C")),
         check=cast(Any, table.choice("check", ("required", "optional"), default="required")),
         baud_max=table.whole("baud_max", default=19200, least=300, most=19200),
-        reaction_s=table.real("reaction_s", default=0.2, least=0, most=_PAUSE_S_MAX),
+        reaction_s=table.real("reaction_s", default=REACTION_S, least=0, most=_PAUSE_S_MAX),
         wake_nuls=table.whole("wake_nuls", default=0, least=0, most=1000),
     )
     table.done()

@@ -12,6 +12,7 @@ Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push"]
 RegisterType = Literal["uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 WordOrder = Literal["high-first", "low-first"]
 
+REACTION_S = 0.2  # between two messages of IEC 62056-21 at the least
 POWER_MAX_HOUSE = 100_000.0  # W: three phases of 145 A, what a house connection may have at most
 POWER_MAX_ANY = 1e9  # W: beyond what stands behind any meter of a customer
 
@@ -107,7 +108,7 @@ class IecSettings:
     mode: Literal["A", "B", "C", "D"] = "C"
     check: Literal["required", "optional"] = "required"  # optional: a missing BCC is accepted, a wrong one never
     baud_max: int = 19200  # the fastest speed to acknowledge; 300 = stay
-    reaction_s: float = 0.2  # silence before the ACK (20 ms for meters with a lower-case third letter)
+    reaction_s: float = REACTION_S  # silence before the ACK (20 ms for meters with a lower-case third letter)
     wake_nuls: int = 0  # NUL characters some battery-fed meters need before the sign-on
 
 

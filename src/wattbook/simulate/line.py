@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import logging
 import math
 import os
@@ -16,6 +15,7 @@ from wattbook.simulate.bus import Bus, Say
 from wattbook.simulate.faults import Trouble
 from wattbook.simulate.port import Port
 from wattbook.simulate.statistics import Tally
+from wattbook.transports.pace import wake_on_time
 
 GRAIN_S = 0.001  # bytes that follow each other faster are handed over together: a UART's FIFO does so too
 _LOOK_S = 0.02  # how soon a reader that opens the port is seen
@@ -23,7 +23,6 @@ _IDLE_S = 0.1  # how soon a timed fault is seen on a quiet line
 _EARLY_S = 0.002  # poll counts in milliseconds; the rest of a wait is slept
 _STOP_S = 5.0  # to end the thread: it looks every _LOOK_S, so longer is a bug
 _SPIN_S = 0.00006  # a thread wakes up some 30 µs late; before an answer's last byte that much is waited awake
-_PR_SET_TIMERSLACK = 29
 _log = logging.getLogger(__name__)
 
 
@@ -74,7 +73,7 @@ class Line:
             os.write(self._wake_write, b"!")
 
     def _run(self) -> None:
-        _wake_on_time()
+        wake_on_time()
         while not self._stopping:
             self._follow_plug()
             if not self._plugged:
@@ -181,10 +180,3 @@ class Line:
         if self._latency_s:
             on_wire_s = math.ceil(on_wire_s / self._latency_s - 1e-9) * self._latency_s
         return say.start + on_wire_s
-
-
-def _wake_on_time() -> None:
-    """Ask Linux not to round this thread's wake-ups up by its usual 50 µs; elsewhere the rounding stays."""
-    libc = ctypes.CDLL(None)
-    if hasattr(libc, "prctl"):
-        libc.prctl(_PR_SET_TIMERSLACK, 1, 0, 0, 0)

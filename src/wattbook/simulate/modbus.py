@@ -14,12 +14,12 @@ from wattbook.codecs.modbus import (
     READ_HOLDING,
     READ_INPUT,
     REPORT_ID,
-    SILENCE_CHARACTERS,
     WRITE_MANY,
     WRITE_ONE,
     Request,
     Response,
     encode_response,
+    frame_silence_s,
     parse_request,
 )
 from wattbook.codecs.registers import encode_register
@@ -33,15 +33,9 @@ from wattbook.simulate.faults import Trouble
 from wattbook.simulate.source import Source
 from wattbook.simulate.statistics import Tally
 
-SILENCE_FIXED_S = 0.00175  # above 19200 Bd (Modbus over Serial Line V1.02, 2.5.1.1)
 MESSAGE_MAX = 256  # bytes of an RTU message; a longer one is noise
 WAITING_MAX = 64  # answers that come late; a reader that asks on meanwhile gets no more
 _RUNNING = 0xFF  # the run indicator of function 17
-
-
-def silence_s(serial: SerialSettings) -> float:
-    """Seconds of silence that end a message on such a line."""
-    return SILENCE_FIXED_S if serial.baud > 19200 else SILENCE_CHARACTERS * serial.character_s
 
 
 def register_words(register: Register, value: float | None) -> tuple[int, ...]:
@@ -173,7 +167,7 @@ class ModbusBus:
     ) -> None:
         """`slaves`: unit -> the slave and its turnaround in seconds."""
         self._slaves, self._serial, self._tally, self._strict = slaves, serial, tally, strict
-        self._silence_s = silence_s(serial)
+        self._silence_s = frame_silence_s(serial.character_s)
         self._message: _Message | None = None
         self._waiting: list[tuple[float, int, Say]] = []  # answers to come, the soonest first
         self._numbers = 0

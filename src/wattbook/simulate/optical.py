@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from wattbook.codecs.iec62056_21 import BAUDS, BAUDS_B, encode_block, encode_identification
+from wattbook.codecs.iec62056_21 import BAUDS, BAUDS_B, REACTION_SWIFT_S, encode_block, encode_identification
 from wattbook.codecs.iec_text import parse_identification
 from wattbook.model.clock import Clock
 from wattbook.profiles import Profile, SerialSettings
+from wattbook.profiles.profile import REACTION_S
 from wattbook.simulate.bus import NEVER, Say
 from wattbook.simulate.faults import Trouble
 from wattbook.simulate.readout import Readout
@@ -17,8 +18,6 @@ from wattbook.simulate.source import Source
 from wattbook.simulate.statistics import Tally
 
 ACK_WAIT_S = 2.2  # the longest that IEC 62056-21 lets a meter wait for the acknowledgement
-REACTION_S = 0.2  # between two messages at the least
-REACTION_SWIFT_S = 0.02  # of meters with a lower-case third letter
 _HEARD_MAX = 256  # bytes kept while waiting for a request: its longest form takes 40
 _SIGN_ON = re.compile(rb"/([?1-4])([0-9A-Za-z ]{0,32})!\r\n")
 _ACK = re.compile(rb"\x06([0-9])([0-9A-Z])([0-9])\r\n")

@@ -25,10 +25,6 @@ class Link(Protocol):
         """Return what is there, waiting at most `timeout_s` for the first of it; b"" = silence."""
         ...
 
-    def drop_input(self) -> None:
-        """Forget what was heard and not yet read."""
-        ...
-
     def set_baud(self, baud: int) -> None:
         """Change the speed, after what was written has left; bits and parity stay."""
         ...

@@ -14,23 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from wattbook.codecs.conversation import Conversation, Pause, Receive, Send, SetBaud, Step, T
+from wattbook.codecs.modbus import frame_silence_s
 from wattbook.model.errors import Garbled
 from wattbook.transports.link import Link, LinkLost
 from wattbook.transports.pace import SLEEP_S_MAX, Pace, Stopped
 
-SILENCE_S_MIN = 0.00175  # above 19200 Bd the standard gives a fixed time instead of 3.5 characters
-SILENCE_CHARACTERS = 3.5
 _LATE_S = 0.00005  # the other end wakes up late as well; one early look costs more than this
 _USUAL_MAX = 1024  # requests remembered: more than a full line of 247 meters needs
 _EARLY_LOOK_EVERY = 16  # requests: two more wake-ups in so many
 _QUIET_S_MAX = 1.0  # a line that talks this long without a pause has a fault that waiting will not cure
 
 Wire = Callable[[str, bytes], None]  # sees what goes over the line: ">" or "<", and the bytes
-
-
-def frame_silence_s(character_s: float) -> float:
-    """The silence between Modbus RTU frames (Modbus over Serial Line V1.02, 2.5.1.1)."""
-    return max(SILENCE_CHARACTERS * character_s, SILENCE_S_MIN)
 
 
 def _ignore(size: int) -> None:

@@ -70,10 +70,6 @@ class Replay:
         del self._due[: len(there)]
         return bytes(there)
 
-    def drop_input(self) -> None:
-        """Forget what has arrived."""
-        self._due = [(at, byte) for at, byte in self._due if at > self.now]
-
     def set_baud(self, baud: int) -> None:
         """Note the speed; characters take accordingly."""
         self.bauds.append(baud)

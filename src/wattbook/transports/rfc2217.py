@@ -49,13 +49,6 @@ class Rfc2217Link:
             if data or not raw:
                 return data
 
-    def drop_input(self) -> None:
-        """Forget what was heard and not yet read, here and there."""
-        self._telnet.purge()
-        self._tcp.write(self._telnet.take_output())
-        while self.read(0):
-            pass
-
     def set_baud(self, baud: int) -> None:
         """Change the speed of the port there."""
         if baud == self._settings.baud:

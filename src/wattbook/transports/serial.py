@@ -63,10 +63,6 @@ class SerialLink:
             raise self._gone(OSError(errno.EIO, "the port hung up"))
         return data or b""
 
-    def drop_input(self) -> None:
-        """Forget what was heard and not yet read."""
-        self._translated(self._serial.reset_read_buffer)
-
     def set_baud(self, baud: int) -> None:
         """Change the speed, after what was written has left."""
         if baud == self._settings.baud:

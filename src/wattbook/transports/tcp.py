@@ -59,11 +59,6 @@ class TcpLink:
             raise LinkLost("the other end closed the connection", meter=self._name)
         return data
 
-    def drop_input(self) -> None:
-        """Forget what was heard and not yet read."""
-        while self.read(0):
-            pass
-
     def set_baud(self, baud: int) -> None:
         """A raw connection cannot tell the other end: only the expected time of a character changes."""
         self._settings = faster(self._settings, baud)

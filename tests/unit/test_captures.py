@@ -53,7 +53,7 @@ REAL: dict[str, tuple[int, int, dict[str, float]]] = {
         "active_energy_import": 504902.3619, "active_power_l1": -115.94}),
     "iec62056-21/ebz_dd32r10eta_modeD.txt": (1, 0, {
         "active_energy_import": 3902583.59727, "active_power": -458.9, "active_power_l1": 344.88}),
-    "iec62056-21/emh_lzqj_table4_fragment.txt": (1, 0, {}),
+    "iec62056-21/emh_lzqj_table4_fragment.txt": (0, 1, {}),
     "iec62056-21/reframed/zpa_ze110.txt": (1, 0, {
         "active_energy_import": 35753000, "active_energy_import_t1": 35749000, "active_power_demand_max": 2544}),
     "iec62056-21/reframed/iskra_me162_0033.txt": (1, 0, {"active_energy_import": 32916425}),

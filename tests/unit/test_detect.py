@@ -24,6 +24,14 @@ def _values(data: bytes, **options: object) -> list[dict[str, float] | str]:
     return [dict(item.measured.values) if isinstance(item, Decoded) else item.message for item in heard]
 
 
+@pytest.mark.parametrize("fragment", [b"/LGZ4TEST\r\n\r\nC.1.0(20300400)\r\n", b"0.0.0(12345678)\r\n"])
+def test_a_fragment_that_tells_nothing_is_an_error(fragment: bytes) -> None:
+    (item,) = decode(fragment)
+    assert isinstance(item, Damage)
+    assert item.message.startswith("incomplete: no end")
+    assert isinstance(decode(fragment + b"1.8.0(01.5*kWh)\r\n")[0], Decoded)
+
+
 @pytest.mark.parametrize("data", [SML, IEC, P1, PUSH], ids=["sml", "iec", "p1", "push"])
 def test_the_format_is_seen(data: bytes) -> None:
     assert _values(data) == [{"active_energy_import": 4400}]

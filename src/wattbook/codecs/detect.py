@@ -104,7 +104,15 @@ def _iec(raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:
     if not _FRAMING.search(IDENTIFICATION.sub(b"", raw)) and IDENTIFICATION.search(raw) and b"\n!" in raw:
         return _dsmr(raw, profile)  # mode D, and readouts logged without their frame, look alike
     check = profile.iec.check if profile and profile.iec else "optional"
-    return _decoded(decode_capture(raw, check), profile)
+    decoded = _decoded(decode_capture(raw, check), profile)
+    return decoded if b"\n!" in raw else list(map(_incomplete, decoded))
+
+
+def _incomplete(item: Decoded | Damage) -> Decoded | Damage:
+    """Lines without an end may be all that was copied out; but then they must say something."""
+    if isinstance(item, Damage) or item.checked or item.measured.values:
+        return item
+    return Damage("incomplete: no end, and no value that is known", item.offset)
 
 
 def _modbus(raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:

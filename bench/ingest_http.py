@@ -26,6 +26,7 @@ from bench.figures import Figure, show
 from wattbook import config
 from wattbook.api import ApiContext, serving
 from wattbook.engine.keep import BookKeeper
+from wattbook.engine.listen import Attendance
 from wattbook.engine.live import Live
 from wattbook.engine.status import MeterStatus
 from wattbook.model import SystemClock
@@ -148,7 +149,9 @@ async def _serve(folder: Path, pipe: Connection) -> None:
     statuses = [MeterStatus(meter.name, meter.model) for meter in settings.meters]
     with Book.open(settings.book, clock=clock) as book, BookReader(settings.book) as reader:
         keeper = BookKeeper(book, live)
-        context = ApiContext(settings, lambda: statuses, reader, keeper, live, clock, book.statistics)
+        by_name = {status.meter: status for status in statuses}
+        attendance = Attendance(by_name, {}, clock=clock, note=keeper.note)
+        context = ApiContext(settings, lambda: statuses, reader, keeper, attendance.heard, live, clock, book.statistics)
         async with serving(context) as served:
             pipe.send((served.port, _cpu_s()))
             await asyncio.to_thread(pipe.recv)

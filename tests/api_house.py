@@ -14,6 +14,7 @@ from wattbook import config
 from wattbook.api import ApiContext
 from wattbook.api.app import make_app
 from wattbook.engine.keep import BookKeeper
+from wattbook.engine.listen import Attendance
 from wattbook.engine.live import Live
 from wattbook.engine.status import MeterStatus
 from wattbook.model import Reading
@@ -113,6 +114,7 @@ def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House
             statuses=lambda: list(statuses.values()),
             reader=reader,
             keeper=BookKeeper(book, live),
+            heard=Attendance(statuses, {}, clock=clock, note=lambda event: None).heard,
             live=live,
             clock=clock,
             statistics=book.statistics,

@@ -56,6 +56,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             statuses=lambda: lines.statuses,
             reader=reader,
             keeper=keeper,
+            heard=lines.report.heard,
             live=live,
             clock=clock,
             statistics=book.statistics,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,12 @@ async def test_sent_readings_are_in_the_book_once(home: House) -> None:
     assert await post(home, json.dumps(changed).encode()) == {"new": 0, "same": 0, "conflicts": 7}
 
 
+async def test_what_was_sent_late_does_not_turn_back_the_last_instant(home: House) -> None:
+    await post(home, json.dumps(pushed(3)).encode())
+    await post(home, json.dumps({**pushed(1)[0], "at": "2026-11-20T00:00:00Z"}).encode())
+    assert home.statuses["workshop"].last_at == NOW - timedelta(seconds=1)
+
+
 async def test_the_first_sent_reading_makes_its_meter_present(home: House) -> None:
     await post(home, json.dumps(pushed(3)).encode())
     status = home.statuses["workshop"]
@@ -248,6 +255,20 @@ async def test_energy_is_what_flask_answered(home: House) -> None:
     assert after.headers["content-type"] == "application/json"
 
 
+async def test_energy_of_a_partial_or_doubted_readout_is_what_it_was(home: House) -> None:
+    names = ("active_energy_import", "active_energy_import_t1", "active_energy_import_t2")
+    whole = dict(zip(names, (3000.0, 1000.0, 2000.0), strict=True))
+    home.keep(Reading("heat-pump", NOW - timedelta(days=3), whole))
+    home.keep(Reading("heat-pump", NOW - timedelta(days=2), {"active_energy_import": 3001.0}))
+    home.keep(Reading("heat-pump", NOW - timedelta(days=1), {**whole, names[0]: 9e9}, Quality.SUSPECT))
+    client = home.client  # one application, asked as the house goes on
+    shown = b'{"energy":{"highTarif":"0000001.000","lowTarif":"0000002.000","suma":"0000003.001"}}\n'
+    assert (await client.get(ENERGY)).content == shown
+    home.keep(Reading("heat-pump", NOW - timedelta(seconds=2), {names[1]: 1001.0}))
+    home.keep(Reading("heat-pump", NOW - timedelta(seconds=1), {names[2]: 2001.0}))
+    assert (await client.get(ENERGY)).content == shown.replace(b"1.000", b"1.001").replace(b"2.000", b"2.001")
+
+
 async def test_energy_is_off_unless_asked_for(tmp_path: Path) -> None:
     with house(tmp_path) as home:
         assert "nothing is at" in (await get(home, ENERGY, 404))["error"]
@@ -264,7 +285,7 @@ async def test_energy_is_off_unless_asked_for(tmp_path: Path) -> None:
 def test_energy_shows_the_digits_of_the_profile(
     values: dict[str, float], display: Display | None, expected: bytes
 ) -> None:
-    assert energy(two_tariffs(**values), display) == b'{"energy":' + expected + b"}\n"
+    assert energy(values, display) == b'{"energy":' + expected + b"}\n"
 
 
 # ---- /metrics
@@ -276,7 +297,8 @@ async def test_metrics_are_openmetrics(home: House) -> None:
     home.statuses["main-a"].counters.polls = 7
     home.statuses["main-a"].last_at = NOW
     home.statuses["generator"].state = "away"
-    home.keep(pzem(), pzem("generator", power=99.0))
+    home.keep(replace(pzem(), doubt={"current": Quality.SUSPECT}), pzem("generator", power=99.0))
+    home.keep(Reading("heat-pump", NOW, {"active_power": 1.0}))  # of the last run; it was not heard in this one
     answer = await home.client.get("/metrics")
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     families = {family.name: family for family in text_string_to_metric_families(answer.text)}
@@ -284,10 +306,11 @@ async def test_metrics_are_openmetrics(home: House) -> None:
     assert (polls.value, polls.labels["location"]) == (7, 'a "quoted" \\ place\nof two lines')
     power = {sample.labels["meter"]: sample.value for sample in families["wattbook_active_power_watts"].samples}
     assert power == {"main-a": 1500.0}, "a meter that is away has no present value"
+    assert "wattbook_current_amperes" not in families, "a value in doubt is no fact"
     up = {sample.labels["meter"]: sample.value for sample in families["wattbook_meter_up"].samples}
     assert (up["main-a"], up["generator"]) == (1, 0)
     assert families["wattbook_book_writable"].samples[0].value == 1
-    assert families["wattbook_book_readings"].samples[0].value == 2
+    assert families["wattbook_book_readings"].samples[0].value == 3
     assert answer.text.endswith("# EOF\n")
 
 

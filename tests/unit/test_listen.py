@@ -2,13 +2,17 @@
 
 import logging
 import math
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from wattbook import config
+from wattbook.engine.lines import Lines
 from wattbook.engine.listen import FIRST_S, STRANGER_S, Attendance
 from wattbook.engine.status import MeterStatus
-from wattbook.model import Event
+from wattbook.model import Event, Kept, Reading
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
@@ -106,6 +110,37 @@ def test_a_meter_over_mqtt_is_waited_for_longer() -> None:
     assert hall.seen() == []
     hall.passes(361)
     assert hall.seen() == [("meter.away", 361.0)]
+
+
+class NoBook:
+    """A keeper that only takes notes."""
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+
+    async def keep(self, readings: Sequence[Reading]) -> Kept:
+        raise AssertionError(readings)
+
+    def measured(self, reading: Reading) -> None:
+        raise AssertionError(reading)
+
+    def note(self, event: Event) -> None:
+        self.events.append(event)
+
+
+def test_a_meter_that_is_sent_to_us_is_missed_when_it_promised_to_come(tmp_path: Path) -> None:
+    file = tmp_path / "wattbook.toml"
+    file.write_text(
+        '[[meter]]\nname = "hourly"\nmodel = "push"\nevery = "1h"\n[[meter]]\nname = "now-and-then"\nmodel = "push"\n'
+    )
+    time, book = Time(), NoBook()
+    attendance = Lines(config.load(file), keeper=book, clock=time, session="").report
+    assert isinstance(attendance, Attendance)
+    for meter in ("hourly", "now-and-then"):
+        attendance.heard(meter, time.now())
+    time.s = 3 * 3600.0 + 1
+    attendance.check()
+    assert [(event.kind, event.subject) for event in book.events] == [("meter.away", "hourly")]
 
 
 def test_an_outage_is_no_period() -> None:

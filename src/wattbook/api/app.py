@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,7 +24,7 @@ from wattbook.api.ingest import Ingest
 from wattbook.api.meters import all_meters, check_meter, quantity_json
 from wattbook.api.stream import events
 from wattbook.engine.query import Answer, Question, ask
-from wattbook.model import Reading, WattbookError, quantity
+from wattbook.model import WattbookError, quantity
 from wattbook.store import UnknownMeter
 
 PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
@@ -155,12 +154,12 @@ def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
 
     if "energy" in context.config.api.legacy:
         meter = context.config.api.energy_meter
+        last_good = legacy.LastGood(context.reader, meter)
 
         @app.get(legacy.ENERGY_PATH, **describe.ENERGY)
         def energy() -> Response:
-            last: Sequence[Reading] = context.reader.latest([meter])
             display = context.config.profiles[meter].display
-            return Response(legacy.energy(last[0] if last else None, display), media_type="application/json")
+            return Response(legacy.energy(last_good.values(), display), media_type="application/json")
 
 
 def _add_page(app: FastAPI) -> None:

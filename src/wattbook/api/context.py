@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from wattbook.config import Config, MeterSettings
@@ -21,6 +22,7 @@ class ApiContext:
     statuses: Callable[[], Sequence[MeterStatus]]
     reader: BookReader
     keeper: Keeper
+    heard: Callable[[str, datetime, int], None]  # meter, instant, count: readings were sent to us
     live: Live
     clock: Clock
     statistics: Callable[[], BookStatistics]

@@ -97,7 +97,7 @@ METERS = _get(
             "last_at": "2026-11-21T01:02:03.000Z",
             "latency_s": 0.031,
             "progress": {"heard": 412, "expected": 1180},
-            "counters": {"polls": 9, "answers": 9, "timeouts": 0, "garbled": 0, "refused": 0, "conflicts": 0},
+            "counters": {"polls": 9, "answers": 9, "timeouts": 0, "garbled": 0, "refused": 0},
         }
     ],
     schema=_ARRAY,

@@ -78,17 +78,10 @@ class Ingest:
         return kept
 
     def _note(self, readings: Sequence[Reading]) -> None:
-        """What a line does for its meters: those that are sent are present from their first reading on."""
+        """Say which meters were heard, as a line does for its meters."""
         newest = {reading.meter: reading.at for reading in sorted(readings, key=attrgetter("at"))}
-        counts = Counter(map(attrgetter("meter"), readings))
-        for status in self._context.statuses():
-            if status.meter in newest:
-                status.counters.polls += counts[status.meter]
-                status.counters.answers += counts[status.meter]
-                at = newest[status.meter]
-                status.last_at = max(status.last_at or at, at)
-                if status.state != "present":
-                    status.state, status.reason, status.since = "present", "", self._context.clock.now()
+        for meter, count in Counter(map(attrgetter("meter"), readings)).items():
+            self._context.heard(meter, newest[meter], count)
 
     def _checked(self, readings: Sequence[Reading]) -> Sequence[Reading]:
         """The readings as the book's own, or Refusal: only meters without a line may be sent, and not from tomorrow."""

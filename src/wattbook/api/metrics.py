@@ -25,7 +25,6 @@ _COUNTER_HELP = {
     "timeouts": "Silences.",
     "garbled": "Damaged answers.",
     "refused": "Refusals by the device.",
-    "conflicts": "Second, different readings of one instant.",
 }
 
 _BOOK_COUNTERS = {
@@ -88,12 +87,12 @@ def of_meters(statuses: Sequence[MeterStatus]) -> Iterator[Family]:
 
 
 def of_readings(readings: Iterable[Reading], statuses: Sequence[MeterStatus]) -> Iterator[Family]:
-    """The latest values, in base units. A meter that is away gives none: an old value is not the present one."""
-    labels = {status.meter: _labels(status) for status in statuses if status.state != "away"}
+    """The latest good values of meters that are present, in base units: neither an old nor a doubtful one is a fact."""
+    labels = {status.meter: _labels(status) for status in statuses if status.state == "present"}
     samples: dict[str, list[tuple[Mapping[str, str], float]]] = {}
     for reading in readings:
         if reading.meter in labels:
-            for name, value in reading.values.items():
+            for name, value in reading.good_values():
                 samples.setdefault(name, []).append((labels[reading.meter], value))
     for name in sorted(samples):
         about = quantity(name)

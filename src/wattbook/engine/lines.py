@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -29,10 +30,10 @@ class Lines:
         """Prepare all lines. `session` names this book to brokers. Raises ConfigError for what can never be read."""
         self._config, self._keeper, self._clock = config, keeper, clock
         self._statuses = {meter.name: _status(meter) for meter in config.meters}
-        heard = [meter for meter in config.meters if meter.line and config.profiles[meter.name].listens]
+        heard = [meter for meter in config.meters if not meter.line or config.profiles[meter.name].listens]
         self._attendance = Attendance(
             {meter.name: self._statuses[meter.name] for meter in heard},
-            {meter.name: config.every_s(meter) for meter in heard},
+            {meter.name: _expected_every_s(config, meter) for meter in heard},
             first_s={meter.name: STRANGER_S for meter in heard if config.profiles[meter.name].protocol == "mqtt"},
             clock=clock,
             note=keeper.note,
@@ -62,6 +63,11 @@ class Lines:
         """How one meter fares."""
         return self._statuses[meter]
 
+    @property
+    def report(self) -> Report:
+        """Who must be told when a meter without a line was sent to us."""
+        return self._attendance
+
     def start(self, *, failed: Callable[[BaseException], None]) -> None:
         """Begin to read. `failed` is told when a task ended by itself: a bug, or for the operator to mend.
 
@@ -85,6 +91,11 @@ class Lines:
 
 def _status(meter: MeterSettings) -> MeterStatus:
     return MeterStatus(meter.name, meter.model, meter.line, meter.location)
+
+
+def _expected_every_s(config: Config, meter: MeterSettings) -> float:
+    """How often a meter must speak to be present; who is sent to us without a promise is never missed."""
+    return config.every_s(meter) if meter.line else meter.every or math.inf
 
 
 def _tell(task: asyncio.Task[None], failed: Callable[[BaseException], None]) -> None:

@@ -12,7 +12,7 @@ from datetime import datetime
 from statistics import median_low
 
 from wattbook.engine.status import MeterStatus
-from wattbook.model.clock import Clock
+from wattbook.model.clock import Clock, supersedes
 from wattbook.model.reading import EMPTY, Event
 
 _PERIODS_MISSED = 3
@@ -76,7 +76,7 @@ class Attendance:
         }
 
     def heard(self, meter: str, at: datetime, count: int = 1) -> None:
-        """Good telegrams came; `at` is the instant of the last."""
+        """Good telegrams came; `at` is the instant of the last, which may lie in the past when it was sent to us."""
         with self._lock:
             hearing, now_s = self._meters[meter], self._clock.monotonic()
             status = hearing.status
@@ -85,7 +85,8 @@ class Attendance:
             hearing.heard_s, hearing.followed, hearing.spoiled = now_s, True, 0
             status.counters.polls += count
             status.counters.answers += count
-            status.last_at = at
+            if supersedes(at, status.last_at, now=self._clock.now()):
+                status.last_at = at
             if status.state != "present":
                 self._present(hearing)
 

@@ -18,7 +18,6 @@ class Counters:
     timeouts: int = 0
     garbled: int = 0  # check failures and garbage
     refused: int = 0  # exceptions of the device
-    conflicts: int = 0  # a second, different reading of one instant
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -44,6 +44,12 @@ class Reading:
     quality: Quality = Quality.GOOD
     doubt: Mapping[str, Quality] = field(default_factory=nothing)  # single values that differ from `quality`
     site: str = ""  # "" = the book's own
+
+    def good_values(self) -> Iterator[tuple[str, float]]:
+        """Yield name and value of those that nothing speaks against."""
+        for name, value in self.values.items():
+            if self.doubt.get(name, self.quality) is Quality.GOOD:
+                yield name, value
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ export interface Meter {
   last_at: string | null;
   latency_s: number;
   progress: { heard: number; expected: number | null } | null;
-  counters: Record<"polls" | "answers" | "timeouts" | "garbled" | "refused" | "conflicts", number>;
+  counters: Record<"polls" | "answers" | "timeouts" | "garbled" | "refused", number>;
 }
 
 export interface Reading {

@@ -24,7 +24,7 @@ Path = tuple[str | int, ...]
 Convert = Callable[[Any], float]
 
 
-def parse_json(payload: bytes) -> Any:
+def parse_json(payload: bytes | str) -> Any:
     """Return what the JSON says. Raises Garbled."""
     try:
         return _decode(payload)

@@ -28,7 +28,7 @@ _MAY_START = re.compile(rb"/[A-Za-z]{0,3}$")
 _TURN = re.compile(rb"\n(?:!|/[A-Za-z]{3}[^\r\n()*/!?\x80-\xff])")  # the end, or another start before it
 # The blank line below it tells an identification from data.
 _ALMOST_START = re.compile(
-    rb"(?:[^/\r\n][A-Za-z]{3}.|/(?:.[A-Za-z]{2}|[A-Za-z].[A-Za-z]|[A-Za-z]{2}.).|/[A-Za-z]{3}[\s\S])"
+    rb"(?s:[^/][A-Za-z]{3}.|/(?:.[A-Za-z]{2}|[A-Za-z].[A-Za-z]|[A-Za-z]{2}.).|/[A-Za-z]{3}.)"
     rb"[^\r\n()]{0,64}\r?\n\r?\n"
 )
 _ALMOST_END = re.compile(rb"(?:\n[^!]|[^\n]!)[0-9A-F]{1,4}\r?\n?\Z")

@@ -29,7 +29,7 @@ def suspects(*steps: tuple[float, float]) -> list[bool]:
     ],
 )  # fmt: skip
 def test_bounds(name: str, value: float, suspect: bool) -> None:
-    assert bool(Plausibility().doubt(START, {name: value, "current": 1.0})) is suspect
+    assert bool(Plausibility(1e9).doubt(START, {name: value, "current": 1.0})) is suspect
 
 
 def test_every_quantity_has_bounds() -> None:

@@ -11,7 +11,6 @@ from functools import cache
 from wattbook.model.exact import EXACT_MAX
 from wattbook.model.reading import EMPTY, Quality
 from wattbook.model.vocabulary import Kind, quantity
-from wattbook.profiles.profile import POWER_MAX_ANY
 
 # Beyond what stands behind any meter of a customer: 500 kV, 100 kA. In the unit's own name, both directions.
 _GAUGE_MAX: Mapping[str, float] = {"V": 5e5, "A": 1e5, "Hz": 500, "°": 360, "°C": 1000, "%": 1000}
@@ -60,7 +59,7 @@ class Plausibility:
     from there, the meter was changed or reset: from then on that is the truth.
     """
 
-    def __init__(self, power_max: float = POWER_MAX_ANY) -> None:
+    def __init__(self, power_max: float) -> None:
         self._power_max = power_max
         self._bounds: dict[str, Bounds] = {}  # of the quantities this meter tells; a lookup each, on a fast path
         self._trusted: dict[str, Point] = {}

@@ -156,9 +156,7 @@ def test_a_lost_first_page_is_put_back(path: Path, content: bytes) -> None:
         assert len(voltages_by_number(book)) == READINGS
 
 
-@pytest.mark.parametrize(
-    "content", [b"not a database at all", b"\x00" * 5_000, b"SQLite format 3\x00" + b"\xa5" * 9_000]
-)
+@pytest.mark.parametrize("content", [b"\x00" * 5_000, b"\xa5" * PAGE_SIZE, b"SQLite format 3\x00" + b"\xa5" * 9_000])
 def test_a_file_with_nothing_to_read_is_put_aside(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "wattbook.db"
     path.write_bytes(content)
@@ -167,6 +165,28 @@ def test_a_file_with_nothing_to_read_is_put_aside(tmp_path: Path, content: bytes
         assert book.append([poll(0)], urgent=True).result(DONE_S).new == 1
     (aside,) = tmp_path.glob("wattbook.db.damaged-*")
     assert aside.read_bytes() == content
+
+
+def test_a_file_that_never_was_a_book_is_left_alone(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("not a database at all")
+    with pytest.raises(BookError, match="this is no book; name another file"):
+        Book.open(path, clock=StillClock())
+    assert path.read_text() == "not a database at all"
+
+
+@pytest.mark.parametrize("wrong", ["DELETE FROM book", "UPDATE book SET seq_next = 'x'", "DROP TABLE book"])
+def test_a_book_without_its_count_is_put_back_together(path: Path, wrong: str) -> None:
+    connection = sqlite3.connect(path)
+    with connection:
+        connection.execute(wrong)
+    connection.close()
+    with Book.open(path, clock=StillClock()) as book:
+        assert len(book.opened_with) == 1
+        before = voltages_by_number(book)
+        assert len(before) == READINGS
+        (seq,) = book.append([poll(READINGS)], urgent=True).result(DONE_S).seqs
+        assert seq > max(before)
 
 
 def small_disk(path: Path) -> sqlite3.Connection:

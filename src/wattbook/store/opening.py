@@ -15,7 +15,9 @@ from wattbook.model import BookError
 from wattbook.store.connection import Connect, connect_reader
 from wattbook.store.journal import Position
 from wattbook.store.repair import CHECK_S, damage, finish_repair, instant_name, salvage
-from wattbook.store.schema import APPLICATION_ID, MIGRATIONS, TABLES, VERSION
+from wattbook.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_SIZE, TABLES, VERSION
+
+_MAGIC = b"SQLite format 3\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +103,35 @@ def _damage(path: Path, connect: Connect, check_s: float) -> str:
     """Why the file cannot be used as it is; "" = it can."""
     if not path.exists() or not path.stat().st_size:
         return ""
+    _check_kind(path)
     try:
         with closing(connect_reader(path)) as reader:  # which leaves another program's database as it is
-            check_version(reader, path)
+            if check_version(reader, path) is not None and (found := _wrong_count(reader)):
+                return found
         if not check_s:
             return ""
         with closing(connect(path)) as connection:
             return damage(connection, within_s=check_s)
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if "no such table" in str(error):
+            return str(error)
         raise  # the disk or the rights, and nothing about the file
     except sqlite3.DatabaseError as error:
         return str(error)
+
+
+def _check_kind(path: Path) -> None:
+    """Raise BookError for a file that never was a book. A damaged one has whole pages, or zeros from a power cut."""
+    with path.open("rb") as file:
+        begins = file.read(len(_MAGIC))
+    if begins != _MAGIC and any(begins) and path.stat().st_size % PAGE_SIZE:
+        raise BookError(f"{path}: this is no book; name another file")
+
+
+def _wrong_count(reader: sqlite3.Connection) -> str:
+    """What is wrong with the row that counts the numbers; "" = nothing."""
+    rows = reader.execute("SELECT typeof(lineage), typeof(seq_next) FROM book").fetchall()
+    return "" if rows == [("text", "integer")] else "the row that counts its numbers is damaged"
 
 
 def _prepare(

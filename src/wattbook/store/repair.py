@@ -183,8 +183,9 @@ def _put_back_first_page(copy: Path, create: Create) -> None:
 def _identity(old: sqlite3.Connection) -> tuple[str, int]:
     """Lineage ("" = lost, so a new one) and the next number."""
     lineage, seq_next = "", 1
-    with contextlib.suppress(sqlite3.DatabaseError, TypeError):  # TypeError: the row is gone
-        lineage, seq_next = old.execute("SELECT lineage, seq_next FROM book").fetchone()
+    with contextlib.suppress(sqlite3.DatabaseError):
+        sound = "SELECT lineage, seq_next FROM book WHERE typeof(lineage) = 'text' AND typeof(seq_next) = 'integer'"
+        lineage, seq_next = old.execute(sound).fetchone() or (lineage, seq_next)
     for table in ("hot", "event"):
         with contextlib.suppress(sqlite3.DatabaseError):
             (last,) = old.execute(f"SELECT max(seq) FROM {table}").fetchone()  # noqa: S608 - a constant

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import replace
@@ -217,6 +218,18 @@ async def test_a_slow_body_is_cut_in_words(home: House, monkeypatch: pytest.Monk
         writer.close()
     assert answer.startswith(b"HTTP/1.1 408 ")
     assert b"did not arrive within" in answer
+
+
+async def test_a_client_that_leaves_in_mid_body_is_no_fault(home: House, caplog: pytest.LogCaptureFixture) -> None:
+    async with serving(home.context) as served:
+        _, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(b"POST /api/v1/readings HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n[")
+        async with httpx.AsyncClient(base_url=served.url, timeout=PATIENCE_S) as client:
+            await client.get("/metrics")  # by now the body is waited for
+            writer.close()
+            await writer.wait_closed()
+            await client.get("/metrics")  # and by now it is known that no more will come
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
 async def test_many_senders_at_once_lose_nothing(home: House, client: httpx.AsyncClient) -> None:

@@ -14,6 +14,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from api_house import NOW, House, house, pushed, pzem
+from wattbook.api import ingest
 from wattbook.api.legacy import energy
 from wattbook.model import Quality, Reading
 from wattbook.profiles import Display
@@ -226,6 +227,18 @@ async def test_what_cannot_be_taken_is_refused_in_words(
     answer = await post(home, content, status, **headers)
     assert words in answer["error"]
     assert home.context.reader.latest() == []
+
+
+async def test_what_a_body_unpacks_to_is_held_too(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ingest, "HELD_MAX", 10_000)
+    client, body = home.client, json.dumps(pushed(80)).encode()
+    assert len(body) < 10_000 < len(body) + len(gzip.compress(body))
+    for _ in range(2):  # what was refused is held no longer
+        refused = await client.post(
+            "/api/v1/readings", content=gzip.compress(body), headers={"content-encoding": "gzip"}
+        )
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+    assert (await client.post("/api/v1/readings", content=body)).json()["new"] == 80
 
 
 async def test_one_wrong_row_refuses_the_whole_body(home: House) -> None:

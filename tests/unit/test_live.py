@@ -106,12 +106,17 @@ async def test_a_slow_watcher_is_let_go_and_the_others_are_not() -> None:
 
 async def test_a_stalled_loop_gathers_no_more_than_the_bound() -> None:
     live = make_live()
-    with live.watch() as watcher:
+    with live.watch() as watcher, live.watch(["main-b"]) as other:
+        live.publish(reading(0, "main-b"))
         for second in range(5 * WAITING_MAX):
             live.publish(reading(second))
-        assert len(live._pending) == WAITING_MAX + 1
+            assert len(live._pending) <= WAITING_MAX
         await asyncio.sleep(0)
         assert watcher.ended
+        assert other.ended, "what it missed was of its meter"
+    with live.watch() as again:
+        live.publish(reading(1))
+        assert await again.take(PATIENCE_S) == (Seen(reading(1), None),)
 
 
 async def test_closing_ends_every_stream_after_what_is_queued() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from operator import attrgetter
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from wattbook.api.answers import Refusal, json_response
@@ -22,7 +22,7 @@ from wattbook.model.nearest import did_you_mean
 
 PATH = "/api/v1/readings"
 SIZE_MAX = BODY_MAX_OF[PATH]  # also of what a compressed body becomes
-HELD_MAX = 64_000_000  # bytes of all bodies in work at once; more are asked to come again
+HELD_MAX = 64_000_000  # bytes of all bodies in work at once, unpacked ones too; more are asked to come again
 INLINE_MAX = 256_000  # bytes decoded on the loop, in under 10 ms; larger bodies go to a thread
 KEEP_MAX = 10_000  # readings for one commit, so that one sender's day does not hold up the others' second
 
@@ -47,25 +47,33 @@ class Ingest:
     async def post(self, request: Request) -> Response:
         """Answer {"new", "same", "conflicts"} after the commit; a body with one bad row is refused whole."""
         decode, unpack = _format_of(request)
-        body = bytearray()
+        body, held = bytearray(), 0
         try:
             async for chunk in request.stream():
+                held += self._hold(len(chunk))
                 body += chunk
-                self._hold(len(chunk))
-            return await self._take(bytes(body), decode, unpack)
+            content = bytes(body)
+            if unpack:
+                content = await asyncio.to_thread(_unpacked, content)
+                held += self._hold(len(content))
+            return await self._take(content, decode)
+        except ClientDisconnect:
+            raise Refusal(400, "the body ended before its end") from None
         finally:
-            self._held -= len(body)
+            self._held -= held
 
-    def _hold(self, size: int) -> None:
-        self._held += size
-        if self._held > HELD_MAX:
+    def _hold(self, size: int) -> int:
+        """Count bytes that are held from now on, and return them."""
+        if self._held + size > HELD_MAX:
             raise Refusal(503, "too many large bodies at once; send it again", headers={"retry-after": "1"})
+        self._held += size
+        return size
 
-    async def _take(self, body: bytes, decode: _Decode, unpack: bool) -> Response:
+    async def _take(self, body: bytes, decode: _Decode) -> Response:
         def read() -> Sequence[Reading]:
-            return self._checked(decode(_unpacked(body) if unpack else body))
+            return self._checked(decode(body))
 
-        readings = await asyncio.to_thread(read) if unpack or len(body) > INLINE_MAX else read()
+        readings = await asyncio.to_thread(read) if len(body) > INLINE_MAX else read()
         new = same = conflicts = 0
         for first in range(0, len(readings), KEEP_MAX):
             kept = await self._keep(readings[first : first + KEEP_MAX])

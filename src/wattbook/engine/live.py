@@ -77,10 +77,14 @@ class Watcher:
             return
         self._items += filter(self.wants, items)
         if len(self._items) > WAITING_MAX:
-            self._items.clear()
-            self.end(f"more than {WAITING_MAX} readings behind")
+            self.fall_behind()
         elif self._items:
             self._ready.set()
+
+    def fall_behind(self) -> None:
+        """End the stream with nothing more: something of it is missing already."""
+        self._items.clear()
+        self.end(f"more than {WAITING_MAX} readings behind")
 
     def end(self, why: str) -> None:
         """Let the stream finish what is queued and stop."""
@@ -96,6 +100,7 @@ class Live:
         self._latest: dict[tuple[str, str], Seen] = {}  # (site, meter) -> reading
         self._lock = threading.Lock()
         self._pending: list[Item] = []
+        self._stalled = False  # the loop did not run for more than WAITING_MAX items, which are given up
         self._watchers: set[Watcher] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._watched = asyncio.Event()
@@ -138,21 +143,26 @@ class Live:
 
     def _show(self, items: Iterable[Item]) -> None:
         """Hand items to the loop, one wake-up for as many as gather until it runs. Needs the lock."""
-        if not self._watchers or self._loop is None:
+        if not self._watchers or self._loop is None or self._stalled:
             return
         first = not self._pending
         self._pending += items
-        # A stalled loop must not gather without end; the watchers are let go when it runs again.
-        del self._pending[: -(WAITING_MAX + 1)]
         if first and self._pending:
             self._loop.call_soon_threadsafe(self._hand_out)
+        if len(self._pending) > WAITING_MAX:
+            self._pending.clear()
+            self._stalled = True
 
     def _hand_out(self) -> None:
         with self._lock:
             items, self._pending = self._pending, []
+            stalled, self._stalled = self._stalled, False
             watchers = tuple(self._watchers)
         for watcher in watchers:
-            watcher.offer(items)
+            if stalled:  # what it missed may have been of its meters
+                watcher.fall_behind()
+            else:
+                watcher.offer(items)
 
     @property
     def full(self) -> bool:

@@ -77,9 +77,11 @@ async def connect_streams(host: str, port: int) -> tuple[asyncio.StreamReader, a
     """Connect in the event loop. Raises LinkLost when nobody answers in time."""
     try:
         async with asyncio.timeout(CONNECT_S_MAX):
-            return await asyncio.open_connection(host, port)
+            reader, writer = await asyncio.open_connection(host, port)
     except OSError as error:  # TimeoutError is one
         raise _no_connection(error, f"{host}:{port}") from error
+    ask_for_life(writer.get_extra_info("socket"))
+    return reader, writer
 
 
 def _no_connection(error: BaseException, name: str) -> LinkLost:

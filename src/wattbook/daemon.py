@@ -64,14 +64,16 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         served = await stack.enter_async_context(serving(context))
         keeping_time = asyncio.create_task(keep_time(clock, book), name="clock")
         stack.callback(keeping_time.cancel)
-        beating = asyncio.create_task(_beat(systemd), name="watchdog")
-        stack.callback(beating.cancel)
+        tasks = [keeping_time]
+        if systemd.watchdog_s:
+            tasks.append(asyncio.create_task(_beat(systemd), name="watchdog"))
+            stack.callback(tasks[-1].cancel)
         # What lives now lives for good. Left to itself, Python looks through all of it every 700 new objects.
         gc.freeze()
         gc.set_threshold(_GC_OBJECTS, 20, 50)
         systemd.ready(f"reading {len(config.meters)} meters, serving {served.url}")
         started(served)
-        await _first(stopping, failed, served.ended, keeping_time)
+        await _first(stopping, failed, served.ended, *tasks)
         systemd.stopping()
         _log.info("stopping")
 
@@ -115,6 +117,6 @@ async def _first(*futures: asyncio.Future[None]) -> None:
 
 async def _beat(systemd: Notifier) -> None:
     """Tell the watchdog that the event loop runs, twice as often as it asks for."""
-    while systemd.watchdog_s:
+    while True:
         systemd.alive()
         await asyncio.sleep(systemd.watchdog_s / 2)

@@ -96,6 +96,18 @@ async def test_a_clock_that_went_on_from_yesterday_is_set_by_the_network(tmp_pat
     assert [event.body["first_set"] for event in events if event.kind == "clock.step"] == [True]
 
 
+async def test_what_came_with_an_instant_of_its_own_stays_where_it_is(tmp_path: Path) -> None:
+    hands = _Hands(NEVER_SET)
+    old = datetime(1999, 12, 24, 18, tzinfo=UTC)
+    with _book(tmp_path, hands) as (book, clock):
+        _poll(book, clock, 1.0)
+        book.append([Reading("gateway", old, {"voltage": 2.0})], urgent=True).result(10)
+        hands.set(NOON)
+        await _seconds(clock, book, 2)
+    readings, _ = _kept(tmp_path)
+    assert {reading.meter: reading.at for reading in readings} == {"main-a": NOON, "gateway": old}
+
+
 async def test_a_clock_set_back_makes_no_doubles(tmp_path: Path) -> None:
     hands = _Hands(NOON)
     with _book(tmp_path, hands) as (book, clock):

@@ -20,6 +20,7 @@ GRAIN_MS = 10  # instants are kept to 10 ms
 _TAKEN_MAX = 1000  # neighbours looked at for a free instant: 10 s of a line that polls without a pause
 _NUMBERS_RESERVED = 1_000  # at once, so that not every commit writes the page of the counter; a crash may skip them
 _POSITIONS_AT_ONCE = 8  # in one statement
+_STAMPED_MAX = 100_000  # runs of numbers: 10 MB; a clock that is set later than that much traffic stays as it was
 _ROWS_HELD_MAX = 1000  # rows handed to SQLite at once: enough to spread the cost of a call, few to hold twice
 
 # A float of Unix seconds is good to 0.2 µs; without this a whole millisecond may be cut to the one before.
@@ -62,6 +63,7 @@ class Pen:
         self._shape_ids: dict[Shape, int] = {}
         self._shapes: dict[int, Shape] = {}
         self._rows: list[_Row] = []
+        self._stamped: list[list[int]] = []  # first and last numbers of runs that our own clock dated
 
     def forget(self) -> None:
         """Drop what a rolled-back transaction may have taught. Numbers go on: none is ever used twice."""
@@ -97,11 +99,21 @@ class Pen:
             del rows[mark:]
             raise
         self.seq_next = seq
-        if late:
-            return self._append_late(late, seqs, fresh=fresh)
         if len(rows) >= _ROWS_HELD_MAX:
             self.flush()
-        return Kept(tuple(seqs), new=len(seqs))
+        kept = self._append_late(late, seqs, fresh=fresh) if late else Kept(tuple(seqs), new=len(seqs))
+        if fresh:
+            self._remember_stamped(seqs)
+        return kept
+
+    def _remember_stamped(self, seqs: Sequence[int]) -> None:
+        """Know which numbers our own clock dated: only they are moved when it turns out to have been wrong."""
+        stamped = self._stamped
+        for seq in seqs:
+            if stamped and stamped[-1][1] == seq - 1:
+                stamped[-1][1] = seq
+            elif len(stamped) < _STAMPED_MAX:
+                stamped.append([seq, seq])
 
     def _append_late(self, late: Sequence[_Late], seqs: list[int], *, fresh: bool) -> Kept:
         """Write readings that are not later than all of their meter, so may be doubles."""
@@ -134,15 +146,20 @@ class Pen:
         return seq
 
     def redate(self, *, before: datetime, by: timedelta, at: datetime) -> int:
-        """Move this run's readings older than `before` by `by`, with new numbers; return how many.
+        """Move what this run's own clock dated before `before` by `by`, with new numbers; return how many.
 
+        Readings that came with an instant of their own stay where they are.
         The event "book.redated" keeps what undoes it: the new numbers `first`..`last` in the old order, the step,
         and the old instants of those that had to give way to another reading.
         """
         self.flush()
-        rows = self._connection.execute(
-            "SELECT seq, meter, at FROM hot WHERE seq >= ? AND at < ? ORDER BY seq", (self._seq_opened, to_ms(before))
-        ).fetchall()
+        select = "SELECT seq, meter, at FROM hot WHERE seq BETWEEN ? AND ? AND at < ? ORDER BY seq"
+        rows = [
+            row
+            for first, last in self._stamped
+            for row in self._connection.execute(select, (first, last, to_ms(before))).fetchall()
+        ]
+        self._stamped.clear()
         if not rows:
             return 0
         step_ms = by // timedelta(milliseconds=1)

@@ -10,7 +10,7 @@ import pytest
 from book_tools import poll, polls
 from two_partitions import TwoPartitions
 from wattbook.engine.follow import Following, follow
-from wattbook.model import Batch, SinkUnavailable, WattbookError
+from wattbook.model import Batch, BookError, SinkUnavailable, WattbookError
 from wattbook.store import Position
 
 WITHIN_S = 30.0  # far beyond what is needed: longer means stuck
@@ -95,6 +95,43 @@ async def test_an_outage_is_waited_out_longer_each_time_and_nothing_is_lost() ->
     await stop(task)
     assert sleeps.slept_s == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert (status.retries, status.state != "away", status.reason) == (9, True, "")
+
+
+async def test_a_journal_that_cannot_answer_now_is_asked_again_too() -> None:
+    class Busy(TwoPartitions):
+        """Fails at the first of every kind of question."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.asked: set[str] = set()
+
+        def _fail_once(self, question: str) -> None:
+            if question not in self.asked:
+                self.asked.add(question)
+                raise BookError("too many read the book at once; ask again later", retry=True)
+
+        def position(self, follower: str) -> Position | None:
+            self._fail_once("position")
+            return super().position(follower)
+
+        def read(self, after: str, limit: int) -> Batch:
+            self._fail_once("read")
+            return super().read(after, limit)
+
+        def acknowledge(self, follower: str, after: str, bookmark: str = "") -> None:
+            self._fail_once("acknowledge")
+            super().acknowledge(follower, after, bookmark)
+
+    journal, follower, sleeps, status = Busy(), Collector(), Sleeps(), Following("collector")
+    journal.append(polls(3))
+    task = asyncio.create_task(follow(journal, follower, sleep=sleeps, status=status))
+    await follower.until(lambda: len(follower.taken) == 3)
+    journal.append([poll(3)])
+    await follower.until(lambda: len(follower.taken) == 4)
+    await stop(task)
+    assert journal.asked == {"position", "read", "acknowledge"}
+    assert sleeps.slept_s == [1, 1, 1]
+    assert (status.retries, status.reason) == (3, "")
 
 
 async def test_an_error_that_time_does_not_heal_ends_the_following() -> None:

@@ -11,10 +11,13 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from functools import partial
+from typing import Literal, Protocol, TypeVar
 
 from wattbook.model import Batch, WattbookError
 from wattbook.store import Journal, Position, Positions
+
+T = TypeVar("T")
 
 BATCH_MAX = 5_000  # readings and events at once: some 25 ms of reading, 3 MB
 _BACKOFF_FIRST_S = 1.0
@@ -62,11 +65,16 @@ async def follow(
 ) -> None:
     """Give a follower everything after its position, then whatever is committed, until cancelled.
 
-    `positions` is where its position is stored when not in the journal. An error without `retry` ends it.
+    `positions` is where its position is stored when not in the journal. An error without `retry` ends it, be it the
+    follower's or the journal's.
     """
     positions = positions or journal
     status = status or Following(follower.name)
-    here = await asyncio.to_thread(positions.position, follower.name) or Position("")
+
+    async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
+        return await _patiently(attempt, status, sleep)
+
+    here = await patiently(partial(asyncio.to_thread, positions.position, follower.name)) or Position("")
     status.after = here.after
     bell = _Bell(asyncio.get_running_loop())
     end = journal.on_commit(bell.ring)
@@ -74,44 +82,40 @@ async def follow(
         while True:
             bell.silence()  # before reading: a commit from here on rings it again
             status.state = "reading"
-            batch = await asyncio.to_thread(journal.read, here.after, batch_max)
+            batch = await patiently(partial(asyncio.to_thread, journal.read, here.after, batch_max))
             if not len(batch):
                 status.state = "waiting"
                 await bell.rung()
                 continue
-            bookmark = await _take(follower, batch, here.bookmark, status, sleep)
+            bookmark = await patiently(partial(follower.take, batch, here.bookmark))
             here = Position(batch.upto, bookmark)
-            await asyncio.to_thread(positions.acknowledge, follower.name, here.after, here.bookmark)
+            await patiently(partial(asyncio.to_thread, positions.acknowledge, follower.name, here.after, bookmark))
             status.after = here.after
             status.entries += len(batch)
     finally:
         end()
 
 
-async def _take(
-    follower: Follower,
-    batch: Batch,
-    bookmark: str,
-    status: Following,
-    sleep: Callable[[float], Awaitable[None]],
-) -> str:
-    """Offer the batch until it is taken, waiting longer each time."""
+async def _patiently(
+    attempt: Callable[[], Awaitable[T]], status: Following, sleep: Callable[[float], Awaitable[None]]
+) -> T:
+    """Try until it succeeds, waiting longer each time. An error without `retry` is raised."""
     backoff_s = _BACKOFF_FIRST_S
     while True:
         try:
-            bookmark = await follower.take(batch, bookmark)
+            result = await attempt()
         except WattbookError as error:
             if not error.retry:
                 raise
             if status.state != "away":
-                _log.warning("%s is away: %s", follower.name, error)
+                _log.warning("%s is away: %s", status.follower, error)
             status.state, status.reason = "away", str(error)
             status.retries += 1
         else:
             if status.state == "away":
-                _log.warning("%s is back", follower.name)
+                _log.warning("%s is back", status.follower)
                 status.state, status.reason = "reading", ""
-            return bookmark
+            return result
         await sleep(backoff_s)
         backoff_s = min(2 * backoff_s, _BACKOFF_MAX_S)
 

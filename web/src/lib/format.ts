@@ -24,11 +24,11 @@ export function shown(value: number, unit: string): Shown {
     if (size >= 9999.5) return { number: number(value / 1000, 2), unit: `k${unit}` };
     return { number: number(value, size < 100 && unit === "W" ? 1 : 0), unit };
   }
-  if (unit === "s" && value >= 3600) return { number: number(value / 3600, 1), unit: "h" };
   return { number: number(value, DECIMALS[unit] ?? 2), unit: unit === "1" ? "" : unit };
 }
 
 export function text(value: number, unit: string): string {
+  if (unit === "s") return duration(value);
   const { number, unit: of } = shown(value, unit);
   return of ? `${number} ${of}` : number;
 }
@@ -39,6 +39,26 @@ export function tick(watts: number): string {
   const [value, unit] = size >= 1e6 ? [watts / 1e6, "MW"] : size >= 1000 ? [watts / 1000, "kW"] : [watts, "W"];
   if (!value) return "0";
   return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(value)} ${unit}`;
+}
+
+const DAYS_FROM_S = 2 * 86400;
+
+/** How long a meter has run: "44 hr", "1,834 days 17 hr". */
+function duration(seconds: number): string {
+  const parts: [number, string][] =
+    seconds >= DAYS_FROM_S
+      ? [
+          [Math.floor(seconds / 86400), "day"],
+          [Math.floor((seconds % 86400) / 3600), "hour"],
+        ]
+      : seconds >= 3600
+        ? [[seconds / 3600, "hour"]]
+        : [[seconds / 60, "minute"]];
+  return parts
+    .map(([value, unit]) =>
+      new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 }).format(value),
+    )
+    .join(" ");
 }
 
 const RELATIVE: [number, string][] = [
@@ -65,10 +85,20 @@ export function whole(value: number): string {
   return new Intl.NumberFormat(locale).format(value);
 }
 
+const TWELVE = new Intl.DateTimeFormat(locale, { hour: "numeric" }).resolvedOptions().hour12 ?? false;
+const HOUR = TWELVE ? "numeric" : "2-digit";
+
+/** A time on a chart's axis, where room is short: "05:15", without AM and PM. */
+export function axisTime(at: number, timeZone: string): string {
+  const parts = new Intl.DateTimeFormat(locale, { hour: HOUR, minute: "2-digit", timeZone }).formatToParts(at);
+  const bare = parts.filter((part) => part.type !== "dayPeriod").map((part) => part.value);
+  return bare.join("").trim();
+}
+
 /** A time of the site's clock, with the date when it is not today's. */
 export function clock(at: number, timeZone: string, seconds = false): string {
   const day = (moment: number) => new Intl.DateTimeFormat("en-CA", { timeZone }).format(moment);
-  const style: Intl.DateTimeFormatOptions = { hour: "2-digit", minute: "2-digit", timeZone };
+  const style: Intl.DateTimeFormatOptions = { hour: HOUR, minute: "2-digit", timeZone };
   if (seconds) style.second = "2-digit";
   if (day(at) !== day(Date.now())) Object.assign(style, { day: "numeric", month: "short" });
   return new Intl.DateTimeFormat(locale, style).format(at);

@@ -23,7 +23,9 @@ class House {
   quantities = $state.raw<Record<string, Quantity>>({});
   connection = $state<Connection>("connecting");
   now = $state(Date.now());
-  heard = $state(0); // when anything last came, by this browser's clock
+  heard = $state(0); // when anything last came, by the daemon's clock
+  loaded = $state(false); // the newest readings were asked for and came
+  charted = $state(false); // and so were the charts' pasts
 
   #skew = 0; // the daemon's clock minus ours, in milliseconds
   #stream: EventSource | null = null;
@@ -33,7 +35,7 @@ class House {
 
   /** Begin; returns what stops it. */
   start(): () => void {
-    const tick = setInterval(() => (this.now = Date.now() + this.#skew), 1000);
+    const tick = setInterval(() => this.#tick(), 1000);
     const check = setInterval(() => void this.#check(), CHECK_MS);
     const wake = () => document.visibilityState === "visible" && void this.#check();
     document.addEventListener("visibilitychange", wake);
@@ -49,6 +51,11 @@ class House {
     };
   }
 
+  /** The page's clock stands still with everything else when the connection is lost. */
+  #tick(): void {
+    if (this.connection !== "lost") this.now = Date.now() + this.#skew;
+  }
+
   async #open(): Promise<void> {
     this.#stream?.close();
     try {
@@ -61,6 +68,7 @@ class House {
         const known = this.readings[reading.meter];
         if (!known || known.at < reading.at) this.#take(reading, false);
       }
+      this.loaded = true;
     } catch {
       this.#lost();
       return;
@@ -96,7 +104,7 @@ class House {
     try {
       this.meters = await ask<Meter[]>("meters");
       this.about = await ask<About>("about");
-      this.heard = Date.now();
+      this.heard = Date.now() + this.#skew;
     } catch {
       this.#lost();
     }
@@ -104,7 +112,7 @@ class House {
 
   #isOpen(): void {
     this.connection = "open";
-    this.heard = Date.now();
+    this.heard = Date.now() + this.#skew;
   }
 
   /** Say that nothing comes any more, and try again soon. */
@@ -154,6 +162,7 @@ class House {
         console.warn(`no past of ${meter.meter}:`, error); // the chart begins with what comes live
       }
     }
+    this.charted = true;
   }
 
   async #learn(names: string[]): Promise<void> {

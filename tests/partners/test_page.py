@@ -151,7 +151,7 @@ def test_a_phone_folds_what_is_seldom_looked_at(home: House, browser: Browser) -
         expect(pump.locator("summary")).to_have_text("3 more values")
         expect(pump.get_by_text("Operating time")).to_be_hidden()
         pump.locator("summary").press("Enter")
-        expect(pump.get_by_text("1,834 days 17 hrs")).to_be_visible()
+        expect(pump.get_by_text("1,834 d 17 h")).to_be_visible()
         expect(pump.get_by_text("none", exact=True)).to_be_visible()
         context.close()
 

@@ -41,39 +41,25 @@ export function tick(watts: number): string {
   return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(value)} ${unit}`;
 }
 
-const DAYS_FROM_S = 2 * 86400;
-
-/** How long a meter has run: "44 hr", "1,834 days 17 hr". */
-function duration(seconds: number): string {
-  const parts: [number, string][] =
-    seconds >= DAYS_FROM_S
-      ? [
-          [Math.floor(seconds / 86400), "day"],
-          [Math.floor((seconds % 86400) / 3600), "hour"],
-        ]
-      : seconds >= 3600
-        ? [[seconds / 3600, "hour"]]
-        : [[seconds / 60, "minute"]];
-  return parts
-    .map(([value, unit]) =>
-      new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "short", maximumFractionDigits: 1 }).format(value),
-    )
-    .join(" ");
-}
-
-const RELATIVE: [number, string][] = [
-  [86400, "day"],
-  [3600, "hour"],
-  [60, "minute"],
-  [1, "second"],
+// Symbols, not words: a locale's words would stand among the texts of another language.
+const TIMES: [number, string][] = [
+  [86400, "d"],
+  [3600, "h"],
+  [60, "min"],
+  [1, "s"],
 ];
 
-/** A length of time in its largest unit: "3 sec", "12 min". */
+/** How long a meter has run, in its two largest units: "40 min", "1,834 d 17 h". */
+function duration(seconds: number): string {
+  const [size, next] = TIMES.map(([size]) => size).filter((size) => seconds >= size || size === 1);
+  const rest = size && next ? Math.floor((seconds % size) / next) * next : 0;
+  return rest ? `${length(seconds)} ${length(rest)}` : length(seconds);
+}
+
+/** A length of time in its largest unit: "3 s", "12 min". */
 export function length(seconds: number): string {
-  const [size, unit] = RELATIVE.find(([size]) => seconds >= size) ?? [1, "second"];
-  return new Intl.NumberFormat(locale, { style: "unit", unit, unitDisplay: "narrow" }).format(
-    Math.floor(seconds / size),
-  );
+  const [size, unit] = TIMES.find(([size]) => seconds >= size) ?? [1, "s"];
+  return `${whole(Math.floor(seconds / size))} ${unit}`;
 }
 
 /** How long an answer takes: "38 ms", "19.5 s". */

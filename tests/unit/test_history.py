@@ -79,6 +79,22 @@ def test_suspect_registers_are_never_energy(book: Book, reader: BookReader) -> N
     assert hours(reader, 0, 1) == [(0, 60.0, "measured")]
 
 
+def test_energy_adds_up_beside_suspect_registers(book: Book, reader: BookReader) -> None:
+    """Suspect readings just outside a span must not hide the good ones that decide its ends."""
+    minutes = range(0, 301, 5)
+    keep(
+        book,
+        [
+            register(
+                minute, minute * 10.0, Quality.SUSPECT if 100 < minute < 140 or 160 < minute < 200 else Quality.GOOD
+            )
+            for minute in minutes
+        ],
+    )
+    parts = [hours(reader, begin, begin + 1)[0][1] or 0.0 for begin in (1, 2, 3)]
+    assert sum(parts) == sum(value or 0.0 for _, value, _ in hours(reader, 1, 4)) == 1800.0
+
+
 def test_a_replaced_meter_gives_no_negative_energy(book: Book, reader: BookReader) -> None:
     keep(book, [register(minute, 5000.0 + minute) for minute in range(-2, 90)])
     keep(book, [register(minute, 10.0 + minute - 90) for minute in range(90, 200)])

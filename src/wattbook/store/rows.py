@@ -14,10 +14,11 @@ from typing import Any
 
 import msgspec
 
-from wattbook.model import BookError, Columns, Event, Reading
-from wattbook.model.batch import ABSENT, NO_DOUBT, QUALITY_OF, from_ms
+from wattbook.model import BookError, Columns, Event, Quality, Reading
+from wattbook.model.batch import ABSENT, NO_DOUBT, QUALITY_CODES, QUALITY_OF, from_ms
 from wattbook.store.packing import Shape, decode_cells, divisors, parse_shape
 
+_GOOD = QUALITY_CODES[Quality.GOOD]
 _decode_doubt = msgspec.msgpack.Decoder(dict[int, int]).decode
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -147,9 +148,9 @@ def samples_beside(
     count: int,
     looked_at_max: int,
 ) -> list[Sample]:
-    """Up to `count` samples just before `at_ms`, or from it on; in order of time.
+    """Up to `count` good samples just before `at_ms`, or from it on; in order of time.
 
-    Readings without the quantity are passed over, `looked_at_max` of them at most.
+    Suspect ones, and readings without the quantity, are passed over, `looked_at_max` readings at most.
     """
     side = "at < ? ORDER BY at DESC" if before else "at >= ? ORDER BY at"
     cursor = connection.execute(
@@ -158,7 +159,8 @@ def samples_beside(
     )
     found = []
     for sample in _samples(connection, names, quantity, cursor):
-        found.append(sample)
+        if sample.quality == _GOOD:
+            found.append(sample)
         if len(found) == count:
             break
     return found[::-1] if before else found

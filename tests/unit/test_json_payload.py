@@ -112,7 +112,7 @@ def test_a_path_through_other_things_finds_nothing() -> None:
         assert find(document, parse_path(path)) is None
 
 
-@given(st.integers(-(10**13), 10**13), st.integers(0, 3), st.sampled_from(["1000", "0.1", "0.001", "0.25", "60"]))
+@given(st.integers(-(10**12), 10**12), st.integers(0, 3), st.sampled_from(["1000", "0.1", "0.001", "0.25", "60"]))
 def test_scaling_adds_no_error(digits: int, decimals: int, factor: str) -> None:
     number = Decimal(digits).scaleb(-decimals)
     scaled = make_convert(Scale.of(Decimal(factor)))(json.loads(str(float(number))))

@@ -21,7 +21,7 @@ from wattbook.model import SystemClock
 from wattbook.store import Book, BookReader
 from wattbook.transports.systemd import Notifier
 
-_SWITCH_S = 0.0001  # a line's thread gets the interpreter within this time, whatever else computes (decision 4)
+_SWITCH_S = 0.00005  # a line's thread gets the interpreter within this time, whatever else computes (decision 4)
 _GC_OBJECTS = 50_000  # new ones between two looks for cycles: a body of 1,000 readings makes 10,000, with no cycle
 
 _log = logging.getLogger(__name__)

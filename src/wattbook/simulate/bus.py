@@ -42,6 +42,10 @@ class Bus(Protocol):
         """When it wants to act next; NEVER while it only listens."""
         ...
 
+    def judged_from(self) -> float:
+        """The first instant at which the reader may speak, where that is an offence or none; else NEVER."""
+        ...
+
     def act(self, now: float) -> Sequence[Say]:
         """Do what was due. The line plays what is returned, in order, and reports each to `said`."""
         ...

@@ -23,6 +23,8 @@ _IDLE_S = 0.1  # how soon a timed fault is seen on a quiet line
 _EARLY_S = 0.002  # poll counts in milliseconds; the rest of a wait is slept
 _STOP_S = 5.0  # to end the thread: it looks every _LOOK_S, so longer is a bug
 _SPIN_S = 0.00006  # a thread wakes up some 30 µs late; before an answer's last byte that much is waited awake
+_AWAKE_FROM_S, _AWAKE_TO_S = 0.0004, 0.001  # around the first instant a request may come: it is judged by the clock
+_AWAKE_NAP_S = 0.00003  # short enough to be woken quickly; a reader that shares the processor gets its turn
 _log = logging.getLogger(__name__)
 
 
@@ -133,8 +135,24 @@ class Line:
         if 0 < remaining_s < 2 * _EARLY_S:
             time.sleep(remaining_s)
             remaining_s = 0
+        elif self._watch_closely(fd, self._bus.judged_from()):
+            return True
         wait_s = min(max(0.0, remaining_s - _EARLY_S), _IDLE_S)
         return any(number == fd and event & select.POLLIN for number, event in self._poll(wait_s, fd))
+
+    @staticmethod
+    def _watch_closely(fd: int, judged_from: float) -> bool:
+        """Whether bytes came around this instant, which is waited for awake: being woken takes 0.1 ms and more, and
+        would be the reader's loss, or hide that it was early."""
+        now = time.monotonic()
+        if not now < judged_from + _AWAKE_TO_S < now + _IDLE_S:
+            return False
+        if select.select([fd], [], [], max(0.0, judged_from - _AWAKE_FROM_S - now))[0]:
+            return True
+        while time.monotonic() < judged_from + _AWAKE_TO_S:
+            if select.select([fd], [], [], _AWAKE_NAP_S)[0]:
+                return True
+        return False
 
     def _pause(self, until: float) -> bool:
         """Sleep to an absolute instant; whether it was reached before somebody called `wake`."""

@@ -194,6 +194,10 @@ class ModbusBus:
         heard = NEVER if self._message is None else self._message.ends_at + self._silence_s
         return min(heard, self._waiting[0][0]) if self._waiting else heard
 
+    def judged_from(self) -> float:
+        """The end of the silence after what was said last."""
+        return self._quiet_since + self._silence_s if self._message is None else NEVER
+
     def act(self, now: float) -> Sequence[Say]:
         """Understand a message that is over, and give the answers whose time has come."""
         message = self._message

@@ -19,7 +19,8 @@ from wattbook.model.errors import Garbled
 from wattbook.transports.link import Link, LinkLost
 from wattbook.transports.pace import SLEEP_S_MAX, Pace, Stopped
 
-_LATE_S = 0.00005  # the other end wakes up late as well; one early look costs more than this
+_LATE_S = 0.00007  # the other end wakes up late as well; one early look costs more than this
+_WOKEN_S_MAX = 0.0001  # more is a busy interpreter, not the way from the wire to us
 _USUAL_MAX = 1024  # requests remembered: more than a full line of 247 meters needs
 _EARLY_LOOK_EVERY = 16  # requests: two more wake-ups in so many
 _QUIET_S_MAX = 1.0  # a line that talks this long without a pause has a fault that waiting will not cure
@@ -39,11 +40,13 @@ class _Usual:
     polls: int = 0
     thinking_s: deque[float] = field(default_factory=lambda: deque(maxlen=4))
 
-    def complete_s(self, character_s: float) -> float:
+    def complete_s(self, character_s: float, late_s: float) -> float:
         """When to look for the answer, after the request's end. Now and then that is early, to see whether the slave
-        got quicker; else the quickest of the last early looks counts, so that no answer waits for us."""
+        got quicker; else the quickest of the last early looks counts, so that no answer waits for us. Each of them
+        was woken by the answer, and so saw it later than it came: by `late_s`, as a rule."""
         early = self.polls < 4 or self.polls % _EARLY_LOOK_EVERY == 0
-        return self.size * character_s + (0.0 if early or not self.thinking_s else min(self.thinking_s))
+        thinking_s = 0.0 if early or not self.thinking_s else max(min(self.thinking_s) - late_s, 0.0)
+        return self.size * character_s + thinking_s
 
     def answered(self, size: int, after_s: float, character_s: float) -> None:
         """Note an answer, complete `after_s` after the request."""
@@ -125,7 +128,8 @@ class Player:
         deadline = asked + step.timeout_s
         usual = self._usual.get(self._asked) or self._remember(self._asked)
         size = max(usual.size, step.missing(heard))
-        looked_at = max(usual.complete_s(link.character_s), step.missing(heard) * link.character_s) + _LATE_S
+        complete_s = usual.complete_s(link.character_s, min(self.pace.late_s, _WOKEN_S_MAX))
+        looked_at = max(complete_s, step.missing(heard) * link.character_s) + _LATE_S
         self.pace.until(asked + min(looked_at, SLEEP_S_MAX, step.timeout_s))
         while True:
             chunk = link.read(min(max(deadline - monotonic(), 0.0), SLEEP_S_MAX))

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattbook.codecs.conversation import Receive
+from wattbook.codecs.encode_registers import encode_register
 from wattbook.codecs.modbus import (
     Request,
     Response,
@@ -28,7 +29,6 @@ from wattbook.codecs.registers import (
     REQUEST_COST,
     ReadPlan,
     decode_registers,
-    encode_register,
     plan_reads,
 )
 from wattbook.model.errors import ConfigError, Garbled, MeterError

@@ -13,7 +13,7 @@ from wattbook.model.vocabulary import Kind, all_names, quantity
 from wattbook.profiles import Library, Profile, Register, Scale, SerialSettings
 from wattbook.simulate import Plausible, Source
 from wattbook.simulate.house import SLOT_S, House
-from wattbook.simulate.modbus import register_words
+from wattbook.simulate.memory import register_words
 from wattbook.simulate.port import recode, with_parity
 from wattbook.simulate.source import EPOCH
 

@@ -12,7 +12,8 @@ from wattbook.model.errors import Garbled
 from wattbook.profiles import Library, ModbusSettings, Profile, Register, SerialSettings
 from wattbook.simulate.bus import NEVER, Say
 from wattbook.simulate.faults import NO_FAULTS, Faults, Trouble
-from wattbook.simulate.modbus import ModbusBus, ModbusSlave, register_words
+from wattbook.simulate.memory import register_words
+from wattbook.simulate.modbus import ModbusBus, ModbusSlave
 from wattbook.simulate.source import Plausible
 from wattbook.simulate.statistics import Tally
 

@@ -15,6 +15,7 @@ from wattbook.model.errors import Garbled
 
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY, REPORT_ID = 3, 4, 6, 16, 17
 FUNCTIONS = (READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY, REPORT_ID)
+PLAIN_FUNCTIONS = range(65, 73)  # free for makers: here a code that is a command by itself, repeated when done
 READ_MAX, WRITE_MAX = 125, 123  # registers in one request, by the standard
 BROADCAST = 0
 ERROR_BIT = 0x80
@@ -36,6 +37,7 @@ EXCEPTION_WORDS: Mapping[int, str] = {
 _SILENCE_CHARACTERS = 3.5
 _SILENCE_S_MIN = 0.00175  # above 19200 Bd the standard gives a fixed time instead of 3.5 characters
 EXCEPTION_SIZE = 5  # of an RTU frame: the shortest answer there is
+PLAIN_SIZE = 4  # of an RTU frame with a plain function, request or answer
 REQUEST_SIZE = 8  # of an RTU frame with functions 3, 4 and 6
 
 
@@ -100,8 +102,8 @@ def request_pdu(request: Request) -> bytes:
             assert 1 <= len(request.words) <= WRITE_MAX
             count = len(request.words)
             return struct.pack(f">BHHB{count}H", 16, request.address, count, 2 * count, *request.words)
-        case 17:
-            return b"\x11"
+        case function if function == REPORT_ID or function in PLAIN_FUNCTIONS:
+            return bytes((function,))
         case _:
             raise ValueError(f"function {request.function} cannot be asked")
 
@@ -119,7 +121,7 @@ def parse_request_pdu(unit: int, pdu: bytes) -> Request:
     if not pdu:
         raise Garbled("an empty request")
     function = pdu[0]
-    if function not in FUNCTIONS:
+    if function not in FUNCTIONS and function not in PLAIN_FUNCTIONS:
         return Request(unit, function)
     if len(pdu) != _request_pdu_size(pdu):
         raise Garbled(f"a request of {len(pdu)} bytes does not fit function {function}")
@@ -180,6 +182,8 @@ def response_pdu(response: Response) -> bytes:
             return struct.pack(">BHH", 16, response.address, response.count)
         case 17:
             return bytes((17, len(response.data))) + response.data
+        case function if function in PLAIN_FUNCTIONS:
+            return bytes((function,))
         case _:
             raise ValueError(f"function {function} cannot be answered")
 
@@ -195,10 +199,12 @@ def parse_response_pdu(unit: int, pdu: bytes) -> Response:
         if len(pdu) != 2:
             raise Garbled(f"an exception of {len(pdu)} bytes")
         return Response(unit, pdu[0] & ~ERROR_BIT, exception=pdu[1])
-    if len(pdu) < 2 or len(pdu) != response_pdu_size(pdu):
+    if not pdu or len(pdu) != response_pdu_size(pdu):
         raise Garbled(f"an answer of {len(pdu)} bytes does not fit its function")
     function = pdu[0]
     match function:
+        case function if function in PLAIN_FUNCTIONS:
+            return Response(unit, function)
         case 3 | 4:
             return Response(unit, function, _words(pdu[2:]))
         case 6:
@@ -217,10 +223,14 @@ def parse_response(frame: bytes) -> Response:
 
 
 def response_pdu_size(pdu: bytes) -> int:
-    """The size of the answer that begins with these two bytes or more; 0 for a function unknown here."""
+    """The size of the answer that begins with these bytes; 0 when it cannot be told: unknown here, or too few."""
     function = pdu[0]
     if function & ERROR_BIT:
         return 2
+    if function in PLAIN_FUNCTIONS:
+        return 1
+    if len(pdu) < 2:
+        return 0
     match function:
         case 3 | 4:
             return 2 + 2 * (pdu[1] // 2)

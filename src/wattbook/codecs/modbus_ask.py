@@ -18,6 +18,8 @@ from wattbook.codecs.modbus import (
     ERROR_BIT,
     EXCEPTION_SIZE,
     EXCEPTION_WORDS,
+    PLAIN_FUNCTIONS,
+    PLAIN_SIZE,
     READ_HOLDING,
     READ_INPUT,
     REPORT_ID,
@@ -78,9 +80,10 @@ class Rtu:
         return _answered(request, _open_rtu(request, heard))
 
     def _echo(self, request: Request, frame: bytes) -> bytes:
-        """What the line may give back before the answer. The answer to a single write looks like its own echo:
-        whether to wait for a second one was learnt from reads."""
-        return frame if self.echoes or request.function != WRITE_ONE else b""
+        """What the line may give back before the answer. The answer to a single write or a plain command looks
+        like its own echo: whether to wait for a second one was learnt from reads."""
+        alike = request.function == WRITE_ONE or request.function in PLAIN_FUNCTIONS
+        return frame if self.echoes or not alike else b""
 
     def _steps(self, request: Request, timeout_s: float) -> tuple[Send, Receive]:
         """The steps of an exchange, made once: the same requests are asked again and again."""
@@ -103,13 +106,15 @@ class Rtu:
 def _rtu_missing(request: Request, echo: bytes) -> Callable[[bytes], int]:
     """What an answer still lacks. An exception, or bytes that cannot become the answer, end early."""
 
+    least = PLAIN_SIZE if request.function in PLAIN_FUNCTIONS else EXCEPTION_SIZE
+
     def missing(heard: bytes) -> int:
         if echo and len(heard) > 2 and echo.startswith(heard):
-            return len(echo) - len(heard) + EXCEPTION_SIZE
+            return len(echo) - len(heard) + least
         if echo and heard.startswith(echo):
             heard = heard[len(echo) :]
-        if len(heard) < EXCEPTION_SIZE:
-            return EXCEPTION_SIZE - len(heard)
+        if len(heard) < least:
+            return least - len(heard)
         start = _start(request, heard)
         if start < 0 or (size := _rtu_size(heard[start:])) == 0:
             return 0
@@ -253,3 +258,8 @@ def report_slave_id(framing: Framing, *, unit: int, timeout_s: float = 0.5) -> C
     """Return what function 17 tells: id, run indicator and whatever the maker adds."""
     response = yield from framing.exchange(Request(unit, REPORT_ID), timeout_s)
     return response.data
+
+
+def command(framing: Framing, *, unit: int, function: int, timeout_s: float = 0.5) -> Conversation[None]:
+    """Give a command that is a function code and nothing else; the device repeats it when it is done."""
+    yield from framing.exchange(Request(unit, function), timeout_s)

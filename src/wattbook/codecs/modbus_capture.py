@@ -17,10 +17,11 @@ from wattbook.codecs.modbus import (
     parse_response_pdu,
 )
 from wattbook.codecs.obis import DataSet
-from wattbook.codecs.registers import decode_registers, plan_reads
+from wattbook.codecs.registers import Words, decode_registers, plan_reads
+from wattbook.codecs.sunspec import find_in
 from wattbook.codecs.telegram import Damage
 from wattbook.model import Garbled
-from wattbook.profiles.profile import ModbusSettings
+from wattbook.profiles.profile import ModbusSettings, SunspecSettings
 
 _READS = (READ_HOLDING, READ_INPUT)
 _WRITES, _REPORT_ID = (6, 16), 17
@@ -90,9 +91,16 @@ class _Gathered:
         registers = settings.registers if settings else ()
         data_sets = tuple(DataSet(_place(*place), str(word)) for place, word in self.words.items())
         try:
-            return [ModbusReading(decode_registers(registers, self.words), self.unit, self.offset, data_sets)]
+            words = _from_block(self.words, settings.sunspec) if settings and settings.sunspec else self.words
+            return [ModbusReading(decode_registers(registers, words), self.unit, self.offset, data_sets)]
         except Garbled as error:
             return [Damage(str(error), self.offset)]
+
+
+def _from_block(words: Words, sunspec: SunspecSettings) -> Words:
+    """The words with their addresses counted from the block of the meter. Raises Garbled when it is not among them."""
+    base = find_in(sunspec, {address: word for (_, address), word in words.items()})
+    return {(function, address - base): word for (function, address), word in words.items()}
 
 
 def _answer(frame: _Frame, heard: list[ModbusReading | Damage]) -> Response | None:

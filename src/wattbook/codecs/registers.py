@@ -1,4 +1,4 @@
-"""Registers <-> values, by profile: exact both ways, so that the simulator answers with what the reader will decode."""
+"""Registers to values, by profile: which requests read them, and what the words mean. Exact: see `model.exact`."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from wattbook.codecs.measured import Measured
-from wattbook.model.errors import ConfigError
-from wattbook.model.exact import exact_raw
+from wattbook.model.errors import ConfigError, Garbled
+from wattbook.model.exact import exact_raw, exact_value
 from wattbook.model.reading import Quality
 from wattbook.profiles.profile import ModbusSettings, Register, Scale
 
 REQUEST_COST = 20  # characters: 8 of the request, 5 around the answer, twice 3.5 of silence
 REGISTER_COST = 2  # characters
 
+
+_EXPONENT_MAX = 10  # either way, of a device that counts in powers of ten; SunSpec's limit
+_NO_EXPONENT = 0x8000  # "not implemented" (SunSpec); nobody counts in 10^-32768
 
 Words = Mapping[tuple[int, int], int]
 """(function, address) -> 16-bit word."""
@@ -47,6 +49,9 @@ def plan_reads(
     by_function: dict[int, list[Register]] = {}
     for register in registers:
         by_function.setdefault(register.function, []).append(register)
+        if register.exponent_at is not None:
+            exponent = Register(f"exponent of {register.quantity}", register.exponent_at, "int16")
+            by_function[register.function].append(exponent)
     blocks: list[Block] = []
     for function, group in sorted(by_function.items()):
         closed = [(first, last) for of, first, last in holes if of == function]
@@ -98,6 +103,9 @@ class _Row:
     minimum: float
     maximum: float
     resolution: Scale | None
+    magnitude: bool  # the sign bit stands alone, before a magnitude
+    exponent_place: int | None  # where the power of ten stands that the device counts in
+    four_quadrant: bool
 
 
 class ReadPlan:
@@ -123,10 +131,18 @@ class ReadPlan:
         return _decode(self._rows, words)
 
 
+def places_of(register: Register) -> list[tuple[int, int]]:
+    """(function, address) of every word that its value is made from."""
+    addresses = [*range(register.address, register.address + register.count)]
+    if register.exponent_at is not None:
+        addresses.append(register.exponent_at)
+    return [(register.function, address) for address in addresses]
+
+
 def decode_registers(registers: Iterable[Register], words: Words) -> Measured:
     """Values of the registers whose words are all there, as `ReadPlan.decode`; for words from anywhere."""
     places = {place: number for number, place in enumerate(words)}
-    there = [one for one in registers if all((one.function, one.address + n) in words for n in range(one.count))]
+    there = [one for one in registers if all(place in words for place in places_of(one))]
     return _decode([_row(register, places) for register in there], list(words.values()))
 
 
@@ -146,14 +162,30 @@ def _decode(rows: Iterable[_Row], words: Sequence[int]) -> Measured:
                 continue  # NaN is how such meters say "not available"
         else:
             if raw & row.sign_bit:
-                raw -= 2 * row.sign_bit
+                raw = row.sign_bit - raw if row.magnitude else raw - 2 * row.sign_bit
             if len(row.places) == 4:  # fewer words hold nothing too large
                 exact_raw(raw, row.quantity)
-            value = raw * row.multiplier / row.divisor
+            if row.exponent_place is None:
+                value = raw * row.multiplier / row.divisor
+            elif words[row.exponent_place] == _NO_EXPONENT:
+                continue
+            else:
+                value = _in_powers(row, raw, words[row.exponent_place])
         values[row.quantity] = value
         if not row.minimum <= value <= row.maximum:
             doubt[row.quantity] = Quality.SUSPECT
     return Measured(values, doubt) if doubt else Measured(values)
+
+
+def _in_powers(row: _Row, raw: int, word: int) -> float:
+    """The value of a count in powers of ten. Raises Garbled for a power no device has."""
+    exponent = word - 0x10000 if word & 0x8000 else word
+    if not -_EXPONENT_MAX <= exponent <= _EXPONENT_MAX:
+        raise Garbled(f"{row.quantity} counts in 10^{exponent}, which no meter does")
+    power: int = 10 ** abs(exponent)
+    if exponent < 0:
+        return raw * row.multiplier / (row.divisor * power)
+    return exact_value(raw * row.multiplier * power / row.divisor, row.quantity)
 
 
 def plan_profile(settings: ModbusSettings) -> ReadPlan:
@@ -164,10 +196,11 @@ def plan_profile(settings: ModbusSettings) -> ReadPlan:
 def _row(register: Register, places: Mapping[tuple[int, int], int]) -> _Row:
     bits = 16 * register.count
     at = [places[register.function, register.address + n] for n in range(register.count)]
+    signed = register.type.startswith("int") or register.type == "sign16"
     return _Row(
         register.quantity,
         tuple(at if register.word_order == "high-first" else reversed(at)),
-        1 << (bits - 1) if register.type.startswith("int") else 0,
+        1 << (bits - 1) if signed else 0,
         {"float32": ">f", "float64": ">d"}.get(register.type, ""),
         register.scale.multiplier,
         10**register.scale.decimals,
@@ -175,6 +208,9 @@ def _row(register: Register, places: Mapping[tuple[int, int], int]) -> _Row:
         -math.inf if register.minimum is None else register.minimum,
         math.inf if register.maximum is None else register.maximum,
         register.resolution,
+        register.type == "sign16",
+        None if register.exponent_at is None else places[register.function, register.exponent_at],
+        register.form == "four-quadrant",
     )
 
 
@@ -182,50 +218,8 @@ def _float(row: _Row, raw: int) -> float:
     """The scaled value of a float's bits. A scale of 1 keeps them, unless a resolution says which decimal is meant."""
     number: float = struct.unpack(row.float_format, raw.to_bytes(2 * len(row.places), "big"))[0]
     value = number * row.multiplier / row.divisor
+    if row.four_quadrant and abs(value) > 1:
+        value = math.copysign(2, value) - value
     if row.resolution is None or not math.isfinite(value):
         return value
     return row.resolution.value(round(value / row.resolution.value(1)))
-
-
-def encode_register(register: Register, value: float | None) -> tuple[int, ...]:
-    """The words that decode to `value`, nearest first digit that the register can show; None gives "not available".
-
-    Raises ValueError when the register cannot hold it.
-    """
-    bits = 16 * register.count
-    if value is None:
-        raw = _absent(register)
-    elif register.type in ("float32", "float64"):
-        number = value * 10**register.scale.decimals / register.scale.multiplier
-        raw = int.from_bytes(struct.pack(">f" if bits == 32 else ">d", number), "big")
-    else:
-        raw = round(Fraction(value) * 10**register.scale.decimals / register.scale.multiplier)
-        low = -(1 << (bits - 1)) if register.type.startswith("int") else 0
-        if not low <= raw < low + (1 << bits):
-            raise ValueError(f"{register.quantity} of {value} does not fit {register.type} at scale {register.scale}")
-        raw &= (1 << bits) - 1
-    words = [raw >> shift & 0xFFFF for shift in range(bits - 16, -16, -16)]
-    return tuple(words if register.word_order == "high-first" else reversed(words))
-
-
-def _absent(register: Register) -> int:
-    """The raw number that means "not available"; a register without one shows 0, a float NaN."""
-    bits = 16 * register.count
-    if register.absent:
-        return min(register.absent) & ((1 << bits) - 1)
-    match register.type:
-        case "float32":
-            return 0x7FC00000
-        case "float64":
-            return 0x7FF8 << 48
-        case _:
-            return 0
-
-
-def encode_registers(registers: Iterable[Register], values: Mapping[str, float]) -> dict[tuple[int, int], int]:
-    """(function, address) -> word of every register, "not available" where there is no value."""
-    words: dict[tuple[int, int], int] = {}
-    for register in registers:
-        for place, word in enumerate(encode_register(register, values.get(register.quantity))):
-            words[register.function, register.address + place] = word
-    return words

@@ -10,9 +10,10 @@ from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus import Request
 from wattbook.codecs.modbus_ask import Framing
 from wattbook.codecs.registers import plan_profile
-from wattbook.model.errors import ConfigError
+from wattbook.codecs.sunspec import walk
+from wattbook.model.errors import ConfigError, MeterError, Refused
 from wattbook.model.reading import Quality
-from wattbook.profiles.profile import Profile
+from wattbook.profiles.profile import Profile, SunspecSettings
 
 
 class ModbusMeter:
@@ -26,16 +27,49 @@ class ModbusMeter:
         self._settings, self._framing = profile.modbus, framing
         self._unit = unit_address(profile, address)
         self._plan = plan_profile(profile.modbus)
-        self._requests = [Request(self._unit, block.function, block.first, block.count) for block in self._plan.blocks]
+        self._requests = [] if profile.modbus.sunspec else self._requests_from(0)
 
     def conversation(self, timeout_s: float) -> Conversation[Measured]:
         """Read all registers. Raises Unreachable, Garbled or Refused."""
+        if self._settings.sunspec is None:
+            return (yield from self._read(timeout_s))
+        try:
+            if not self._requests:
+                self._requests = self._requests_from((yield from self._find(self._settings.sunspec, timeout_s)))
+            return (yield from self._read(timeout_s))
+        except MeterError:
+            self._requests = []  # another device may answer next time, with its blocks elsewhere
+            raise
+
+    def _read(self, timeout_s: float) -> Conversation[Measured]:
         words: tuple[int, ...] = ()
         for request in self._requests:
             if self._settings.pause_s:
                 yield Pause(self._settings.pause_s)
             words += (yield from self._framing.exchange(request, timeout_s)).words
         return self._plan.decode(words)
+
+    def _requests_from(self, base: int) -> list[Request]:
+        return [Request(self._unit, block.function, base + block.first, block.count) for block in self._plan.blocks]
+
+    def _find(self, settings: SunspecSettings, timeout_s: float) -> Conversation[int]:
+        """Where the block with the registers begins."""
+        function = self._plan.blocks[0].function
+        steps = walk(settings)
+        try:
+            wanted = next(steps)
+            while True:
+                words = yield from self._words_or_none(Request(self._unit, function, *wanted), timeout_s)
+                wanted = steps.send(words)
+        except StopIteration as end:
+            found: int = end.value
+            return found
+
+    def _words_or_none(self, request: Request, timeout_s: float) -> Conversation[tuple[int, ...] | None]:
+        try:
+            return (yield from self._framing.exchange(request, timeout_s)).words
+        except Refused:
+            return None  # nothing stands there
 
     def doubt(self, at: datetime, measured: Measured) -> Mapping[str, Quality]:
         """What the profile calls impossible; the CRC vouches for the rest."""

@@ -2,8 +2,11 @@
 
 from wattbook.profiles.load import Library, load_profile, parse_profile
 from wattbook.profiles.profile import (
+    Command,
+    CommandName,
     Display,
     Field,
+    Identity,
     IecSettings,
     ModbusSettings,
     MqttSettings,
@@ -16,8 +19,11 @@ from wattbook.profiles.profile import (
 )
 
 __all__ = [
+    "Command",
+    "CommandName",
     "Display",
     "Field",
+    "Identity",
     "IecSettings",
     "Library",
     "ModbusSettings",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -15,33 +14,25 @@ from typing import Any, cast, get_args
 
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
+from wattbook.profiles.load_modbus import modbus_settings
 from wattbook.profiles.profile import (
     POWER_MAX_ANY,
     POWER_MAX_HOUSE,
     REACTION_S,
-    REGISTERS_OF,
     Display,
     Field,
     IecSettings,
-    ModbusSettings,
     MqttSettings,
     ObisCode,
     Parity,
     Profile,
     Protocol,
-    Register,
-    RegisterType,
-    Scale,
     SerialSettings,
     SmlSettings,
-    WordOrder,
 )
-from wattbook.profiles.table import Table
+from wattbook.profiles.table import PAUSE_S_MAX, Table, check_once
 
 _PROFILE_SIZE_MAX = 1_000_000  # bytes; the largest meter has some hundred registers
-_ADDRESS_MAX = 0xFFFF  # on the wire
-_PAUSE_S_MAX = 10.0  # no meter needs more, and it holds up the whole line
-_VALUE_MAX = 1e15  # of a bound, in a base unit
 _OBIS = re.compile(r"(?:\d{1,3}|[CFLP])\.(?:\d{1,3}|[CFLP])\.\d{1,3}", re.ASCII)  # C.D.E
 
 
@@ -118,12 +109,12 @@ def parse_profile(table: Mapping[str, Any], *, place: str) -> Profile:
         ),
         note=model.text("note", default=""),
         serial=_serial(top.table("serial", optional=True)),
-        modbus=_modbus(top) if protocol == "modbus" else None,
+        modbus=modbus_settings(top) if protocol == "modbus" else None,
         obis=tuple(map(_obis, top.tables("obis"))),
         iec=_iec(top.table("iec62056-21", optional=True)) if protocol == "iec62056-21" else None,
         sml=_sml(top.table("sml", optional=True)) if protocol == "sml" else None,
         mqtt=_mqtt(top) if protocol == "mqtt" else None,
-        display=_display(top.table("display")) if "display" in table else None,
+        display=_display(top.table("display")) if top.has("display") else None,
     )
     model.done()
     top.done()
@@ -139,88 +130,6 @@ def _serial(table: Table) -> SerialSettings:
     )
     table.done()
     return settings
-
-
-def _modbus(top: Table) -> ModbusSettings:
-    table = top.table("modbus", optional=True)
-    base = table.whole("address_base", default=0, least=-(10**6), most=10**6)
-    function = table.whole("function", default=4, least=3, most=4)
-    order = cast(WordOrder, table.choice("word_order", get_args(WordOrder), default="high-first"))
-    settings = ModbusSettings(
-        registers=tuple(_register(row, base, function, order) for row in top.tables("register")),
-        read_max=table.whole("read_max", default=125, least=1, most=125),
-        holes=tuple(_hole(row, base, function) for row in table.tables("holes")),
-        pause_s=table.real("pause_s", default=0.0, least=0, most=_PAUSE_S_MAX),
-        address_default=table.whole("address_default", default=1, least=0, most=255),
-        address_max=table.whole("address_max", default=247, least=1, most=255),
-    )
-    table.done()
-    if not settings.registers:
-        raise ConfigError("a Modbus profile needs at least one [[register]]", place=top.place)
-    _check_once((register.quantity for register in settings.registers), f"{top.place} [[register]]")
-    for register in settings.registers:
-        _check_readable(register, settings, top.place)
-    return settings
-
-
-def _hole(row: Table, base: int, function: int) -> tuple[int, int, int]:
-    hole = (
-        row.whole("function", default=function, least=3, most=4),
-        row.whole("first") - base,
-        row.whole("last") - base,
-    )
-    row.done()
-    if not 0 <= hole[1] <= hole[2] <= _ADDRESS_MAX:
-        raise row.refuse(f"from {hole[1] + base} to {hole[2] + base} is no range of addresses")
-    return hole
-
-
-def _register(row: Table, base: int, function: int, order: WordOrder) -> Register:
-    name = row.quantity()
-    kind = cast(RegisterType, row.choice("type", get_args(RegisterType)))
-    resolution = row.factor("resolution", default=None)
-    register = Register(
-        quantity=name,
-        address=row.whole("address") - base,
-        type=kind,
-        scale=row.scale(name),
-        function=row.whole("function", default=function, least=3, most=4),
-        word_order=cast(WordOrder, row.choice("word_order", get_args(WordOrder), default=order)),
-        absent=frozenset(row.wholes("absent")),
-        minimum=row.real("minimum", default=None, least=-_VALUE_MAX, most=_VALUE_MAX),
-        maximum=row.real("maximum", default=None, least=-_VALUE_MAX, most=_VALUE_MAX),
-        resolution=None if resolution is None else Scale.of(resolution * row.unit_factor(name)),
-    )
-    row.done()
-    if not 0 <= register.address <= register.address + register.count - 1 <= _ADDRESS_MAX:
-        raise row.refuse(f"address {register.address + base} is outside 0..65535 on the wire")
-    if register.minimum is not None and register.maximum is not None and register.minimum > register.maximum:
-        raise row.refuse(f"minimum {register.minimum:g} is above maximum {register.maximum:g}")
-    bits = 16 * REGISTERS_OF[kind]
-    for raw in register.absent:
-        if not -(1 << (bits - 1)) <= raw < 1 << bits:
-            raise row.refuse(f'"absent" holds {raw}, which {kind} does not')
-    if resolution is not None and (resolution < 0 or not kind.startswith("float")):
-        raise row.refuse('"resolution" is the last decimal a float is meant to have, above 0; integers have theirs')
-    return register
-
-
-def _check_once(names: Iterable[str], place: str) -> None:
-    """Two of one quantity would take each other's place."""
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise ConfigError(f'{count} of them are "{name}"; a meter tells each quantity once', place=place)
-
-
-def _check_readable(register: Register, settings: ModbusSettings, place: str) -> None:
-    last = register.address + register.count - 1
-    in_hole = any(
-        function == register.function and first <= last and register.address <= end
-        for function, first, end in settings.holes
-    )
-    if in_hole or register.count > settings.read_max:
-        reason = "it lies in one of [[modbus.holes]]" if in_hole else "it is wider than read_max"
-        raise ConfigError(f"{register.quantity} cannot be read: {reason}", place=f"{place} [[register]]")
 
 
 def _obis(row: Table) -> ObisCode:
@@ -247,7 +156,7 @@ def _iec(table: Table) -> IecSettings:
         mode=cast(Any, table.choice("mode", ("A", "B", "C", "D"), default="C")),
         check=cast(Any, table.choice("check", ("required", "optional"), default="required")),
         baud_max=table.whole("baud_max", default=19200, least=300, most=19200),
-        reaction_s=table.real("reaction_s", default=REACTION_S, least=0, most=_PAUSE_S_MAX),
+        reaction_s=table.real("reaction_s", default=REACTION_S, least=0, most=PAUSE_S_MAX),
         wake_nuls=table.whole("wake_nuls", default=0, least=0, most=1000),
     )
     table.done()
@@ -277,7 +186,7 @@ def _mqtt(top: Table) -> MqttSettings:
     table.done()
     if not settings.fields:
         raise ConfigError("an MQTT profile needs at least one [[field]]", place=top.place)
-    _check_once((field.quantity for field in settings.fields), f"{top.place} [[field]]")
+    check_once((field.quantity for field in settings.fields), f"{top.place} [[field]]")
     return settings
 
 

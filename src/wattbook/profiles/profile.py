@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
 
 Parity = Literal["none", "even", "odd"]
 Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push"]
-RegisterType = Literal["uint16", "int16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
+RegisterType = Literal["uint16", "int16", "sign16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
+"""`sign16`: the highest bit is the sign, the others the magnitude."""
+Form = Literal["", "four-quadrant"]
+"""How a float hides more than its value: a four-quadrant power factor tells leading by counting on beyond 1 or -1."""
 WordOrder = Literal["high-first", "low-first"]
 
 REACTION_S = 0.2  # between two messages of IEC 62056-21 at the least
@@ -19,7 +22,7 @@ POWER_MAX_ANY = 1e9  # W: beyond what stands behind any meter of a customer
 _TEN_TO: tuple[int, ...] = tuple(10**power for power in range(40))
 
 REGISTERS_OF: Mapping[RegisterType, int] = {
-    "uint16": 1, "int16": 1, "uint32": 2, "int32": 2, "float32": 2, "uint64": 4, "int64": 4, "float64": 4,
+    "uint16": 1, "int16": 1, "sign16": 1, "uint32": 2, "int32": 2, "float32": 2, "uint64": 4, "int64": 4, "float64": 4,
 }  # fmt: skip
 
 
@@ -53,6 +56,12 @@ class Scale:
         whole = int("".join(map(str, digits))) * (-1 if negative else 1)
         return cls(whole * 10 ** max(exponent, 0), max(-exponent, 0))
 
+    def times_ten_to(self, exponent: int) -> Scale:
+        """The scale of a meter that itself counts in powers of ten."""
+        if exponent >= 0:
+            return Scale(self.multiplier * _TEN_TO[exponent], self.decimals)
+        return Scale(self.multiplier, self.decimals - exponent)
+
     def value(self, raw: int) -> float:
         """The scaled value of a raw integer; exact for every raw up to 2**52."""
         return raw * self.multiplier / _TEN_TO[self.decimals]
@@ -72,11 +81,69 @@ class Register:
     minimum: float | None = None  # in the base unit; outside is suspect
     maximum: float | None = None
     resolution: Scale | None = None  # of a float, in the base unit: 0.1 is (1, 1); None = its bits are kept
+    exponent_at: int | None = None  # wire address of an int16 with the power of ten that the device counts in now
+    form: Form = ""
+    verified: bool = True  # False: the sources are not sure of this one
 
     @property
     def count(self) -> int:
         """How many 16-bit registers it takes."""
         return REGISTERS_OF[self.type]
+
+    def counting_in(self, exponent: int) -> Register:
+        """The same register of a device that counts in this power of ten and says so nowhere."""
+        return replace(self, scale=self.scale.times_ten_to(exponent), exponent_at=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A register that tells the model: it holds one of these words."""
+
+    function: int
+    address: int  # on the wire
+    words: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class SerialNumber:
+    """Where a device's serial number stands."""
+
+    function: int
+    address: int  # on the wire
+    count: int  # registers
+    type: Literal["number", "text"] = "number"  # text: two characters a register, filled up with NUL or blanks
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How a device of this model is recognised, beyond plausible values. All of what is given must hold."""
+
+    report_id: str = ""  # part of the text that function 17 tells
+    markers: tuple[Marker, ...] = ()
+    serial_number: SerialNumber | None = None  # tells two devices of one model apart
+
+
+CommandName = Literal["reset-energy", "set-address"]
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What a device does when told to. With an `address` a register is written (function 6 or 16): `word`, or what
+    the command is about, such as the new unit address. Without one the function code alone is the command, and the
+    device repeats it when done."""
+
+    function: int
+    address: int | None = None  # on the wire
+    word: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SunspecSettings:
+    """Blocks that are found by a marker (SunSpec Information Model): register addresses count from a block's start."""
+
+    bases: tuple[int, ...]  # where the marker may stand
+    models: tuple[int, ...]  # ids of the blocks that have the registers, the most usual one first
+    length: int  # of such a block, in registers, id and length not counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +156,10 @@ class ModbusSettings:
     pause_s: float = 0.0  # silence the device needs beyond the standard's 3.5 characters
     address_default: int = 1
     address_max: int = 247
+    address_general: int = 0  # whoever is alone on the line answers to it; 0 = there is none
+    identity: Identity = Identity()
+    commands: Mapping[CommandName, Command] = field(default_factory=dict)
+    sunspec: SunspecSettings | None = None
 
 
 @dataclass(frozen=True, slots=True)

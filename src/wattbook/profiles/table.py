@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, cast
 
@@ -10,6 +11,8 @@ from wattbook.model.errors import ConfigError, WattbookError
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.vocabulary import quantity, unit_factor
 from wattbook.profiles.profile import Scale
+
+PAUSE_S_MAX = 10.0  # no meter needs more, and it holds up the whole line
 
 _MISSING = object()
 _FACTOR_MAX = Decimal("1e12")  # far beyond what units differ by, and harmless in every sum made with it
@@ -34,6 +37,10 @@ class Table:
     def refuse(self, message: str) -> ConfigError:
         """What is to be raised about this table."""
         return ConfigError(message, place=self.place)
+
+    def has(self, key: str) -> bool:
+        """Whether the table has this key."""
+        return key in self._table
 
     def text(self, key: str, default: Any = _MISSING) -> str:
         return cast(str, self._get(key, (str,), default))
@@ -120,3 +127,10 @@ class Table:
         for key in self._table:
             if key not in self._asked:
                 raise ConfigError(f'unknown key "{key}"{did_you_mean(key, self._asked)}', place=self.place)
+
+
+def check_once(names: Iterable[str], place: str) -> None:
+    """Two of one quantity would take each other's place."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ConfigError(f'{count} of them are "{name}"; a meter tells each quantity once', place=place)

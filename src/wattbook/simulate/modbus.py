@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from wattbook.codecs.modbus import (
     BROADCAST,
@@ -22,14 +23,13 @@ from wattbook.codecs.modbus import (
     frame_silence_s,
     parse_request,
 )
-from wattbook.codecs.registers import encode_register
 from wattbook.model.clock import Clock
 from wattbook.model.errors import Garbled
-from wattbook.model.exact import RAW_MAX
-from wattbook.model.vocabulary import Kind, quantity
-from wattbook.profiles import ModbusSettings, Profile, Register, SerialSettings
+from wattbook.profiles import ModbusSettings, Profile, SerialSettings
 from wattbook.simulate.bus import NEVER, Say
 from wattbook.simulate.faults import Trouble
+from wattbook.simulate.memory import Memory
+from wattbook.simulate.port import garbage
 from wattbook.simulate.source import Source
 from wattbook.simulate.statistics import Tally
 
@@ -38,111 +38,87 @@ WAITING_MAX = 64  # answers that come late; a reader that asks on meanwhile gets
 _RUNNING = 0xFF  # the run indicator of function 17
 
 
-def register_words(register: Register, value: float | None) -> tuple[int, ...]:
-    """The words of a value that any meter can show: a counter starts again at its end, a gauge stops there."""
-    if value is not None and not register.type.startswith("float"):
-        low, high = _range(register)
-        if quantity(register.quantity).kind is Kind.REGISTER and not low <= value <= high:
-            value %= high + abs(register.scale.value(1))
-        value = min(max(value, low), high)
-    return encode_register(register, value)
-
-
-def _range(register: Register) -> tuple[float, float]:
-    """What the type holds, in the base unit, and within it what the profile calls possible."""
-    bits = 16 * register.count - register.type.startswith("int")
-    end = register.scale.value(min(2**bits - 1, RAW_MAX))
-    low, high = sorted((-end if register.type.startswith("int") else 0.0, end))
-    least, most = register.minimum, register.maximum
-    return low if least is None else max(low, least), high if most is None else min(high, most)
-
-
 class ModbusSlave:
     """One device: registers of its profile, filled from its source at the instant of each request."""
 
-    def __init__(self, name: str, profile: Profile, source: Source, clock: Clock, trouble: Trouble) -> None:
+    def __init__(
+        self, name: str, profile: Profile, source: Source, clock: Clock, trouble: Trouble, *, unit: int = 1
+    ) -> None:
         assert profile.modbus is not None, f"{profile.name} is no Modbus model"
-        self.name, self.trouble = name, trouble
+        self.name, self.trouble, self.unit = name, trouble, unit
         self._settings: ModbusSettings = profile.modbus
-        self._title, self._source, self._clock = profile.title, source, clock
-        self._written: dict[tuple[int, int], int] = {}
-        self._spans = _spans(profile.modbus)
+        self._report = (profile.modbus.identity.report_id or profile.title).encode()
+        self._source, self._clock = source, clock
+        self._memory = Memory(name, profile, source)
 
     @property
     def powered(self) -> bool:
         """Whether the device lives now."""
         return self._source.powered(self._clock.now())
 
+    def hears(self, unit: int) -> bool:
+        """Whether it answers to this address: its own, or the one that whoever is alone answers to."""
+        return unit == self.unit or (unit != 0 and unit == self._settings.address_general)
+
     def answer(self, request: Request) -> Response:
         """What the device says to this: registers, an echo, its name, or an exception."""
         code = self._objection(request)
         if code:
             return Response(request.unit, request.function, exception=code)
+        at = self._clock.now()
         match request.function:
             case 3 | 4:
-                words = self._words(request)
-                places = range(request.address, request.address + request.count)
-                return Response(
-                    request.unit, request.function, tuple(words.get((request.function, at), 0) for at in places)
-                )
+                words = self._memory.read(request.function, request.address, request.count, at)
+                return Response(request.unit, request.function, words)
             case 6 | 16:
-                for at, word in enumerate(request.words, request.address):
-                    self._written[READ_HOLDING, at] = word
+                for address, word in enumerate(request.words, request.address):
+                    self._take(address, word, request.function, at)
                 words_back = request.words if request.function == WRITE_ONE else ()
                 return Response(request.unit, request.function, words_back, request.address, request.count)
+            case 17:
+                return Response(request.unit, REPORT_ID, data=bytes((request.unit, _RUNNING)) + self._report)
             case _:
-                return Response(request.unit, REPORT_ID, data=bytes((request.unit, _RUNNING)) + self._title.encode())
+                self._memory.reset_energy(at)
+                return Response(request.unit, request.function)
 
-    def _words(self, request: Request) -> Mapping[tuple[int, int], int]:
-        at = self._clock.now()
-        words: dict[tuple[int, int], int] = {}
-        for register in self._settings.registers:
-            if register.function == request.function and self._touches(register, request):
-                value = self._source.value(register.quantity, at)
-                for place, word in enumerate(register_words(register, value), register.address):
-                    words[register.function, place] = word
-        return words | self._written
-
-    @staticmethod
-    def _touches(register: Register, request: Request) -> bool:
-        return (
-            register.address < request.address + request.count and request.address < register.address + register.count
-        )
+    def _take(self, address: int, word: int, function: int, at: datetime) -> None:
+        """A word that was written: kept, and obeyed where it is a command."""
+        self._memory.write(address, word)
+        named = {name for name, command in self._settings.commands.items() if command.address == address}
+        if "set-address" in named:
+            self.unit = word
+        reset = self._settings.commands.get("reset-energy")
+        if "reset-energy" in named and reset and reset.word == word and reset.function == function:
+            self._memory.reset_energy(at)
 
     def _objection(self, request: Request) -> int:
         """The exception this request deserves; 0 = none."""
         function = request.function
-        if function == REPORT_ID:
+        if function == REPORT_ID or function in self._plain_commands():
             return 0
         if function not in (READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY):
             return ILLEGAL_FUNCTION
         kept = READ_HOLDING if function in (WRITE_ONE, WRITE_MANY) else function
-        if kept not in self._spans:
+        if not self._memory.has_function(kept):
             return ILLEGAL_FUNCTION
         if not 1 <= request.count <= self._settings.read_max or (
             function == WRITE_MANY and len(request.words) != request.count
         ):
             return ILLEGAL_VALUE
-        first, last = request.address, request.address + request.count - 1
-        lowest, highest = self._spans[kept]
-        closed = any(of == kept and low <= last and first <= high for of, low, high in self._settings.holes)
-        return ILLEGAL_ADDRESS if closed or first < lowest or last > highest else 0
+        if not self._memory.answers(kept, request.address, request.count):
+            return ILLEGAL_ADDRESS
+        return ILLEGAL_VALUE if self._bad_address(request) else 0
 
+    def _bad_address(self, request: Request) -> bool:
+        """Whether it is told to take an address that no device can have."""
+        command = self._settings.commands.get("set-address")
+        written = dict(enumerate(request.words, request.address))
+        if command is None or command.address not in written:
+            return False
+        return not 1 <= written[command.address] <= self._settings.address_max
 
-def _spans(settings: ModbusSettings) -> Mapping[int, tuple[int, int]]:
-    """Function -> first and last address that is answered; gaps between registers read as 0 unless they are holes."""
-    functions = {register.function for register in settings.registers}
-    return {
-        function: (
-            min(register.address for register in settings.registers if register.function == function),
-            max(
-                register.address + register.count - 1
-                for register in settings.registers
-                if register.function == function
-            ),
-        )
-        for function in functions
-    }
+    def _plain_commands(self) -> set[int]:
+        return {command.function for command in self._settings.commands.values() if command.address is None}
 
 
 @dataclass(slots=True)
@@ -166,7 +142,7 @@ class ModbusBus:
         strict: bool = True,
     ) -> None:
         """`slaves`: unit -> the slave and its turnaround in seconds."""
-        self._slaves, self._serial, self._tally, self._strict = slaves, serial, tally, strict
+        self._slaves, self._serial, self._tally, self._strict = list(slaves.values()), serial, tally, strict
         self._silence_s = frame_silence_s(serial.character_s)
         self._message: _Message | None = None
         self._waiting: list[tuple[float, int, Say]] = []  # answers to come, the soonest first
@@ -229,12 +205,23 @@ class ModbusBus:
             self._tally.garbled()
             return
         if request.unit == BROADCAST:
-            for slave, _ in self._slaves.values():
+            for slave, _ in self._slaves:
                 slave.answer(request)
-        elif request.unit in self._slaves:
-            self._answer(*self._slaves[request.unit], request, len(data), ended_at)
+            return
+        called = [(slave, turnaround_s) for slave, turnaround_s in self._slaves if slave.hears(request.unit)]
+        for slave, turnaround_s in called:
+            self._answer(slave, turnaround_s, request, len(data), ended_at, alone=len(called) == 1)
 
-    def _answer(self, slave: ModbusSlave, turnaround_s: float, request: Request, size: int, ended_at: float) -> None:
+    def _answer(
+        self,
+        slave: ModbusSlave,
+        turnaround_s: float,
+        request: Request,
+        size: int,
+        ended_at: float,
+        *,
+        alone: bool,
+    ) -> None:
         self._tally.asked(slave.name)
         faults = slave.trouble.now(ended_at)
         if faults.silent or not slave.powered:
@@ -244,6 +231,8 @@ class ModbusBus:
             response = Response(request.unit, request.function, exception=faults.exception)
         answer = encode_response(response)
         due_s = (size + len(answer)) * self._serial.character_s + 2 * self._silence_s
+        if not alone:  # two that speak at once spoil each other's bytes
+            answer = garbage(answer)
         data = slave.trouble.noise(faults.noise_before) + slave.trouble.damage(answer, faults)
         start = ended_at + self._silence_s + turnaround_s + faults.late_s
         say = Say(data, start, self._serial, slave.name, due_s)

@@ -9,6 +9,9 @@ from wattbook.transports.link import LinkLost
 from wattbook.transports.pace import Pace
 
 
+_LOOK_S = 1e-7
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """What was asked and what came back, `after_s` the request's end on the wire."""
@@ -41,7 +44,8 @@ class Replay:
         return Pace(monotonic=self.monotonic, sleep=self.sleep)
 
     def monotonic(self) -> float:
-        """The virtual instant."""
+        """The virtual instant. Looking at it takes a while, or who waits awake would wait for ever."""
+        self.now += _LOOK_S
         return self.now
 
     def sleep(self, seconds: float) -> None:

@@ -169,3 +169,14 @@ def test_a_secret_never_shows_itself() -> None:
     secret = Secret("hush")
     assert "hush" not in f"{secret} {secret!r} {secret!s} {secret:>9}" and secret.reveal() == "hush"
     assert shown("mqtt://user:hush@h:1883") == "mqtt://h:1883" and shown("mqtt:/user:hush@h") == "mqtt:/h"
+
+
+def test_a_meter_can_be_asked_for_some_of_its_quantities_alone(tmp_path: Path) -> None:
+    text = GOOD.replace('password = { env = "WATTBOOK_TEST_SECRET" }', "")
+    chosen = text.replace('every = "5s"', 'every = "5s"\nquantities = ["active_power", "voltage"]')
+    config = _loaded(tmp_path, chosen)
+    modbus = config.profiles["main-a"].modbus
+    assert modbus is not None
+    assert [register.quantity for register in modbus.registers] == ["voltage", "active_power"]
+    _, problems = examine(_write(tmp_path, chosen.replace('"voltage"', '"voltag"')))
+    assert 'does not tell "voltag" (did you mean "voltage"' in problems[0].message

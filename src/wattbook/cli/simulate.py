@@ -111,7 +111,7 @@ def _ports(line: LineSettings, meters: Sequence[MeterSettings]) -> Sequence[tupl
 def _meter(config: Config, meter: MeterSettings, line: str) -> SimulatedMeter:
     address = "" if meter.address is None else meter.address
     return SimulatedMeter(
-        meter.name, line, config.profiles[meter.name], address, every_s=config.every_s(meter) or _SPEAKS_EVERY_S
+        meter.name, line, config.library.get(meter.model), address, every_s=config.every_s(meter) or _SPEAKS_EVERY_S
     )
 
 

@@ -107,6 +107,11 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
     except ConfigError as error:
         yield "model", str(error)
         return
+    if meter.quantities:
+        try:
+            profile.only(meter.quantities)
+        except ConfigError as error:
+            yield "quantities", str(error)
     if meter.line and profile.protocol == "push":
         yield "line", 'model "push" is fed by HTTP or import and takes no "line"'
     if not meter.line and profile.protocol == "mqtt":

@@ -95,6 +95,7 @@ class MeterSettings:
     line: str = ""  # "" = fed by push or import
     address: int | str | None = None  # on its line; else the model's
     every: Annotated[Seconds | None, Field(ge=0, le=86400 * 31)] = None  # else 5s (Modbus), 5min (optical), all (push)
+    quantities: tuple[str, ...] = ()  # ask a Modbus meter for these alone; () = all that its model tells
     source: Literal["", "utility", "generator", "solar", "battery"] = ""  # where its energy comes from
 
 
@@ -131,8 +132,12 @@ class Config:
 
     @cached_property
     def profiles(self) -> Mapping[str, Profile]:
-        """Meter name -> profile."""
-        return {meter.name: self.library.get(meter.model) for meter in self.meters}
+        """Meter name -> profile, of what it is asked for."""
+        return {meter.name: self._profile(meter) for meter in self.meters}
+
+    def _profile(self, meter: MeterSettings) -> Profile:
+        profile = self.library.get(meter.model)
+        return profile.only(meter.quantities) if meter.quantities else profile
 
     def meters_of(self, line: LineSettings) -> Sequence[MeterSettings]:
         """The meters on a line, in the order of the file."""

@@ -41,6 +41,7 @@ class Library:
 
     def __init__(self, folders: Iterable[Path] = ()) -> None:
         self._folders = tuple(folders)
+        self._loaded: dict[str, Profile] = {}
 
     @cached_property
     def _files(self) -> Mapping[str, Path | Traversable]:
@@ -64,10 +65,12 @@ class Library:
 
     def get(self, name: str) -> Profile:
         """Return the profile of this name, or raise ConfigError with the nearest right one."""
-        file = self._files.get(name)
-        if file is None:
-            raise ConfigError(f'no model is called "{name}"{did_you_mean(name, self._files)}')
-        return load_profile(file)
+        if name not in self._loaded:
+            file = self._files.get(name)
+            if file is None:
+                raise ConfigError(f'no model is called "{name}"{did_you_mean(name, self._files)}')
+            self._loaded[name] = load_profile(file)
+        return self._loaded[name]
 
 
 def load_profile(file: Path | Traversable) -> Profile:

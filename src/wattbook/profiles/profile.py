@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Literal
+
+from wattbook.model.errors import ConfigError
+from wattbook.model.nearest import did_you_mean
 
 Parity = Literal["none", "even", "odd"]
 Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push"]
@@ -250,3 +253,17 @@ class Profile:
     def listens(self) -> bool:
         """Whether meters of this model speak by themselves."""
         return self.protocol in ("dsmr", "sml", "mqtt", "push") or (self.iec is not None and self.iec.mode == "D")
+
+    def only(self, quantities: Sequence[str]) -> Profile:
+        """The same model asked for these registers alone, so that a line has time for others.
+
+        Raises ConfigError for a quantity that the model lacks, or a model that is not asked register by register.
+        """
+        if self.modbus is None:
+            raise ConfigError(f'model "{self.name}" tells everything at once; "quantities" is for Modbus meters')
+        told = [register.quantity for register in self.modbus.registers]
+        for name in quantities:
+            if name not in told:
+                raise ConfigError(f'model "{self.name}" does not tell "{name}"{did_you_mean(name, told)}')
+        chosen = tuple(register for register in self.modbus.registers if register.quantity in quantities)
+        return replace(self, modbus=replace(self.modbus, registers=chosen))

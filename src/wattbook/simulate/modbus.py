@@ -41,12 +41,11 @@ _RUNNING = 0xFF  # the run indicator of function 17
 class ModbusSlave:
     """One device: registers of its profile, filled from its source at the instant of each request."""
 
-    def __init__(
-        self, name: str, profile: Profile, source: Source, clock: Clock, trouble: Trouble, *, unit: int = 1
-    ) -> None:
+    def __init__(self, name: str, profile: Profile, source: Source, clock: Clock, trouble: Trouble) -> None:
         assert profile.modbus is not None, f"{profile.name} is no Modbus model"
-        self.name, self.trouble, self.unit = name, trouble, unit
+        self.name, self.trouble = name, trouble
         self._settings: ModbusSettings = profile.modbus
+        self.unit = profile.modbus.address_default  # until it is mounted, or told another one
         self._report = (profile.modbus.identity.report_id or profile.title).encode()
         self._source, self._clock = source, clock
         self._memory = Memory(name, profile, source)
@@ -143,6 +142,8 @@ class ModbusBus:
     ) -> None:
         """`slaves`: unit -> the slave and its turnaround in seconds."""
         self._slaves, self._serial, self._tally, self._strict = list(slaves.values()), serial, tally, strict
+        for unit, (slave, _) in slaves.items():
+            slave.unit = unit
         self._silence_s = frame_silence_s(serial.character_s)
         self._message: _Message | None = None
         self._waiting: list[tuple[float, int, Say]] = []  # answers to come, the soonest first

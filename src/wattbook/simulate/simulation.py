@@ -292,7 +292,7 @@ def _slaves(meters: Sequence[_Mounted], clock: Clock) -> Mapping[int, tuple[Modb
         unit, settings = _unit(meter), meter.settings
         if unit in slaves:
             raise ConfigError(f"two meters have the address {unit}", place=settings.line)
-        slave = ModbusSlave(settings.name, settings.profile, meter.source, clock, meter.trouble, unit=unit)
+        slave = ModbusSlave(settings.name, settings.profile, meter.source, clock, meter.trouble)
         slaves[unit] = (slave, settings.turnaround_s)
     return slaves
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from wattbook.transports.link import LinkLost
 from wattbook.transports.pace import Pace
 
-
 _LOOK_S = 1e-7
 
 

@@ -198,3 +198,13 @@ def test_years_no_meter_was_read_in_are_refused_in_words(year: int) -> None:
 def test_too_many_steps_are_refused_in_words() -> None:
     with pytest.raises(BookError, match="more than 100000 steps"):
         boundaries(Span(START, START + timedelta(days=3)), Step.parse("1s"), PRAGUE)
+
+
+def test_a_reading_from_the_future_does_not_hide_those_of_a_clock_that_was_set_back(
+    book: Book, reader: BookReader
+) -> None:
+    keep(book, [register(600, 7.0)])
+    assert [reading.values[ENERGY] for reading in reader.latest(now=START)] == [7.0]  # there is no other
+    keep(book, [register(1, 1.0), register(2, 2.0)])
+    assert [reading.values[ENERGY] for reading in reader.latest(now=START + 3 * MINUTE)] == [2.0]
+    assert [reading.values[ENERGY] for reading in reader.latest(now=START + 601 * MINUTE)] == [7.0]

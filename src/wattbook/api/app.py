@@ -92,7 +92,7 @@ def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
     def latest(meters: MeterNames = None) -> Response:
         for name in meters or ():
             check_meter(context, name)
-        return readings_response(context.reader.latest(meters))
+        return readings_response(context.reader.latest(meters, now=context.clock.now()))
 
     @app.get("/api/v1/query", **describe.QUERY)
     def query(

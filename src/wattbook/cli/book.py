@@ -34,7 +34,7 @@ def latest(
     for name in meters or []:
         _check_meter(config, name)
     with BookReader(config.book) as reader:
-        readings = reader.latest(meters or None)
+        readings = reader.latest(meters or None, now=SystemClock().now())
     for reading in readings:
         print_reading(reading, as_json=as_json, zone=config.site.timezone)
     if not readings and not as_json:

@@ -6,7 +6,7 @@ import queue
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, get_args
@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 
 from wattbook.model import Batch, BookError, Reading, Span
 from wattbook.model.batch import to_ms
+from wattbook.model.clock import STEP_MIN
 from wattbook.model.nearest import did_you_mean
 from wattbook.store import history, rows
 from wattbook.store.connection import connect_reader
@@ -23,6 +24,7 @@ from wattbook.store.rows import Names, Sample
 from wattbook.store.steps import Step, boundaries
 
 Aggregate = Literal["mean", "min", "max", "last"]
+_NEVER_MS = 2**62  # after every instant
 _READERS_MAX = 4  # connections at once: two cores keep no more busy
 _READER_WAIT_S = 30.0  # for a free one; every transaction is far under 1 s
 _PAGE = 10_000  # readings in one transaction: some 20 ms
@@ -52,13 +54,19 @@ class BookReader:
             columns, events, upto = rows.entries_after(connection, self._names, seq, limit)
         return Batch(columns, events, str(upto) if upto else after)
 
-    def latest(self, meters: Sequence[str] | None = None, *, site: str = "") -> list[Reading]:
-        """Return the latest reading of each of these meters, or of all; without those that have none."""
+    def latest(
+        self, meters: Sequence[str] | None = None, *, site: str = "", now: datetime | None = None
+    ) -> list[Reading]:
+        """Return the latest reading of each of these meters, or of all; without those that have none.
+
+        One dated after `now`, by a clock that was ahead and set back, does not hide those that came after it.
+        """
+        by_ms = to_ms(now + STEP_MIN) if now else _NEVER_MS
         with self._snapshot() as connection:
             known = connection.execute("SELECT name, id FROM meter WHERE site = ? ORDER BY name", (site,)).fetchall()
             ids = dict(known)
             wanted = [ids[name] for name in meters if name in ids] if meters is not None else ids.values()
-            found = [rows.latest_reading(connection, self._names, meter_id) for meter_id in wanted]
+            found = [rows.latest_reading(connection, self._names, meter_id, by_ms) for meter_id in wanted]
         return [reading for reading in found if reading is not None]
 
     def meters(self, *, site: str = "") -> list[str]:

@@ -106,12 +106,19 @@ def _event(row: Sequence[Any]) -> Event:
     return Event(kind, subject, from_ms(at_ms), _decode_body(body), actor, seq)
 
 
-def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int) -> Reading | None:
-    """The meter's latest reading; None = it has none."""
-    row = connection.execute(
-        "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? ORDER BY at DESC LIMIT 1", (meter_id,)
-    ).fetchone()
-    if row is None:
+def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int, by_ms: int) -> Reading | None:
+    """The meter's latest reading; None = it has none.
+
+    One after `by_ms` was dated by a clock that was ahead: it counts only when there is no other.
+    """
+    for condition, bounds in (("AND at <= ?", (by_ms,)), ("", ())):
+        row = connection.execute(
+            f"SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? {condition} ORDER BY at DESC LIMIT 1",  # noqa: S608 - one of the two texts above
+            (meter_id, *bounds),
+        ).fetchone()
+        if row is not None:
+            break
+    else:
         return None
     at_ms, shape_id, quality, doubt, cells = row
     shape, divided_by = names.shape(connection, shape_id)

@@ -153,3 +153,24 @@ def test_meters_come_and_go() -> None:
     assert schedule.next() == ("m", 3.0)
     schedule.remove("m")
     assert schedule.next() is None
+
+
+@given(
+    st.lists(st.sampled_from((0.0, 0.0, 0.2, 1.0, 5.0, 60.0)), min_size=2, max_size=9),
+    st.lists(st.floats(0.01, 0.6), min_size=1, max_size=9),
+    st.integers(50, 300),
+)
+def test_nobody_starves_whatever_the_rates(every_s: list[float], takes_s: list[float], turns: int) -> None:
+    """On a line too slow for all of them, a meter that is due waits for one turn of each of the others at most."""
+    schedule = Schedule({f"m{n}": every for n, every in enumerate(every_s)}, now=0.0)
+    now, dues = 0.0, dict.fromkeys((f"m{n}" for n in range(len(every_s))), 0.0)
+    passed_over: Counter[str] = Counter()
+    for _ in range(turns):
+        name, due = schedule.next() or ("", 0.0)
+        now = max(now, due)
+        passed_over.update(other for other, due in dues.items() if due <= now and other != name)
+        passed_over[name] = 0
+        assert max(passed_over.values()) <= len(every_s) - 1
+        now += takes_s[int(name[1:]) % len(takes_s)]
+        schedule.answered(name, now, at(now))
+        dues[name] = now + until_slot(every_s[int(name[1:])], at(now).timestamp())

@@ -43,6 +43,7 @@ BENCHES = (
     Bench("daemon", "daemon", "--seconds 40", "--seconds 8"),
     Bench("peers", "peers", "--seconds 15", "--seconds 5"),
     Bench("faults", "faults", "--seconds 15", "--seconds 8"),
+    Bench("cycle", "cycle", "--seconds 15", "--seconds 5"),
     Bench("optical", "optical", "--readouts 5", "--readouts 1"),
     Bench("telegram", "telegram", "--telegrams 60", "--telegrams 14"),
     Bench("mqtt", "ingest_mqtt", "--messages 300000", "--messages 60000"),

@@ -14,7 +14,7 @@ from typing import Any
 from typer.testing import CliRunner
 
 from wattbook.cli.main import make_app
-from wattbook.config import ApiSettings, LineSettings, LogSettings, MeterSettings, SiteSettings
+from wattbook.config import ApiSettings, LineSettings, LogSettings, MeterSettings, SiteSettings, SupplySettings
 from wattbook.model.vocabulary import all_names, base_names, quantity
 from wattbook.profiles import Library, Profile
 
@@ -47,7 +47,7 @@ def models() -> Iterator[str]:
 
 def _speaks(profile: Profile) -> str:
     serial = profile.serial
-    if profile.protocol in ("mqtt", "push"):
+    if not profile.wired:
         return profile.protocol
     return f"{profile.protocol}, {serial.baud} Bd {serial.bits}{serial.parity[0].upper()}{serial.stopbits}"
 
@@ -58,7 +58,7 @@ def configuration() -> Iterator[str]:
     yield 'Durations are texts: `200ms`, `5s`, `15min`, `1h`, `1d`. Secrets are a text, `{ env = "NAME" }` or'
     yield '`{ file = "PATH" }`. Paths are relative to the file. Try a file with `wattbook check`.\n'
     tables = {"[site]": SiteSettings, "[log]": LogSettings, "[api]": ApiSettings,
-              "[[line]]": LineSettings, "[[meter]]": MeterSettings}  # fmt: skip
+              "[[line]]": LineSettings, "[[meter]]": MeterSettings, "[supply]": SupplySettings}  # fmt: skip
     source = (Path(__file__).parents[1] / "src/wattbook/config/settings.py").read_text(encoding="utf-8")
     for title, settings in tables.items():
         body = source.split(f"class {settings.__name__}:")[1]
@@ -77,7 +77,9 @@ def _default(item: Field[Any]) -> str:
         return ""
     if isinstance(item.default, tuple):
         return f"`{list(item.default)}`"
-    return f'`"{item.default:g}s"`' if isinstance(item.default, float) else f'`"{item.default}"`'
+    if isinstance(item.default, float):
+        return f'`"{item.default:g}s"`' if item.type != "_Current" else f"`{item.default:g}`"
+    return f'`"{item.default}"`'
 
 
 def commands() -> Iterator[str]:

@@ -16,7 +16,7 @@ from wattbook.api.app import make_app
 from wattbook.engine.keep import BookKeeper
 from wattbook.engine.listen import Attendance
 from wattbook.engine.live import Live
-from wattbook.engine.status import MeterStatus
+from wattbook.engine.status import MeterStatus, SupplyNow
 from wattbook.model import Reading
 from wattbook.store import Book, BookReader
 
@@ -83,11 +83,17 @@ class House:
     book: Book
     clock: StandingClock
     statuses: dict[str, MeterStatus] = field(default_factory=dict)
+    supplies: list[SupplyNow] = field(default_factory=lambda: [SupplyNow("unknown")])  # the last one is now
 
     def keep(self, *readings: Reading) -> None:
         """Write readings down and show them, as the daemon does."""
         kept = self.book.append(readings, urgent=True).result(timeout=30)
         self.context.live.publish_kept(readings, kept.seqs)
+
+    def supply(self, now: SupplyNow) -> None:
+        """Another source feeds the house."""
+        self.supplies.append(now)
+        self.context.live.show_supply(now)
 
     @property
     def client(self) -> httpx.AsyncClient:
@@ -107,6 +113,7 @@ def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House
     settings = config.load(file)
     clock = StandingClock()
     live = Live(clock)
+    supplies = [SupplyNow("unknown")]
     statuses = {meter.name: MeterStatus(meter.name, meter.model, meter.line) for meter in settings.meters}
     with Book.open(settings.book, clock=clock, commit_every_s=0.01) as book, BookReader(settings.book) as reader:
         context = ApiContext(
@@ -118,8 +125,9 @@ def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House
             live=live,
             clock=clock,
             statistics=book.statistics,
+            supply=lambda: supplies[-1],
         )
-        yield House(context, book, clock, statuses)
+        yield House(context, book, clock, statuses, supplies)
 
 
 def pzem(meter: str = "main-a", *, ago_s: float = 0, power: float = 1500.0, energy: float = 25409587.0) -> Reading:

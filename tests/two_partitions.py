@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from array import array
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 
 from wattbook.model import Batch, BookError, Columns, Event, Kept, Reading
 from wattbook.model.batch import NO_DOUBT, QUALITY_CODES, to_ms
@@ -77,6 +78,15 @@ class TwoPartitions:
 
     def acknowledge(self, follower: str, after: str, bookmark: str = "") -> None:
         self._positions[follower] = Position(after, bookmark)
+
+    def decide(self, follower: str, after: str, bookmark: str, events: Sequence[Event]) -> Future[Sequence[int]]:
+        future: Future[Sequence[int]] = Future()
+        with self._lock:
+            self.acknowledge(follower, after, bookmark)
+            seqs = [self._add(0, event) for event in events]
+        self._wake()
+        future.set_result(seqs)
+        return future
 
     def on_commit(self, wake: Callable[[], None]) -> Callable[[], None]:
         self.wakers.append(wake)

@@ -13,10 +13,14 @@ from contextlib import AsyncExitStack
 
 from wattbook.api import ApiContext, Served, serving
 from wattbook.config import Config
+from wattbook.drivers.host import boot_id
+from wattbook.engine.decide_supply import TICK_S, SupplyDecider, supply_rule
+from wattbook.engine.follow import follow
 from wattbook.engine.keep import BookKeeper
 from wattbook.engine.keep_time import keep_time
 from wattbook.engine.lines import Lines
 from wattbook.engine.live import Live
+from wattbook.engine.status import SupplyNow
 from wattbook.model import SystemClock
 from wattbook.store import Book, BookReader
 from wattbook.transports.systemd import Notifier
@@ -50,6 +54,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         lines.start(failed=lambda error: _settle(failed, error))
         _on_thread_bugs(failed)
         stack.push_async_callback(lines.stop)
+        supply = _supply(config, book, live, clock)
         # The lines run already: the API takes half a second to import.
         context = ApiContext(
             config=config,
@@ -60,11 +65,15 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             live=live,
             clock=clock,
             statistics=book.statistics,
+            supply=lambda: supply.now if supply else SupplyNow(),
         )
         served = await stack.enter_async_context(serving(context))
         keeping_time = asyncio.create_task(keep_time(clock, book), name="clock")
         stack.callback(keeping_time.cancel)
         tasks = [keeping_time]
+        if supply:
+            tasks.append(asyncio.create_task(follow(book, supply, idle_s=TICK_S), name=supply.name))
+            stack.callback(tasks[-1].cancel)
         if systemd.watchdog_s:
             tasks.append(asyncio.create_task(_beat(systemd), name="watchdog"))
             stack.callback(tasks[-1].cancel)
@@ -76,6 +85,21 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         await _first(stopping, failed, served.ended, *tasks)
         systemd.stopping()
         _log.info("stopping")
+
+
+def _supply(config: Config, book: Book, live: Live, clock: SystemClock) -> SupplyDecider | None:
+    """What decides which source feeds the house, where a meter can tell."""
+    rule = supply_rule(config)
+    if rule is None:
+        return None
+    return SupplyDecider(
+        rule,
+        clock,
+        boot=boot_id(),
+        lag_s=config.site.commit_every,
+        stalled=lambda: book.statistics().gap_since is not None,
+        changed=live.show_supply,
+    )
 
 
 def _on_signals() -> asyncio.Future[None]:

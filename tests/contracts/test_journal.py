@@ -133,6 +133,17 @@ def test_positions_are_kept_for_each_follower(writing: Writing) -> None:
     assert journal.position("alerts") == Position("elsewhere")
 
 
+def test_a_decision_and_its_position_are_written_together(writing: Writing) -> None:
+    journal = writing.journal
+    writing.append(polls(2))
+    journal.acknowledge("watch", "early", "old")
+    events = [Event("alert", "one", START), Event("alert", "two", START)]
+    seqs = journal.decide("watch", "late", "new", events).result(DONE_S)
+    assert journal.position("watch") == Position("late", "new")
+    (batch,) = follow(journal, "", 10)
+    assert [(event.subject, event.seq) for event in batch.events] == list(zip(["one", "two"], seqs, strict=True))
+
+
 def test_whoever_waits_is_woken_by_a_commit(writing: Writing) -> None:
     rung = threading.Event()
     writing.journal.on_commit(rung.set)

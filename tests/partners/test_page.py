@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 from api_house import NOW, House, house, pzem
 from api_server import served
 from wattbook.api.app import PAGE
+from wattbook.engine.status import DarkSpan, SupplyNow
 from wattbook.model import Reading
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -112,7 +114,9 @@ def test_a_meter_that_goes_is_away_with_its_reason(home: House, watched: Watched
             status = home.statuses[name]
             status.reason, status.since, status.state = "address 4 does not answer", NOW, "away"
         expect(main.locator(".state")).to_have_text("Away")
-        expect(main.locator(".reason")).to_have_text(re.compile(r"^address 4 does not answer\s+Since \d\d:\d\d"))
+        expect(main.locator(".reason")).to_have_text(
+            re.compile(r"^address 4 does not answer\s+Since (\d+ \w+, )?\d\d:\d\d")
+        )
         expect(main.locator(".main")).not_to_contain_text("1,500")
         expect(main.locator(".registers")).to_contain_text("kWh")
         expect(generator.locator(".state")).to_have_text("Away")
@@ -167,6 +171,28 @@ def test_a_present_generator_runs_when_it_gives_current(home: House, watched: Wa
         expect(state).to_have_text("Running")
 
 
+def test_the_source_of_the_energy_is_told_as_it_changes(home: House, watched: Watched) -> None:
+    with served(home) as server:
+        page = watched.page
+        page.goto(server.url)
+        line = page.get_by_label("Source of the energy")
+        expect(page.locator("article")).to_have_count(5)
+        expect(line).to_have_count(0)  # not known yet, so nothing is claimed
+
+        home.supply(SupplyNow("utility", NOW))
+        expect(line.get_by_role("status")).to_have_text("The utility feeds the house")
+        home.supply(SupplyNow("dark", NOW, DarkSpan(NOW, None, "silence")))
+        expect(line).to_contain_text("The house is dark")
+        dark = DarkSpan(datetime.now(UTC) - timedelta(minutes=90), datetime.now(UTC) - timedelta(minutes=42), "off")
+        home.supply(SupplyNow("generator", dark.end, dark))
+        expect(line).to_contain_text("The generator feeds the house")
+        expect(line).to_contain_text("42 min")
+        expect(line).to_contain_text("Dark from")
+        assert line.get_attribute("data-supply") == "generator"
+        page.goto("about:blank")
+        assert watched.complaints == []
+
+
 def test_a_lost_connection_is_told_and_mended(tmp_path: Path, watched: Watched) -> None:
     with house(tmp_path, 'listen = "127.0.0.1:0"') as home, served(home) as server:
         home.keep(pzem())
@@ -210,7 +236,7 @@ def test_the_page_is_walked_by_keyboard(home: House, watched: Watched) -> None:
 def test_the_api_is_described_without_a_foreign_host(home: House, watched: Watched) -> None:
     with served(home) as server:
         watched.page.goto(f"{server.url}api/v1/docs")
-        expect(watched.page.locator("details")).to_have_count(8)
+        expect(watched.page.locator("details")).to_have_count(9)
         watched.page.locator("summary", has_text="/api/v1/query").click()
         expect(watched.page.locator("details[open]")).to_contain_text("aggregate")
         assert watched.complaints == []

@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import pytest
 
-from book_tools import poll, polls
+from book_tools import START, poll, polls
 from two_partitions import TwoPartitions
-from wattbook.engine.follow import Following, follow
-from wattbook.model import Batch, BookError, SinkUnavailable, WattbookError
+from wattbook.engine.follow import Decision, Following, follow
+from wattbook.model import Batch, BookError, Event, SinkUnavailable, WattbookError
 from wattbook.store import Position
 
 WITHIN_S = 30.0  # far beyond what is needed: longer means stuck
@@ -167,3 +167,38 @@ async def test_a_position_may_be_kept_where_the_effect_is() -> None:
     await stop(task)
     assert (len(follower.taken), follower.bookmarks) == (2, ["twelve"])
     assert journal.position("collector") is None
+
+
+async def test_what_a_follower_decides_is_in_the_journal_with_its_position() -> None:
+    class Counting(Collector):
+        async def take(self, batch: Batch, bookmark: str) -> Decision:  # type: ignore[override]  # it decides
+            count = await super().take(batch, bookmark)
+            events = (Event("count", count, START),) if len(self.taken) % 2 else ()
+            return Decision(count, events)
+
+    journal, follower = TwoPartitions(), Counting()
+    task = asyncio.create_task(follow(journal, follower))
+    for number in range(3):
+        journal.append([poll(number)])
+        await follower.until(lambda number=number: len(follower.taken) == number + 1)  # type: ignore[misc]
+    await follower.until(lambda: len(follower.bookmarks) >= 4)  # its own events come too, and decide nothing more
+    await stop(task)
+    events = journal.read("", 100).events
+    assert [event.subject for event in events][:2] == ["1", "3"]
+
+
+async def test_silence_is_told_to_those_who_asked_for_it() -> None:
+    class Listening(Collector):
+        looks = 0
+
+        async def take(self, batch: Batch, bookmark: str) -> str:
+            self.looks += not len(batch)
+            return await super().take(batch, bookmark) and bookmark
+
+    journal, follower = TwoPartitions(), Listening()
+    task = asyncio.create_task(follow(journal, follower, idle_s=0.001))
+    await follower.until(lambda: follower.looks > 2)
+    assert journal.position("collector") is None  # nothing to remember
+    journal.append([poll(0)])
+    await follower.until(lambda: follower.taken == [1])
+    await stop(task)

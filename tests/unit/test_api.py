@@ -16,6 +16,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from api_house import NOW, House, house, pushed, pzem
 from wattbook.api import ingest
 from wattbook.api.legacy import energy
+from wattbook.api.stream import events
+from wattbook.engine.status import DarkSpan, SupplyNow
 from wattbook.model import Quality, Reading
 from wattbook.profiles import Display
 
@@ -360,3 +362,38 @@ async def test_values_of_doubt_are_told(home: House) -> None:
     home.keep(Reading("main-a", NOW, {"voltage": 999.0}, doubt={"voltage": Quality.SUSPECT}))
     (reading,) = await get(home, "/api/v1/readings/latest")
     assert reading["doubt"] == {"voltage": "suspect"}
+
+
+async def test_the_supply_is_told_with_since_when_and_the_last_dark_span(home: House) -> None:
+    unknown = await get(home, "/api/v1/supply")
+    assert (unknown["state"], unknown["since"], unknown["for_s"], unknown["dark"]) == ("unknown", None, None, None)
+    assert unknown["last_at"] == {"utility": None, "generator": None}
+    home.keep(pzem("generator", ago_s=5))
+    dark = DarkSpan(NOW - timedelta(hours=2), NOW - timedelta(hours=1), "this machine was off")
+    home.supply(SupplyNow("generator", NOW - timedelta(hours=1), dark))
+    answer = await get(home, "/api/v1/supply")
+    assert (answer["state"], answer["since"], answer["for_s"]) == ("generator", "2026-11-21T11:00:00.000Z", 3600.0)
+    assert answer["dark"]["from"] == "2026-11-21T10:00:00.000Z"
+    assert answer["last_at"] == {"utility": None, "generator": "2026-11-21T11:59:55.000Z"}
+    text = (await home.client.get("/metrics")).text
+    assert 'wattbook_supply{state="generator"} 1' in text and 'wattbook_supply{state="utility"} 0' in text
+    list(text_string_to_metric_families(text))
+
+
+async def test_where_no_meter_can_tell_the_supply_is_null(home: House) -> None:
+    home.supply(SupplyNow())
+    assert (await get(home, "/api/v1/supply"))["state"] is None
+    assert "wattbook_supply" not in (await home.client.get("/metrics")).text
+
+
+async def test_who_watches_all_meters_is_told_of_the_supply(home: House) -> None:
+    home.supply(SupplyNow("utility", NOW))
+    stream = events(home.context, None, "")
+    first = b"".join([await anext(stream) for _ in range(3)])
+    assert b'event: supply\ndata: {"state":"utility","since":"2026-11-21T12:00:00.000Z"' in first
+    home.supply(SupplyNow("generator", NOW))
+    assert b'"state":"generator"' in await anext(stream)
+    await stream.aclose()
+    some = events(home.context, ["main-a"], "")
+    assert b"supply" not in b"".join([await anext(some) for _ in range(2)])
+    await some.aclose()

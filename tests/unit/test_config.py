@@ -180,3 +180,27 @@ def test_a_meter_can_be_asked_for_some_of_its_quantities_alone(tmp_path: Path) -
     assert [register.quantity for register in modbus.registers] == ["voltage", "active_power"]
     _, problems = examine(_write(tmp_path, chosen.replace('"voltage"', '"voltag"')))
     assert 'does not tell "voltag" (did you mean "voltage"' in problems[0].message
+
+
+HOST = '[[meter]]\nname = "pi"\nmodel = "host"\n'
+
+
+def test_this_machine_is_a_meter_without_a_line(tmp_path: Path) -> None:
+    config = _loaded(tmp_path, HOST)
+    assert config.every_s(config.meters[0]) == 60.0
+
+
+@pytest.mark.parametrize(
+    ("more", "line", "says"),
+    [
+        ('every = "0s"', 4, 'every "1s" at the most'),
+        ("address = 4", 4, 'takes no "address"'),
+        ('line = "rs485"\n[[line]]\nname = "rs485"\nport = "/dev/ttyUSB0"', 4, 'takes no "line"'),
+        ("[supply]\ngenerator_current = 0", 5, "greater than 0"),
+        ("[supply]\ngenerator_curent = 0.5", 5, 'did you mean "generator_current"'),
+        ('[supply]\ndark_after = "0s"', 5, "greater than or equal to 1"),
+    ],
+)
+def test_what_this_machine_and_the_supply_cannot_be(tmp_path: Path, more: str, line: int, says: str) -> None:
+    _, problems = examine(_write(tmp_path, HOST + more))
+    assert [(problem.line, says in problem.message) for problem in problems] == [(line, True)], problems

@@ -23,6 +23,7 @@ from wattbook.api.ingest import PATH as INGEST_PATH
 from wattbook.api.ingest import Ingest
 from wattbook.api.meters import all_meters, check_meter, quantity_json
 from wattbook.api.stream import events
+from wattbook.api.supply import supply_json
 from wattbook.engine.query import Answer, Question, ask
 from wattbook.model import WattbookError, quantity
 from wattbook.store import UnknownMeter
@@ -78,6 +79,10 @@ def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
     @app.get("/api/v1/meters", **describe.METERS)
     async def meters() -> Response:
         return json_response(all_meters(context))
+
+    @app.get("/api/v1/supply", **describe.SUPPLY)
+    async def supply() -> Response:
+        return json_response(supply_json(context, context.supply()))
 
     @app.get("/api/v1/quantities", **describe.QUANTITIES)
     async def quantities(
@@ -148,6 +153,7 @@ def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
             metrics.about(__version__, context.config.site.name),
             *metrics.of_meters(statuses),
             *metrics.of_readings(context.live.latest(), statuses),
+            *metrics.of_supply(context.supply()),
             *metrics.of_book(context.statistics()),
         ]
         return Response(metrics.expose(families), headers={"content-type": metrics.CONTENT_TYPE})

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from wattbook.config import Config, MeterSettings
 from wattbook.engine.live import Live
-from wattbook.engine.status import MeterStatus
+from wattbook.engine.status import MeterStatus, SupplyNow
 from wattbook.model import Clock, Keeper
 from wattbook.store import BookReader, BookStatistics
 
@@ -26,6 +26,7 @@ class ApiContext:
     live: Live
     clock: Clock
     statistics: Callable[[], BookStatistics]
+    supply: Callable[[], SupplyNow] = SupplyNow
 
     @cached_property
     def meters(self) -> Mapping[str, MeterSettings]:

@@ -102,6 +102,21 @@ METERS = _get(
     ],
     schema=_ARRAY,
 )
+SUPPLY = _get(
+    "Which source feeds the house now: utility, generator, dark, or unknown",
+    {
+        "state": "generator",
+        "since": "2026-11-21T01:20:05.000Z",
+        "for_s": 3600.0,
+        "generator_current": 0.3,
+        "dark": {
+            "from": "2026-11-21T01:02:03.000Z",
+            "to": "2026-11-21T01:20:05.000Z",
+            "reason": "this machine was off",
+        },
+        "last_at": {"utility": "2026-11-21T02:20:05.000Z", "generator": "2026-11-21T02:20:05.000Z"},
+    },
+)
 QUANTITIES = _get(
     "Titles and units of quantities; without names, of all that the meters told",
     [{"name": "voltage", "title": "Voltage", "unit": "V", "kind": "gauge", "obis": "12.7.0"}],
@@ -129,7 +144,8 @@ QUERY = _get(
 LIVE = _get(
     "The last reading of each meter, then new ones and changes of state as they happen (server-sent events)",
     'id: 4711\ndata: {"meter":"main-a","at":"2026-11-21T01:02:03.000Z","values":{"voltage":230.1},"quality":"good",'
-    '"seq":4711}\n\nevent: status\ndata: {"name":"heat-pump","state":"away","reason":"no answer",…}\n\n',
+    '"seq":4711}\n\nevent: status\ndata: {"name":"heat-pump","state":"away","reason":"no answer",…}\n\n'
+    'event: supply\ndata: {"state":"generator","since":"2026-11-21T01:20:05.000Z",…}\n\n',
     schema={"type": "string"},
     kind="text/event-stream",
     _404=_NO_METER,

@@ -41,7 +41,11 @@ class Ingest:
 
     def __init__(self, context: ApiContext) -> None:
         self._context = context
-        self._pushed = frozenset(name for name, meter in context.meters.items() if not meter.line)
+        self._pushed = frozenset(
+            name
+            for name, meter in context.meters.items()
+            if not meter.line and context.config.profiles[name].protocol != "host"
+        )
         self._held = 0
 
     async def post(self, request: Request) -> Response:
@@ -109,7 +113,8 @@ class Ingest:
     def _not_pushed(self, name: str) -> Refusal:
         settings = self._context.meters.get(name)
         if settings is not None:
-            return Refusal(409, f'"{name}" is read on line "{settings.line}"; only meters without a line may be sent')
+            where = f'on line "{settings.line}"' if settings.line else "by wattbook itself"
+            return Refusal(409, f'"{name}" is read {where}; only meters without a line may be sent')
         near = did_you_mean(name, self._pushed)
         return Refusal(404, f'no meter is called "{name}"{near}; a meter that is sent stands in wattbook.toml first')
 

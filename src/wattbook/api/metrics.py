@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from wattbook.engine.status import Counters, MeterStatus
+from wattbook.engine.status import Counters, MeterStatus, SupplyNow
 from wattbook.model import Reading, quantity
 from wattbook.model.batch import to_ms
 from wattbook.store import BookStatistics
@@ -98,6 +98,16 @@ def of_readings(readings: Iterable[Reading], statuses: Sequence[MeterStatus]) ->
         about = quantity(name)
         unit = UNIT_NAMES[about.unit]
         yield Family(f"wattbook_{name}_{unit}".rstrip("_"), "gauge", about.title, samples[name], unit)
+
+
+def of_supply(supply: SupplyNow) -> Iterator[Family]:
+    """Which source feeds the house."""
+    if not supply.state:
+        return
+    states = [({"state": state}, int(state == supply.state)) for state in ("utility", "generator", "dark", "unknown")]
+    yield Family("wattbook_supply", "gauge", "1 for what feeds the house now.", states)
+    since: list[tuple[Mapping[str, str], float]] = [({}, to_ms(supply.since) / 1000)] if supply.since else []
+    yield Family("wattbook_supply_since_timestamp_seconds", "gauge", "Since when.", since, unit="seconds")
 
 
 def of_book(book: BookStatistics) -> Iterator[Family]:

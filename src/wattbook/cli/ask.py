@@ -20,7 +20,7 @@ def register(app: typer.Typer) -> None:
 
 
 def read(
-    port: Annotated[str, typer.Argument(help="/dev/ttyUSB0, tcp://HOST[:502], rtu+tcp://…, rfc2217://…")],
+    port: Annotated[str, typer.Argument(help="/dev/ttyUSB0, tcp://HOST[:502], rtu+tcp://…, rfc2217://…, host://")],
     *,
     model: Annotated[str, typer.Option(help="One of `wattbook models list`.")],
     address: Annotated[str, typer.Option(help="The meter's address on its line; else the model's.")] = "",

@@ -72,7 +72,7 @@ def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False)
 
 def _protocol(profile: Profile) -> str:
     serial = profile.serial
-    if profile.protocol in ("mqtt", "push"):
+    if not profile.wired:
         return profile.protocol
     return f"{profile.protocol}, {serial.baud} Bd {serial.bits}{serial.parity[0].upper()}{serial.stopbits}"
 

@@ -8,6 +8,7 @@ from wattbook.config.settings import (
     LogSettings,
     MeterSettings,
     SiteSettings,
+    SupplySettings,
     parse_listen,
 )
 from wattbook.config.text import Problem
@@ -22,6 +23,7 @@ __all__ = [
     "Problem",
     "Secret",
     "SiteSettings",
+    "SupplySettings",
     "examine",
     "load",
     "parse_duration",

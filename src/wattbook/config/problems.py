@@ -20,6 +20,8 @@ from wattbook.transports.ports import (
     shown,
 )
 
+HOST_EVERY_S_MIN = 1.0  # more often it would measure its own measuring
+
 
 def problems_of(config: Config, text: str) -> Iterable[Problem]:
     """What each table cannot know alone: names that must be there, or be there once."""
@@ -62,7 +64,7 @@ def _line_problems(config: Config, line: LineSettings) -> Iterator[tuple[str, st
 
 def _known(config: Config, line: LineSettings) -> Sequence[MeterSettings]:
     """The meters of a line that can be on one, as far as their models are known."""
-    models = {name for name in config.library.names() if config.library.get(name).protocol != "push"}
+    models = {name for name in config.library.names() if config.library.get(name).protocol not in ("push", "host")}
     return [meter for meter in config.meters_of(line) if meter.model in models]
 
 
@@ -114,6 +116,8 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
             yield "quantities", str(error)
     if meter.line and profile.protocol == "push":
         yield "line", 'model "push" is fed by HTTP or import and takes no "line"'
+    if profile.protocol == "host":
+        yield from _host_problems(meter)
     if not meter.line and profile.protocol == "mqtt":
         yield "line", f'model "{meter.model}" needs a "line" with the broker\'s address'
     modbus = profile.modbus
@@ -124,6 +128,15 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
             yield "address", f"{meter.model} takes addresses up to {modbus.address_max}, not {meter.address}"
     if profile.protocol == "mqtt" and meter.address is None:
         yield "address", "an MQTT meter needs the address that stands in its topic"
+
+
+def _host_problems(meter: MeterSettings) -> Iterator[tuple[str, str]]:
+    """What a meter cannot have that is this machine itself."""
+    for key, given in (("line", meter.line), ("address", meter.address)):
+        if given not in (None, ""):
+            yield key, f'model "{meter.model}" is the machine that wattbook runs on and takes no "{key}"'
+    if meter.every is not None and meter.every < HOST_EVERY_S_MIN:
+        yield "every", f'this machine is looked at every "{HOST_EVERY_S_MIN:g}s" at the most'
 
 
 def _api_problems(config: Config, text: str) -> Iterator[Problem]:

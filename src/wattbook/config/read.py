@@ -21,6 +21,7 @@ from wattbook.config.settings import (
     LogSettings,
     MeterSettings,
     SiteSettings,
+    SupplySettings,
 )
 from wattbook.config.text import Problem, place_of
 from wattbook.model.errors import ConfigError
@@ -62,7 +63,15 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
             return None, _in_order(problems)
     library, found = _library(path, shaped, text)
     config = Config(
-        path.resolve(), shaped.site, shaped.log, shaped.api, shaped.line, shaped.meter, library, shaped.simulate
+        path.resolve(),
+        shaped.site,
+        shaped.log,
+        shaped.api,
+        shaped.line,
+        shaped.meter,
+        library,
+        shaped.simulate,
+        shaped.supply,
     )
     return config, _in_order([*problems, *found, *problems_of(config, text)])
 
@@ -131,6 +140,7 @@ def _not_one_of(given: object, expected: str) -> str:
 
 _SHAPES: Mapping[str, type] = {
     "site": SiteSettings, "log": LogSettings, "api": ApiSettings, "line": LineSettings, "meter": MeterSettings,
+    "supply": SupplySettings,
 }  # fmt: skip
 
 

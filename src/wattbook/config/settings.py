@@ -15,9 +15,16 @@ from wattbook.config.values import Name, Seconds, Secret, SecretText, Zone
 from wattbook.model.errors import ConfigError
 from wattbook.profiles import Library, Profile, SerialSettings
 
-_EVERY_ASKED = {"modbus": 5.0, "iec62056-21": 300.0}  # seconds; a readout at 300 Bd takes 20 s of light on the meter
+_EVERY_ASKED = {  # seconds
+    "modbus": 5.0,
+    "iec62056-21": 300.0,  # a readout at 300 Bd takes 20 s of light on the meter
+    "host": 60.0,  # the system's load is a mean of one minute
+}
 _UTC = ZoneInfo("UTC")
 _NO_SECRET = Secret()
+_Period = Annotated[Seconds | None, Field(ge=0, le=86400 * 31)]
+_Current = Annotated[float, Field(gt=0, le=10_000)]  # A; more stands behind no transformer of a house
+_Patience = Annotated[Seconds, Field(ge=1, le=86400)]
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -92,11 +99,20 @@ class MeterSettings:
     name: Name  # stands in every reading: it is the meter's identity
     model: str  # one of `wattbook models list`
     location: Annotated[str, Field(max_length=200)] = ""  # a path: "plant/hall 2/press"
-    line: str = ""  # "" = fed by push or import
+    line: str = ""  # "" = fed by push or import, or this machine itself (model "host")
     address: int | str | None = None  # on its line; else the model's
-    every: Annotated[Seconds | None, Field(ge=0, le=86400 * 31)] = None  # else 5s (Modbus), 5min (optical), all (push)
+    every: _Period = None  # else 5s (Modbus), 5min (optical), 1min (host), all (push)
     quantities: tuple[str, ...] = ()  # ask a Modbus meter for these alone; () = all that its model tells
     source: Literal["", "utility", "generator", "solar", "battery"] = ""  # where its energy comes from
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupplySettings:
+    """[supply]: how is known which source feeds the house, from meters with a `source`."""
+
+    __pydantic_config__ = _STRICT
+    generator_current: _Current = 0.3  # A; the generator runs when its own meter tells more
+    dark_after: _Patience = 45.0  # without any sign of power; a silent meter is asked again within 30s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +125,7 @@ class File:
     api: ApiSettings = field(default_factory=ApiSettings)
     line: tuple[LineSettings, ...] = ()
     meter: tuple[MeterSettings, ...] = ()
+    supply: SupplySettings = field(default_factory=SupplySettings)
     simulate: Mapping[str, Any] = field(default_factory=dict)  # read by `wattbook simulate` alone
 
 
@@ -124,6 +141,7 @@ class Config:
     meters: tuple[MeterSettings, ...]
     library: Library
     simulate: Mapping[str, Any]
+    supply: SupplySettings = field(default_factory=SupplySettings)
 
     @cached_property
     def book(self) -> Path:

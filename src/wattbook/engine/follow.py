@@ -1,7 +1,8 @@
 """Follow the journal: the one mechanism for buffering, retry and catching up (design, rules 1 and 3).
 
 A follower is given batches in order, from its own position, again and again until it takes them. One that is away for
-a month is a position that lags, not a queue that overflows.
+a month is a position that lags, not a queue that overflows. One that decides gives its events back, and they are
+written with its position in one transaction; what reaches the outside is done by another that follows the events.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol, TypeVar
 
-from wattbook.model import Batch, WattbookError
+from wattbook.model import Batch, Event, WattbookError
 from wattbook.store import Journal, Position, Positions
 
 T = TypeVar("T")
@@ -26,6 +27,14 @@ _BACKOFF_MAX_S = 60.0  # a system that was away for days is noticed within a min
 _log = logging.getLogger("wattbook.follow")
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a follower that decides makes of a batch: the bookmark to keep, and events for the journal."""
+
+    bookmark: str
+    events: tuple[Event, ...] = ()
+
+
 class Follower(Protocol):
     """Whatever acts on the journal: a sink, the alerts, the ledger, the centre."""
 
@@ -34,10 +43,11 @@ class Follower(Protocol):
         """The name its position is kept under."""
         ...
 
-    async def take(self, batch: Batch, bookmark: str) -> str:
+    async def take(self, batch: Batch, bookmark: str) -> str | Decision:
         """Give the batch its effect and return the bookmark to keep with the position.
 
-        The same batch may come again after a crash. Raises a WattbookError with `retry` to get it again later.
+        A follower that decides does nothing else than return its Decision. The same batch may come again after a crash.
+        Raises a WattbookError with `retry` to get it again later.
         """
         ...
 
@@ -61,12 +71,14 @@ async def follow(
     positions: Positions | None = None,
     status: Following | None = None,
     batch_max: int = BATCH_MAX,
+    idle_s: float | None = None,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> None:
     """Give a follower everything after its position, then whatever is committed, until cancelled.
 
-    `positions` is where its position is stored when not in the journal. An error without `retry` ends it, be it the
-    follower's or the journal's.
+    `positions` is where its position is stored when not in the journal: that is for followers that decide nothing.
+    `idle_s`: at the journal's end it gets an empty batch so often, for those to whom silence means something. An error
+    without `retry` ends it, be it the follower's or the journal's.
     """
     positions = positions or journal
     status = status or Following(follower.name)
@@ -85,15 +97,25 @@ async def follow(
             batch = await patiently(partial(asyncio.to_thread, journal.read, here.after, batch_max))
             if not len(batch):
                 status.state = "waiting"
-                await bell.rung()
-                continue
-            bookmark = await patiently(partial(follower.take, batch, here.bookmark))
-            here = Position(batch.upto, bookmark)
-            await patiently(partial(asyncio.to_thread, positions.acknowledge, follower.name, here.after, bookmark))
+                if await bell.rung(idle_s):
+                    continue
+            taken = await patiently(partial(follower.take, batch, here.bookmark))
+            decision = Decision(taken) if isinstance(taken, str) else taken
+            before, here = here, Position(batch.upto, decision.bookmark)
+            if decision.events:
+                assert positions is journal, f"{follower.name} decides, so its position belongs into the journal"
+                await patiently(partial(_decided, journal, follower.name, here, decision.events))
+            elif here != before:
+                keep = partial(positions.acknowledge, follower.name, here.after, here.bookmark)
+                await patiently(partial(asyncio.to_thread, keep))
             status.after = here.after
             status.entries += len(batch)
     finally:
         end()
+
+
+async def _decided(journal: Journal, follower: str, here: Position, events: tuple[Event, ...]) -> None:
+    await asyncio.wrap_future(journal.decide(follower, here.after, here.bookmark, events))
 
 
 async def _patiently(
@@ -138,5 +160,10 @@ class _Bell:
         self._event.clear()
         self._ringing = False
 
-    async def rung(self) -> None:
-        await self._event.wait()
+    async def rung(self, within_s: float | None) -> bool:
+        """Wait for it; return whether it rang within this time."""
+        try:
+            await asyncio.wait_for(self._event.wait(), within_s)
+        except TimeoutError:
+            return False
+        return True

@@ -10,11 +10,13 @@ from dataclasses import replace
 
 from wattbook.codecs.decoder import make_decoder
 from wattbook.config import Config, LineSettings, MeterSettings
+from wattbook.drivers.host import Host
 from wattbook.drivers.mqtt import MqttSource
 from wattbook.drivers.source import Listened, Report, Source
 from wattbook.drivers.telegram import TelegramSource
 from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, make_line
 from wattbook.engine.listen import STRANGER_S, Attendance, watch
+from wattbook.engine.look_at_host import HostSource
 from wattbook.engine.status import MeterStatus
 from wattbook.model import Clock, Keeper
 from wattbook.transports.mqtt import BrokerSettings, TlsSettings, parse_broker, session_name
@@ -53,6 +55,15 @@ class Lines:
                 asked = make_line(_task(config, line, meters, keeper=keeper, clock=clock))
                 self._asked.append(asked)
                 self._statuses |= {status.meter: status for status in asked.statuses}
+        for meter in config.meters:
+            if config.profiles[meter.name].protocol == "host":
+                self._sources[f"of {meter.name}"] = HostSource(
+                    meter.name,
+                    Host(config.profiles[meter.name], config.book.parent),
+                    every_s=config.every_s(meter),
+                    clock=clock,
+                    report=self._attendance,
+                )
 
     @property
     def statuses(self) -> Sequence[MeterStatus]:
@@ -95,7 +106,8 @@ def _status(meter: MeterSettings) -> MeterStatus:
 
 def _expected_every_s(config: Config, meter: MeterSettings) -> float:
     """How often a meter must speak to be present; who is sent to us without a promise is never missed."""
-    return config.every_s(meter) if meter.line else meter.every or math.inf
+    sent = config.profiles[meter.name].protocol != "host" and not meter.line
+    return meter.every or math.inf if sent else config.every_s(meter)
 
 
 def _tell(task: asyncio.Task[None], failed: Callable[[BaseException], None]) -> None:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
-from wattbook.engine.status import MeterStatus
+from wattbook.engine.status import MeterStatus, SupplyNow
 from wattbook.model import Clock, Reading
 from wattbook.model.clock import supersedes
 
@@ -42,7 +42,16 @@ class Changed:
     meter: str
 
 
-Item = Seen | Changed
+@dataclass(frozen=True, slots=True)
+class SupplyChanged:
+    """Another source feeds the house, or none."""
+
+    now: SupplyNow
+
+    meter = ""  # it is of no meter: who watches some meters is not told
+
+
+Item = Seen | Changed | SupplyChanged
 
 
 class Watcher:
@@ -135,6 +144,11 @@ class Live:
                     seen = self._latest[key] = Seen(reading, seq)
                     shown.append(seen)
             self._show(shown)
+
+    def show_supply(self, now: SupplyNow) -> None:
+        """Show what feeds the house. From any thread."""
+        with self._lock:
+            self._show([SupplyChanged(now)])
 
     def latest(self) -> list[Reading]:
         """The last reading of each meter."""

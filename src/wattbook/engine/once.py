@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 from wattbook.codecs.decoder import make_decoder
 from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus_ask import Rtu, Tcp
 from wattbook.codecs.telegram import Damage
 from wattbook.drivers.asked import make_asked
+from wattbook.drivers.host import PORT as HOST
+from wattbook.drivers.host import Host
 from wattbook.model import Clock, ConfigError, MeterError, Reading, Unreachable
 from wattbook.profiles import Profile
 from wattbook.transports.open import open_link
@@ -46,8 +49,12 @@ def read_once(
     name = str(address) if address not in (None, "") else profile.name
     if profile.protocol in ("mqtt", "push"):
         raise ConfigError(f'a meter of model "{profile.name}" has no line to read from; run the daemon')
+    if (port == HOST) != (profile.protocol == "host"):
+        raise ConfigError(f"{HOST} is this machine itself and goes with a model of it: --model host")
     try:
-        if profile.listens:
+        if profile.protocol == "host":
+            measured = Host(profile, Path()).read()
+        elif profile.listens:
             measured = _hear(port, profile, baud, clock, heard, wire)
         elif profile.protocol == "modbus" and port.startswith("tcp://"):
             measured = asyncio.run(_ask_tcp(port, profile, address, wire))

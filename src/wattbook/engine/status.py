@@ -1,4 +1,4 @@
-"""How each meter fares: what the page, /metrics and the log say about it. Written by its line, read by anyone."""
+"""How each meter fares, and what feeds the house: what the page, /metrics and the log say. Read by anyone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 State = Literal["starting", "present", "away"]
+SupplyState = Literal["unknown", "utility", "generator", "dark"]
 
 
 @dataclass(slots=True)
@@ -36,3 +37,21 @@ class MeterStatus:
     heard_bytes: int = 0  # of the answer being read now; 0 = none
     expected_bytes: int = 0  # of it, as long as the last one was; 0 = not known
     counters: Counters = field(default_factory=Counters)
+
+
+@dataclass(frozen=True, slots=True)
+class DarkSpan:
+    """When nothing fed the house, as far as is known; `end` None: it lasts."""
+
+    start: datetime
+    end: datetime | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SupplyNow:
+    """What feeds the house. `state` "" = no meter is a utility's, so nobody knows."""
+
+    state: SupplyState | Literal[""] = ""
+    since: datetime | None = None
+    dark: DarkSpan | None = None  # the last one

@@ -82,6 +82,10 @@ _BASES: Mapping[str, _Base] = {
     "error_bits": _Base("1", _G, "Error bits", "97.97.0"),
     "analogue": _Base("1", _G, "Analogue input", channels=True),
     "pulse_count": _Base("1", _R, "Pulse count", channels=True),
+    # Of the machine that wattbook runs on; 100 % load: a mean of one process for every core.
+    "processor_load": _Base("%", _G, "Processor load"),
+    "storage_free": _Base("%", _G, "Free storage"),
+    "memory_free": _Base("%", _G, "Free memory"),
 }  # fmt: skip
 
 # C groups per phase (IEC 62056-61, table "value group C"): total + 20, 40, 60 for L1, L2, L3.

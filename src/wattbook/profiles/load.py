@@ -21,6 +21,7 @@ from wattbook.profiles.profile import (
     REACTION_S,
     Display,
     Field,
+    HostSettings,
     IecSettings,
     MqttSettings,
     ObisCode,
@@ -117,6 +118,7 @@ def parse_profile(table: Mapping[str, Any], *, place: str) -> Profile:
         iec=_iec(top.table("iec62056-21", optional=True)) if protocol == "iec62056-21" else None,
         sml=_sml(top.table("sml", optional=True)) if protocol == "sml" else None,
         mqtt=_mqtt(top) if protocol == "mqtt" else None,
+        host=_host(top.table("host", optional=True)) if protocol == "host" else None,
         display=_display(top.table("display")) if top.has("display") else None,
     )
     model.done()
@@ -176,6 +178,12 @@ def _sml(table: Table) -> SmlSettings:
     for prefix in settings.server_ids:
         if not re.fullmatch("[0-9a-f]+", prefix):
             raise table.refuse(f'"{prefix}" is no beginning of a server id: hexadecimal digits')
+    return settings
+
+
+def _host(table: Table) -> HostSettings:
+    settings = HostSettings(thermal_zones=tuple(table.texts("thermal_zones")))
+    table.done()
     return settings
 
 

@@ -11,7 +11,7 @@ from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
 
 Parity = Literal["none", "even", "odd"]
-Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push"]
+Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push", "host"]
 RegisterType = Literal["uint16", "int16", "sign16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 """`sign16`: the highest bit is the sign, the others the magnitude."""
 Form = Literal["", "four-quadrant"]
@@ -215,6 +215,13 @@ class MqttSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class HostSettings:
+    """Where the machine that wattbook runs on tells of itself."""
+
+    thermal_zones: tuple[str, ...] = ()  # types of Linux thermal zones that are the processor's, the best first
+
+
+@dataclass(frozen=True, slots=True)
 class Display:
     """The digits a register shows on the meter: 0025409.587 kWh has 7 and 3."""
 
@@ -244,10 +251,16 @@ class Profile:
     iec: IecSettings | None = None
     sml: SmlSettings | None = None
     mqtt: MqttSettings | None = None
+    host: HostSettings | None = None
     display: Display | None = None
     unchecked: bool = False  # its format has no check: implausible values are suspect
     power_max: float = POWER_MAX_HOUSE  # W behind one meter, either way; more is implausible where nothing is checked
     note: str = ""
+
+    @property
+    def wired(self) -> bool:
+        """Whether it speaks in characters over a line of its own, so that speed and parity mean something."""
+        return self.protocol not in ("mqtt", "push", "host")
 
     @property
     def listens(self) -> bool:

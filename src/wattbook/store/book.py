@@ -16,7 +16,7 @@ from wattbook.store.lock import BookLock
 from wattbook.store.opening import open_file
 from wattbook.store.reader import BookReader
 from wattbook.store.statistics import BookStatistics
-from wattbook.store.work import AppendEvent, AppendReadings, Redate
+from wattbook.store.work import AppendEvent, AppendReadings, Decide, Redate
 from wattbook.store.writer import Writer
 
 # Readings in memory, urgent and others each: half a second of the fastest ingest, 23 h of three meters at 5 s; 30 MB.
@@ -112,6 +112,21 @@ class Book:
         position = Position(after, bookmark)
         self._positions[follower] = position
         self._writer.acknowledge(follower, position)
+
+    def decide(self, follower: str, after: str, bookmark: str, events: Sequence[Event]) -> Future[Sequence[int]]:
+        """Write what a follower decided and its position in one transaction; the future gives the events' numbers.
+
+        It raises BookError with `retry` when the disk is full: then neither is written.
+        """
+        work = Decide(follower, Position(after, bookmark), tuple(events))
+
+        def remember(future: Future[Sequence[int]]) -> None:
+            if future.exception() is None:
+                self._positions[follower] = work.position
+
+        work.future.add_done_callback(remember)
+        self._writer.submit(work)
+        return work.future
 
     def read(self, after: str, limit: int) -> Batch:
         """Return up to `limit` durable readings and events after a position; "" = from the beginning."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
-from wattbook.model import Batch
+from wattbook.model import Batch, Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,13 @@ class Journal(Positions, Protocol):
 
     def read(self, after: str, limit: int) -> Batch:
         """Return up to `limit` readings and events after this position. Blocks on the disk."""
+        ...
+
+    def decide(self, follower: str, after: str, bookmark: str, events: Sequence[Event]) -> Future[Sequence[int]]:
+        """Write what a follower decided, as events, and its position: all of it or nothing.
+
+        The future gives the events' numbers when they are durable, or raises BookError.
+        """
         ...
 
     def on_commit(self, wake: Callable[[], None]) -> Callable[[], None]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from wattbook.codecs.reading_json import format_instant
 from wattbook.model import Event, Kept, Reading
+from wattbook.store.journal import Position
 
 
 def _begun() -> Future[Any]:
@@ -51,6 +52,24 @@ class AppendEvent:
 
 
 @dataclass(slots=True)
+class Decide:
+    """What a follower decided, as events, and its position: all of it or nothing. The follower waits for it."""
+
+    follower: str
+    position: Position
+    events: Sequence[Event]
+    urgent: bool = True
+    future: Future[Sequence[int]] = field(default_factory=_begun)
+
+    @property
+    def size(self) -> int:
+        return len(self.events)
+
+    def instants(self) -> Iterator[datetime]:
+        return (event.at for event in self.events)
+
+
+@dataclass(slots=True)
 class Redate:
     """Re-date this run's readings from before the clock was set. Takes no room, and is never dropped."""
 
@@ -65,7 +84,7 @@ class Redate:
         return iter(())
 
 
-Work = AppendReadings | AppendEvent | Redate
+Work = AppendReadings | AppendEvent | Decide | Redate
 
 
 @dataclass(frozen=True, slots=True)

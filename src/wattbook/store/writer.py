@@ -16,7 +16,7 @@ from wattbook.store.journal import Position
 from wattbook.store.opening import Opened
 from wattbook.store.pen import Pen
 from wattbook.store.statistics import BookStatistics
-from wattbook.store.work import AppendEvent, AppendReadings, Gap, Redate, Work
+from wattbook.store.work import AppendEvent, AppendReadings, Decide, Gap, Redate, Work
 
 _RETRY_S = 1.0  # between tries while the book cannot be written; soon enough after somebody made room
 
@@ -154,8 +154,9 @@ class Writer:
         results = [self._write(work) for work in works]
         if gap is not None and gap.dropped:
             self._pen.append_event(gap.event(self._clock.now()))
-        if positions:
-            self._pen.acknowledge(positions)
+        decided = {work.follower for work in works if isinstance(work, Decide)}  # what they acknowledged is older
+        if riding := {follower: position for follower, position in positions.items() if follower not in decided}:
+            self._pen.acknowledge(riding)
         self._pen.finish()
         self._connection.execute("COMMIT")
         return results
@@ -168,6 +169,9 @@ class Writer:
                     return self._pen.append(work.readings, fresh=work.fresh)
                 case AppendEvent():
                     return self._pen.append_event(work.event)
+                case Decide():
+                    self._pen.acknowledge({work.follower: work.position})
+                    return [self._pen.append_event(event) for event in work.events]
                 case Redate():
                     return self._pen.redate(before=work.before, by=work.by, at=self._clock.now())
                 case _:
@@ -187,6 +191,8 @@ class Writer:
                 self._count(result)
             elif isinstance(work, AppendEvent):
                 self._events += 1
+            elif isinstance(work, Decide):
+                self._events += work.size
             work.future.set_result(result)  # type: ignore[arg-type]  # each kind of work has its own
 
     def _count(self, kept: Kept) -> None:

@@ -43,6 +43,14 @@ export interface About {
   gap: { since: string; reason: string } | null; // the book cannot be written
 }
 
+/** What feeds the house; `state` is null where no meter can tell. */
+export interface Supply {
+  state: "utility" | "generator" | "dark" | "unknown" | null;
+  since: string | null;
+  generator_current: number; // A; the generator runs when its meter tells more
+  dark: { from: string; to: string | null; reason: string } | null; // the last time that nothing did
+}
+
 export interface Answer {
   unit: string;
   points: { at: string; value: number | null; quality: string }[];

@@ -49,8 +49,8 @@ const TIMES: [number, string][] = [
   [1, "s"],
 ];
 
-/** How long a meter has run, in its two largest units: "40 min", "1,834 d 17 h". */
-function duration(seconds: number): string {
+/** How long something has run, in its two largest units: "40 min", "1,834 d 17 h". */
+export function duration(seconds: number): string {
   const [size, next] = TIMES.map(([size]) => size).filter((size) => seconds >= size || size === 1);
   const rest = size && next ? Math.floor((seconds % size) / next) * next : 0;
   return rest ? `${length(seconds)} ${length(rest)}` : length(seconds);

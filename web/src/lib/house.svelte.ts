@@ -1,5 +1,5 @@
 // Everything the page knows about the meters: asked for once, then kept fresh by the live stream.
-import { ask, askDated, type About, type Answer, type Meter, type Quantity, type Reading } from "./api";
+import { ask, askDated, type About, type Answer, type Meter, type Quantity, type Reading, type Supply } from "./api";
 
 export const CHART_MINUTES = 15;
 const CHART_S = CHART_MINUTES * 60;
@@ -18,6 +18,7 @@ export interface Trace {
 class House {
   about = $state.raw<About | null>(null);
   meters = $state.raw<Meter[]>([]);
+  supply = $state.raw<Supply | null>(null);
   readings = $state<Record<string, Reading>>({});
   traces = $state.raw<Record<string, Trace>>({});
   quantities = $state.raw<Record<string, Quantity>>({});
@@ -64,6 +65,7 @@ class House {
       const skew = (date ?? Date.now()) - Date.now();
       this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
       this.meters = await ask<Meter[]>("meters");
+      this.supply = await ask<Supply>("supply");
       for (const reading of await ask<Reading[]>("readings/latest")) {
         const known = this.readings[reading.meter];
         if (!known || known.at < reading.at) this.#take(reading, false);
@@ -92,6 +94,10 @@ class House {
       const changed = JSON.parse(event.data as string) as Meter;
       this.meters = this.meters.map((meter) => (meter.name === changed.name ? changed : meter));
     });
+    stream.addEventListener("supply", (event) => {
+      this.#isOpen();
+      this.supply = JSON.parse(event.data as string) as Supply;
+    });
     stream.onerror = () => {
       stream.close();
       if (this.#stream === stream) this.#lost();
@@ -103,6 +109,7 @@ class House {
     if (this.connection !== "open") return;
     try {
       this.meters = await ask<Meter[]>("meters");
+      this.supply = await ask<Supply>("supply");
       this.about = await ask<About>("about");
       this.heard = Date.now() + this.#skew;
     } catch {

@@ -18,7 +18,7 @@ from wattbook.profiles import Library, Profile
 
 _SIZE_MAX = 16_000_000  # bytes: a day of a meter that speaks every second
 
-Format = Literal["auto", "iec", "dsmr", "sml", "modbus"]
+Format = Literal["auto", "iec", "dsmr", "sml", "modbus", "cirbus"]
 
 
 def register(app: typer.Typer) -> None:
@@ -32,7 +32,7 @@ def decode(
     ],
     *,
     format: Annotated[Format, typer.Option(help="What it is; else found out.")] = "auto",
-    model: Annotated[str, typer.Option(help="Read it as this model sends it; Modbus needs one.")] = "",
+    model: Annotated[str, typer.Option(help="Read it as this model sends it; Modbus and CIRBUS need one.")] = "",
     folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
     as_json: JsonOption = False,
 ) -> None:

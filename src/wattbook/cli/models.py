@@ -13,7 +13,7 @@ from rich.table import Table
 
 from wattbook.cli.show import JsonOption, console, print_line
 from wattbook.model import quantity
-from wattbook.profiles import Library, Profile
+from wattbook.profiles import CirbusSettings, Library, Profile, Scale
 
 app = typer.Typer(help="The library of meter models.")
 
@@ -68,6 +68,8 @@ def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False)
             out.print(f"{name:9} {fact}", highlight=False, markup=False)
     if profile.modbus:
         out.print(_registers(profile))
+    if profile.cirbus:
+        out.print(_commands(profile.cirbus))
 
 
 def _protocol(profile: Profile) -> str:
@@ -81,17 +83,32 @@ def _registers(profile: Profile) -> Table:
     table = Table("quantity", "unit", "address", "function", "type", "scale", box=None, pad_edge=False)
     assert profile.modbus is not None
     for register in profile.modbus.registers:
-        scale = f"x {register.scale.multiplier}" if register.scale.multiplier != 1 else ""
-        divisor = f"/ {10**register.scale.decimals}" if register.scale.decimals else ""
         table.add_row(
             register.quantity,
             quantity(register.quantity).unit,
             f"0x{register.address:04X}",
             str(register.function),
             register.type,
-            f"{scale}{divisor}",
+            _scale(register.scale),
         )
     return table
+
+
+def _commands(settings: CirbusSettings) -> Table:
+    table = Table("quantity", "unit", "command", "field", "scale", box=None, pad_edge=False)
+    for ask in settings.asks:
+        for field, name in enumerate(ask.quantities, 1):
+            if name:
+                table.add_row(
+                    name, quantity(name).unit, ask.code, f"{field} of {len(ask.quantities)}", _scale(ask.scale)
+                )
+    return table
+
+
+def _scale(scale: Scale) -> str:
+    return (f"x {scale.multiplier}" if scale.multiplier != 1 else "") + (
+        f"/ {10**scale.decimals}" if scale.decimals else ""
+    )
 
 
 def _summary(profile: Profile) -> dict[str, Any]:

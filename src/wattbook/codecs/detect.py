@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from wattbook.codecs.cirbus_capture import decode_cirbus, is_cirbus
 from wattbook.codecs.dsmr import DsmrDecoder
 from wattbook.codecs.iec_capture import decode_capture
 from wattbook.codecs.iec_text import IDENTIFICATION
@@ -19,7 +20,7 @@ from wattbook.codecs.telegram import Damage, Decoder, Heard, Telegram
 from wattbook.model import ConfigError, Garbled
 from wattbook.profiles.profile import Profile
 
-Format = Literal["auto", "iec", "dsmr", "sml", "modbus"]
+Format = Literal["auto", "iec", "dsmr", "sml", "modbus", "cirbus"]
 CAPTURE_SIZE_MAX = 64_000_000  # bytes; a day of a chatty meter has 30
 
 _HEX_NOTE = re.compile(rb"#[^\n]*|^[ \t]*[<>]", re.MULTILINE)  # comments, and who spoke
@@ -83,12 +84,14 @@ def _detect(raw: bytes, profile: Profile | None) -> Format:
 def _by_content(raw: bytes) -> Format:
     if ESCAPE in raw:
         return "sml"
+    if is_cirbus(raw):
+        return "cirbus"
     if b"(" in raw and b")" in raw:
         framed = _FRAMING.search(IDENTIFICATION.sub(b"", raw))
         return "dsmr" if IDENTIFICATION.search(raw) and b"\n!" in raw and not framed else "iec"
     if max(raw) > 0x7F or min(raw) < 0x07:
         return "modbus"
-    raise ConfigError("this is no capture of a known format; say --format iec, dsmr, sml or modbus")
+    raise ConfigError("this is no capture of a known format; say --format iec, dsmr, sml, modbus or cirbus")
 
 
 def _sml(raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:
@@ -125,6 +128,15 @@ def _modbus(raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:
     ]
 
 
+def _cirbus(raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:
+    return [
+        item
+        if isinstance(item, Damage)
+        else Decoded(item.measured, f"{item.address:02}", item.offset, data_sets=item.data_sets)
+        for item in decode_cirbus(raw, profile.cirbus if profile else None)
+    ]
+
+
 def _stream(decoder: Decoder, raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:
     return _decoded(decoder.feed(raw) + decoder.close(), profile)
 
@@ -143,6 +155,8 @@ def _measured(telegram: Telegram, profile: Profile | None) -> Decoded | Damage:
 
 
 _FORMATS: Mapping[str, Callable[[bytes, Profile | None], list[Decoded | Damage]]] = {
-    "iec": _iec, "dsmr": _dsmr, "sml": _sml, "modbus": _modbus,
+    "iec": _iec, "dsmr": _dsmr, "sml": _sml, "modbus": _modbus, "cirbus": _cirbus,
 }  # fmt: skip
-_FORMAT_OF: Mapping[str, Format] = {"iec62056-21": "iec", "dsmr": "dsmr", "sml": "sml", "modbus": "modbus"}
+_FORMAT_OF: Mapping[str, Format] = {
+    "iec62056-21": "iec", "dsmr": "dsmr", "sml": "sml", "modbus": "modbus", "cirbus": "cirbus",
+}  # fmt: skip

@@ -10,6 +10,7 @@ from wattbook.config.settings import Config, LineSettings, MeterSettings, parse_
 from wattbook.config.text import Problem, place_of
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
+from wattbook.profiles.cirbus import ADDRESS_MAX as CIRBUS_ADDRESS_MAX
 from wattbook.transports.ports import (
     AUTO,
     BROKER_SCHEMES,
@@ -90,7 +91,8 @@ def _address_problems(config: Config, line: LineSettings) -> Iterator[str]:
     seen: dict[tuple[str, object], str] = {}
     for meter in _known(config, line):
         profile = config.library.get(meter.model)
-        default = profile.modbus.address_default if profile.modbus else ""
+        asked = profile.modbus or profile.cirbus
+        default = asked.address_default if asked else ""
         address = default if meter.address is None else meter.address
         where = profile.mqtt.topic if profile.mqtt else ""
         if (where, address) in seen:
@@ -126,6 +128,11 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
             yield "address", f"a Modbus address is a number, not {meter.address!r}"
         elif not 0 <= meter.address <= modbus.address_max:
             yield "address", f"{meter.model} takes addresses up to {modbus.address_max}, not {meter.address}"
+    if profile.cirbus and meter.address is not None:
+        if not isinstance(meter.address, int):
+            yield "address", f"a CIRBUS address is a number without quotes, not {meter.address!r}"
+        elif not 0 <= meter.address <= CIRBUS_ADDRESS_MAX:
+            yield "address", f"{meter.model} takes addresses from 0 to {CIRBUS_ADDRESS_MAX}, not {meter.address}"
     if profile.protocol == "mqtt" and meter.address is None:
         yield "address", "an MQTT meter needs the address that stands in its topic"
 

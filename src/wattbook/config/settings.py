@@ -17,6 +17,7 @@ from wattbook.profiles import Library, Profile, SerialSettings
 
 _EVERY_ASKED = {  # seconds
     "modbus": 5.0,
+    "cirbus": 5.0,
     "iec62056-21": 300.0,  # a readout at 300 Bd takes 20 s of light on the meter
     "host": 60.0,  # the system's load is a mean of one minute
 }
@@ -101,7 +102,7 @@ class MeterSettings:
     location: Annotated[str, Field(max_length=200)] = ""  # a path: "plant/hall 2/press"
     line: str = ""  # "" = fed by push or import, or this machine itself (model "host")
     address: int | str | None = None  # on its line; else the model's
-    every: _Period = None  # else 5s (Modbus), 5min (optical), 1min (host), all (push)
+    every: _Period = None  # else 5s (Modbus, CIRBUS), 5min (optical), 1min (host), all (push)
     quantities: tuple[str, ...] = ()  # ask a Modbus meter for these alone; () = all that its model tells
     source: Literal["", "utility", "generator", "solar", "battery"] = ""  # where its energy comes from
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from wattbook.codecs.conversation import Conversation
 from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus_ask import Framing
+from wattbook.drivers.cirbus import CirbusMeter
 from wattbook.drivers.modbus import ModbusMeter
 from wattbook.drivers.optical import OpticalMeter
 from wattbook.model.errors import ConfigError
@@ -41,6 +42,8 @@ def make_asked(profile: Profile, address: int | str | None, framing: Framing, *,
     match profile.protocol:
         case "modbus":
             return ModbusMeter(profile, address, framing)
+        case "cirbus":
+            return CirbusMeter(profile, address)
         case "iec62056-21" if not profile.listens:
             return OpticalMeter(profile, "" if address is None else str(address), baud=baud)
         case _:

@@ -1,5 +1,6 @@
 """Meter models as data: one TOML file each in `models/`, and the loader. The only place with register numbers."""
 
+from wattbook.profiles.cirbus import CirbusAsk, CirbusSettings
 from wattbook.profiles.load import Library, load_profile, parse_profile
 from wattbook.profiles.profile import (
     Command,
@@ -19,6 +20,8 @@ from wattbook.profiles.profile import (
 )
 
 __all__ = [
+    "CirbusAsk",
+    "CirbusSettings",
     "Command",
     "CommandName",
     "Display",

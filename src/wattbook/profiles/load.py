@@ -14,6 +14,7 @@ from typing import Any, cast, get_args
 
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
+from wattbook.profiles.load_cirbus import cirbus_settings
 from wattbook.profiles.load_modbus import modbus_settings
 from wattbook.profiles.profile import (
     POWER_MAX_ANY,
@@ -118,6 +119,7 @@ def parse_profile(table: Mapping[str, Any], *, place: str) -> Profile:
         iec=_iec(top.table("iec62056-21", optional=True)) if protocol == "iec62056-21" else None,
         sml=_sml(top.table("sml", optional=True)) if protocol == "sml" else None,
         mqtt=_mqtt(top) if protocol == "mqtt" else None,
+        cirbus=cirbus_settings(top) if protocol == "cirbus" else None,
         host=_host(top.table("host", optional=True)) if protocol == "host" else None,
         display=_display(top.table("display")) if top.has("display") else None,
     )

@@ -9,9 +9,10 @@ from typing import Literal
 
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
+from wattbook.profiles.cirbus import CirbusSettings
 
 Parity = Literal["none", "even", "odd"]
-Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push", "host"]
+Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push", "cirbus", "host"]
 RegisterType = Literal["uint16", "int16", "sign16", "uint32", "int32", "uint64", "int64", "float32", "float64"]
 """`sign16`: the highest bit is the sign, the others the magnitude."""
 Form = Literal["", "four-quadrant"]
@@ -251,6 +252,7 @@ class Profile:
     iec: IecSettings | None = None
     sml: SmlSettings | None = None
     mqtt: MqttSettings | None = None
+    cirbus: CirbusSettings | None = None
     host: HostSettings | None = None
     display: Display | None = None
     unchecked: bool = False  # its format has no check: implausible values are suspect

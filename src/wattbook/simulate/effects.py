@@ -14,12 +14,14 @@ _OF_METERS: Mapping[str, frozenset[str]] = {
     "a Modbus meter": _ANY | _NOISE | {"exception"},
     "a Modbus TCP meter": _ANY | {"exception"},
     "an optical meter": _ANY | _NOISE,
+    "a CIRBUS meter": _ANY | _NOISE,
     "a meter that speaks first": _ANY | _NOISE,
 }
 _OF_LINES: Mapping[str, frozenset[str]] = {
     "a Modbus meter": frozenset({"unplugged", "echo"}),
     "a Modbus TCP meter": frozenset({"unplugged"}),
     "an optical meter": frozenset({"unplugged", "echo"}),
+    "a CIRBUS meter": frozenset({"unplugged", "echo"}),
     "a meter that speaks first": frozenset({"unplugged"}),  # nobody sends what could be given back
 }
 

@@ -15,6 +15,7 @@ from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
 from wattbook.profiles import SerialSettings
 from wattbook.simulate.bus import Bus
+from wattbook.simulate.cirbus import CirbusBus, CirbusSlave
 from wattbook.simulate.effects import check_line_faults, check_meter_faults
 from wattbook.simulate.faults import Faults, Trouble
 from wattbook.simulate.line import Line
@@ -232,6 +233,7 @@ def _check_faults(line: SimulatedLine, meters: Sequence[_Mounted], options: Opti
     kinds = {
         "modbus": "a Modbus TCP meter" if over_tcp else "a Modbus meter",
         "iec62056-21": "an optical meter",
+        "cirbus": "a CIRBUS meter",
         "meters that speak first": "a meter that speaks first",
     }
     kind = kinds[_kind(meters[0])]
@@ -279,6 +281,8 @@ def _bus(
             return ModbusBus(_slaves(meters, clock), serial, tally, strict=strict)
         case "iec62056-21":
             return OpticalBus([_optical(meter) for meter in meters], serial, tally, clock)
+        case "cirbus":
+            return CirbusBus(_cirbus(meters, clock), serial, tally)
         case _:
             return PushBus([_push(meter) for meter in meters], serial, tally, clock, _MONOTONIC)
 
@@ -307,6 +311,20 @@ def _unit(meter: _Mounted) -> int:
         return int(address)
     except ValueError as error:
         raise ConfigError(f'a Modbus address is a number, not "{address}"', place=meter.settings.name) from error
+
+
+def _cirbus(meters: Sequence[_Mounted], clock: Clock) -> Mapping[int, CirbusSlave]:
+    slaves: dict[int, CirbusSlave] = {}
+    for meter in meters:
+        settings = meter.settings
+        assert settings.profile.cirbus is not None
+        address = settings.profile.cirbus.address(settings.address)
+        if address in slaves:
+            raise ConfigError(f"two meters have the address {address}", place=settings.line)
+        slaves[address] = CirbusSlave(
+            settings.name, settings.profile, meter.source, clock, meter.trouble, settings.turnaround_s
+        )
+    return slaves
 
 
 def _optical(meter: _Mounted) -> OpticalMeter:

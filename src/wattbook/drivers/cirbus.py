@@ -1,0 +1,33 @@
+"""A meter that is asked in CIRBUS."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from wattbook.codecs.cirbus import read_out
+from wattbook.codecs.conversation import Conversation
+from wattbook.codecs.measured import Measured
+from wattbook.drivers.plausible import Plausibility
+from wattbook.model.reading import Quality
+from wattbook.profiles.profile import Profile
+
+
+class CirbusMeter:
+    """A meter of a CIRBUS profile. Frames begin with `$`: no silence is owed between them."""
+
+    framed = False
+
+    def __init__(self, profile: Profile, address: int | str | None) -> None:
+        """Prepare. Raises ConfigError for a wrong address."""
+        assert profile.cirbus is not None
+        self._settings, self._address = profile.cirbus, profile.cirbus.address(address)
+        self._plausibility = Plausibility(profile.power_max)
+
+    def conversation(self, timeout_s: float) -> Conversation[Measured]:
+        """Ask all commands. Raises Unreachable or Garbled."""
+        return read_out(self._settings, self._address, timeout_s)
+
+    def doubt(self, at: datetime, measured: Measured) -> Mapping[str, Quality]:
+        """What cannot be: the check is a sum of 8 bits, which one in 256 bursts of noise gets past."""
+        return self._plausibility.doubt(at, measured.values)

@@ -131,6 +131,17 @@ def test_a_stop_ends_a_readout_within_a_second() -> None:
     assert line.now - end < 0.5
 
 
+def test_the_slowest_answer_of_a_conversation_is_what_it_takes() -> None:
+    """Else a meter that thinks long over one command, and not over the last one, would be given up each time."""
+    line = Replay([Exchange(b"a", b"x", 0.3), Exchange(b"b", b"x", 0.01), Exchange(b"b", b"x", 0.01)])
+    play = Player(line, pace=line.pace())
+    ask = [Send(b"a"), Receive(exactly(1), 1.0), Send(b"b"), Receive(exactly(1), 1.0)]
+    play.play(talk(*ask))
+    assert 0.3 <= play.first_byte_s < 0.31
+    play.play(talk(*ask[2:]))
+    assert play.first_byte_s < 0.02
+
+
 def test_what_is_kept_of_a_talkative_line_is_bounded() -> None:
     line = Replay([Exchange(b"?", b"x" * 5000)])
     [heard] = Player(line, pace=line.pace()).play(talk(Send(b"?"), Receive(until(b"!"), 0.5, size_max=1000)))

@@ -68,7 +68,7 @@ class Player:
     heard: Callable[[int], None] = _ignore
     pace: Pace = field(default_factory=Pace)
     wire: Wire | None = None
-    first_byte_s: float = 0.0  # of the last answer, from the end of the request; an upper bound
+    first_byte_s: float = 0.0  # of the last conversation's slowest answer, from the request's end; an upper bound
     _busy_until: float = 0.0  # when the last byte, sent or heard, was through
     _asked: bytes = b""
     _usual: dict[bytes, _Usual] = field(default_factory=dict)  # by request
@@ -76,6 +76,7 @@ class Player:
     def play(self, conversation: Conversation[T]) -> T:
         """Return what the conversation returns, or raise what it raises; LinkLost when the link is gone."""
         answer: bytes | None = None
+        self.first_byte_s = 0.0
         try:
             while True:
                 # A generator is started by sending None, which its type does not say.
@@ -141,7 +142,7 @@ class Player:
                     raise Stopped
                 continue
             if not heard:
-                self.first_byte_s = now - asked
+                self.first_byte_s = max(self.first_byte_s, now - asked)
             heard += chunk
             self._busy_until = now
             self.heard(len(heard))

@@ -22,11 +22,10 @@ from collections.abc import Sequence
 from wattbook.model.errors import WattbookError
 from wattbook.model.vocabulary import quantity
 from wattbook.profiles.cirbus import ADDRESS_MAX, CirbusAsk, CirbusSettings
-from wattbook.profiles.table import Table
+from wattbook.profiles.table import PAUSE_S_MAX, Table
 
 _CODE = re.compile(r"R[A-Z][A-Za-z](?:X[0-9])?")  # what begins otherwise (W, C) writes or clears
 _DIGITS_MAX = 15  # a number of so many is still exact
-_PAUSE_S_MAX = 10.0  # it holds up the whole line
 _FIELDS_MAX = 16  # the longest known answer has 4
 
 
@@ -36,7 +35,7 @@ def cirbus_settings(top: Table) -> CirbusSettings:
     settings = CirbusSettings(
         asks=tuple(map(_ask, table.tables("ask"))),
         address_default=table.whole("address_default", default=0, least=0, most=ADDRESS_MAX),
-        pause_s=table.real("pause_s", default=0.0, least=0, most=_PAUSE_S_MAX),
+        pause_s=table.real("pause_s", default=0.0, least=0, most=PAUSE_S_MAX),
     )
     table.done()
     if not settings.asks:

@@ -126,6 +126,8 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
             yield "address", f"a Modbus address is a number, not {meter.address!r}"
         elif not 0 <= meter.address <= modbus.address_max:
             yield "address", f"{meter.model} takes addresses up to {modbus.address_max}, not {meter.address}"
+    if meter.swap_import_export and not modbus:
+        yield "swap_import_export", f'"{meter.model}" is no Modbus model: correct import and export in its profile'
     if profile.protocol == "mqtt" and meter.address is None:
         yield "address", "an MQTT meter needs the address that stands in its topic"
 

@@ -17,6 +17,7 @@ from wattbook.profiles.profile import (
     SerialSettings,
     SmlSettings,
 )
+from wattbook.profiles.swap import swap_import_export
 
 __all__ = [
     "Command",
@@ -36,4 +37,5 @@ __all__ = [
     "SmlSettings",
     "load_profile",
     "parse_profile",
+    "swap_import_export",
 ]

@@ -14,7 +14,7 @@ from wattbook.codecs.modbus import Response, encode_response, parse_request
 from wattbook.codecs.modbus_ask import Rtu
 from wattbook.config.read import load
 from wattbook.drivers.modbus import ModbusMeter
-from wattbook.model.errors import Garbled, Refused
+from wattbook.model.errors import ConfigError, Garbled, Refused
 from wattbook.profiles import Library, swap_import_export
 from wattbook.profiles.profile import Profile
 
@@ -147,3 +147,10 @@ def test_the_setting_exchanges_them_for_one_meter(tmp_path: Path) -> None:
     )
     profiles = load(file).profiles
     assert (profiles["one"], profiles["two"]) == (INTEGERS, swap_import_export(INTEGERS))
+
+
+def test_the_setting_is_for_modbus(tmp_path: Path) -> None:
+    file = tmp_path / "wattbook.toml"
+    file.write_text('[[meter]]\nname = "one"\nmodel = "push"\nswap_import_export = true\n')
+    with pytest.raises(ConfigError, match=r'wattbook.toml:4: meter "one": "push" is no Modbus model'):
+        load(file)

@@ -154,3 +154,15 @@ def test_the_setting_is_for_modbus(tmp_path: Path) -> None:
     file.write_text('[[meter]]\nname = "one"\nmodel = "push"\nswap_import_export = true\n')
     with pytest.raises(ConfigError, match=r'wattbook.toml:4: meter "one": "push" is no Modbus model'):
         load(file)
+
+
+def test_quantities_are_named_as_they_are_after_the_exchange(tmp_path: Path) -> None:
+    file = tmp_path / "wattbook.toml"
+    file.write_text(
+        '[[line]]\nname = "a"\nport = "tcp://127.0.0.1"\n[[meter]]\nname = "one"\nmodel = "em21"\nline = "a"\n'
+        'swap_import_export = true\nquantities = ["reactive_energy_export"]\n'
+    )
+    assert load(file).profiles["one"].modbus is not None
+    file.write_text(file.read_text().replace("energy_export", "energy_import"))
+    with pytest.raises(ConfigError, match=r'does not tell "reactive_energy_import"'):
+        load(file)

@@ -10,6 +10,7 @@ from wattbook.config.settings import Config, LineSettings, MeterSettings, parse_
 from wattbook.config.text import Problem, place_of
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
+from wattbook.profiles import swap_import_export
 from wattbook.transports.ports import (
     AUTO,
     BROKER_SCHEMES,
@@ -111,7 +112,8 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
         return
     if meter.quantities:
         try:
-            profile.only(meter.quantities)
+            told = swap_import_export(profile) if meter.swap_import_export else profile
+            told.only(meter.quantities)
         except ConfigError as error:
             yield "quantities", str(error)
     if meter.line and profile.protocol == "push":

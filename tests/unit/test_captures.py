@@ -14,7 +14,9 @@ from wattbook.profiles import Library
 
 OWN = Path(__file__).parents[1] / "captures"
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "telegrams"
-CAPTURES = sorted(path for kind in ("iec62056-21", "dsmr", "sml", "cirbus") for path in (OWN / kind).glob("*.*"))
+CAPTURES = sorted(
+    path for kind in ("iec62056-21", "dsmr", "sml", "cirbus", "modbus") for path in (OWN / kind).glob("*.*")
+)
 
 
 @pytest.mark.parametrize("path", [path for path in CAPTURES if path.suffix != ".json"], ids=lambda path: path.name)

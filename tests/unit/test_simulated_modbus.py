@@ -264,3 +264,9 @@ def test_a_signed_gauge_stops_at_its_least_even_when_that_is_zero() -> None:
     register = Register("active_power", 0, "int16", minimum=0.0, maximum=100.0)
     assert register_words(register, -5.0) == (0,)
     assert register_words(register, 500.0) == (100,)
+
+
+def test_a_marker_tells_the_model_when_read_alone_and_is_a_value_in_a_block() -> None:
+    em21 = slave(profile=Library().get("em21"))
+    assert em21.answer(Request(1, 4, 0x000B, 1)).words == (57,)
+    assert em21.answer(Request(1, 4, 0x000A, 2)).words[1] == 0  # the high word of voltage_l31

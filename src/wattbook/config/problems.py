@@ -10,6 +10,7 @@ from wattbook.config.settings import Config, LineSettings, MeterSettings, parse_
 from wattbook.config.text import Problem, place_of
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
+from wattbook.profiles import swap_import_export
 from wattbook.profiles.cirbus import ADDRESS_MAX as CIRBUS_ADDRESS_MAX
 from wattbook.transports.ports import (
     AUTO,
@@ -113,7 +114,8 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
         return
     if meter.quantities:
         try:
-            profile.only(meter.quantities)
+            told = swap_import_export(profile) if meter.swap_import_export else profile
+            told.only(meter.quantities)
         except ConfigError as error:
             yield "quantities", str(error)
     if meter.line and profile.protocol == "push":
@@ -133,6 +135,8 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
             yield "address", f"a CIRBUS address is a number without quotes, not {meter.address!r}"
         elif not 0 <= meter.address <= CIRBUS_ADDRESS_MAX:
             yield "address", f"{meter.model} takes addresses from 0 to {CIRBUS_ADDRESS_MAX}, not {meter.address}"
+    if meter.swap_import_export and not modbus:
+        yield "swap_import_export", f'"{meter.model}" is no Modbus model: correct import and export in its profile'
     if profile.protocol == "mqtt" and meter.address is None:
         yield "address", "an MQTT meter needs the address that stands in its topic"
 

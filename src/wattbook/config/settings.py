@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from wattbook.config.values import Name, Seconds, Secret, SecretText, Zone
 from wattbook.model.errors import ConfigError
-from wattbook.profiles import Library, Profile, SerialSettings
+from wattbook.profiles import Library, Profile, SerialSettings, swap_import_export
 
 _EVERY_ASKED = {  # seconds
     "modbus": 5.0,
@@ -105,6 +105,7 @@ class MeterSettings:
     every: _Period = None  # else 5s (Modbus, CIRBUS), 5min (optical), 1min (host), all (push)
     quantities: tuple[str, ...] = ()  # ask a Modbus meter for these alone; () = all that its model tells
     source: Literal["", "utility", "generator", "solar", "battery"] = ""  # where its energy comes from
+    swap_import_export: bool = False  # a Modbus meter that counts as export what is import; powers keep their signs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +157,8 @@ class Config:
 
     def _profile(self, meter: MeterSettings) -> Profile:
         profile = self.library.get(meter.model)
+        if meter.swap_import_export:
+            profile = swap_import_export(profile)
         return profile.only(meter.quantities) if meter.quantities else profile
 
     def meters_of(self, line: LineSettings) -> Sequence[MeterSettings]:

@@ -18,6 +18,7 @@ from wattbook.profiles.profile import (
     SerialSettings,
     SmlSettings,
 )
+from wattbook.profiles.swap import swap_import_export
 
 __all__ = [
     "CirbusAsk",
@@ -39,4 +40,5 @@ __all__ = [
     "SmlSettings",
     "load_profile",
     "parse_profile",
+    "swap_import_export",
 ]

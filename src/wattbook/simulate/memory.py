@@ -46,6 +46,7 @@ class Memory:
         self._settings: ModbusSettings = profile.modbus
         self._source = source
         self._fixed = _fixed(name, profile)  # what never changes
+        self._markers = {(marker.function, marker.address) for marker in self._settings.identity.markers}
         self._base = _block_base(self._settings)
         self._written: dict[Place, int] = {}
         self._zero: dict[str, float] = {}  # where a counter stood when it was set to zero
@@ -65,6 +66,8 @@ class Memory:
 
     def read(self, function: int, first: int, count: int, at: datetime) -> tuple[int, ...]:
         """The words at an instant."""
+        if count == 1 and (function, first) in self._markers:  # read alone it tells the model, in a block a value
+            return (self._fixed[function, first],)
         words = dict(self._fixed)
         touched = [
             one for one in self._settings.registers if one.function == function and self._touches(one, first, count)

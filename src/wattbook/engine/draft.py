@@ -28,11 +28,7 @@ class Names:
         """Those of a configuration; None = there is none yet."""
         if config is None:
             return cls()
-        units = {
-            (meter.line, meter.address)
-            for meter in config.meters
-            if isinstance(meter.address, int)
-        }
+        units = {(meter.line, meter.address) for meter in config.meters if isinstance(meter.address, int)}
         return cls(
             [line.name for line in config.lines],
             [meter.name for meter in config.meters],
@@ -60,8 +56,9 @@ def _of_port(outcome: Outcome, names: Names) -> Iterator[Piece]:
             pieces.append(Piece("", {}, words))
         elif found.settings != settings and found.settings is not None and settings is not None:
             words = (
-                f"{outcome.port}: a {found.who.model.name} at address {found.unit} speaks {shown_settings(found.settings)},"
-                f" the others {shown_settings(settings)}; a line has one speed: set it in the device, and scan again"
+                f"{outcome.port}: a {found.who.model.name} at address {found.unit} speaks"
+                f" {shown_settings(found.settings)}, the others {shown_settings(settings)}; a line has one speed:"
+                " set it in the device, and scan again"
             )
             pieces.append(Piece("", {}, words))
         else:

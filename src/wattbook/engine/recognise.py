@@ -17,7 +17,7 @@ from wattbook.codecs.modbus import REPORT_ID, Request, Response
 from wattbook.codecs.modbus_ask import Framing
 from wattbook.codecs.sunspec import MARKER
 from wattbook.drivers.modbus import ModbusMeter
-from wattbook.model.errors import ConfigError, MeterError, Unreachable
+from wattbook.model.errors import ConfigError, Garbled, MeterError, Unreachable
 from wattbook.model.vocabulary import Kind, quantity
 from wattbook.profiles.profile import Profile, SerialSettings
 from wattbook.transports.link import LinkLost
@@ -33,6 +33,8 @@ _GREATEST: Mapping[str, float] = {"V": 1e6, "A": 1e5, "W": 1e9, "var": 1e9, "VA"
 _ENERGY_MAX = 1e14  # Wh: a large power station in its life
 _PHASED = re.compile(r"(voltage|current|active_power)(_l[123])?")
 _SILENT_MAX = 12  # requests without an answer, before no further model is tried: each costs a whole time-out
+
+_GARBLED_MAX = 2  # times the same is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,12 +193,15 @@ class _Once:
     def exchange(self, request: Request, timeout_s: float) -> Conversation[Response]:
         """Ask, or say again what was answered."""
         if request not in self._answers:
-            try:
-                self._answers[request] = yield from self._framing.exchange(request, timeout_s)
-            except LinkLost:
-                raise
-            except MeterError as error:
-                self._answers[request] = error
+            for _ in range(_GARBLED_MAX):
+                try:
+                    self._answers[request] = yield from self._framing.exchange(request, timeout_s)
+                except LinkLost:
+                    raise
+                except MeterError as error:
+                    self._answers[request] = error
+                if not isinstance(self._answers[request], Garbled):
+                    break
         answer = self._answers[request]
         if isinstance(answer, MeterError):
             raise answer

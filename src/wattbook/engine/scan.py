@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from urllib.parse import urlsplit
 
+from wattbook.codecs.conversation import Conversation, Pause
 from wattbook.codecs.modbus import Request, open_rtu
 from wattbook.codecs.modbus_ask import Framing, Rtu, Tcp
 from wattbook.engine.recognise import Recognised, recognise
@@ -28,6 +29,7 @@ from wattbook.transports.ports import host_and_port, scheme_of, split_port
 _TCP_PORT = 502  # of Modbus TCP, by the standard
 _TCP_WIRE = SerialSettings(4_000_000)  # nothing on a network takes the time of a character
 _PATIENT_S = 0.5  # for the first byte, where somebody was noticed
+_SETTLE_S = 0.2  # for answers that are still to come
 _TRIES = 3
 _NOISE_MAX = 8  # addresses with bytes that are no answer, before it is no longer a matter of addresses
 _ALIKE = 5  # units that answer one after another, before a device is asked whether it answers to all
@@ -233,7 +235,8 @@ class Scan:
         return {unit}
 
     def _look_again(self, line: Asking, one: Pass, trial: Request) -> None:
-        """Ask patiently where somebody was noticed."""
+        """Ask patiently where somebody was noticed, when all that was asked before has been answered."""
+        line.player.play(_settle())
         outcomes = []
         for _ in range(_TRIES):
             presence, _ = self._ask(line, trial, _PATIENT_S)
@@ -297,6 +300,10 @@ class Scan:
     @staticmethod
     def _shown(settings: SerialSettings) -> str:
         return shown_settings(replace(settings, stopbits=1))
+
+
+def _settle() -> Conversation[None]:
+    yield Pause(_SETTLE_S)
 
 
 def shown_settings(settings: SerialSettings) -> str:

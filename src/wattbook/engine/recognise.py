@@ -158,7 +158,7 @@ def choose(candidates: Iterable[Candidate], settings: SerialSettings | None = No
 
     A three-phase model with dead phases loses to the single-phase model that tells as much.
     """
-    fitting = [one for one in candidates if one.certain or not one.verdict.objection]
+    fitting = [one for one in candidates if not one.verdict.objection or (one.certain and not one.measured.values)]
     if not fitting:
         return Recognised()
     best = max(fitting, key=_worth)
@@ -173,8 +173,9 @@ def choose(candidates: Iterable[Candidate], settings: SerialSettings | None = No
     )
 
 
-def _worth(candidate: Candidate) -> tuple[bool, int, int]:
-    return candidate.certain, candidate.verdict.told, -candidate.verdict.dead
+def _worth(candidate: Candidate) -> tuple[bool, bool, int, int]:
+    verdict = candidate.verdict
+    return not verdict.objection, candidate.certain, verdict.told, -verdict.dead
 
 
 def _rank(candidate: Candidate, settings: SerialSettings | None) -> tuple[bool, bool, str]:
@@ -232,11 +233,21 @@ def recognise(
             certain.append(profile)
         elif told is None:
             possible.append(profile)
+    candidates = yield from _tried(once, certain, unit, timeout_s, certain=True)
+    if all(one.verdict.objection for one in candidates):  # a marker may stand in another model's registers by chance
+        candidates += yield from _tried(once, possible, unit, timeout_s, certain=False)
+    return (yield from _with_serial(once, choose(candidates, settings), unit, timeout_s))
+
+
+def _tried(
+    framing: Framing, profiles: Iterable[Profile], unit: int, timeout_s: float, *, certain: bool
+) -> Conversation[list[Candidate]]:
+    """What each of these models makes of the device; those that cannot be read are left out."""
     candidates: list[Candidate] = []
     silent = 0
-    for profile in certain or possible:
+    for profile in profiles:
         try:
-            measured = yield from ModbusMeter(profile, unit, once).conversation(timeout_s)
+            measured = yield from ModbusMeter(profile, unit, framing).conversation(timeout_s)
         except ConfigError:
             continue  # no address of this model
         except LinkLost:
@@ -248,9 +259,8 @@ def recognise(
             if silent > _SILENT_MAX:
                 break
             continue
-        candidates.append(Candidate(profile, bool(certain), judge(profile, measured), measured))
-    found = choose(candidates, settings)
-    return (yield from _with_serial(once, found, unit, timeout_s))
+        candidates.append(Candidate(profile, certain, judge(profile, measured), measured))
+    return candidates
 
 
 def _identified(framing: Framing, profile: Profile, unit: int, timeout_s: float) -> Conversation[bool | None]:

@@ -163,9 +163,17 @@ def test_a_marker_and_a_serial_number_are_read() -> None:
 
 def test_a_marker_that_another_model_holds_by_chance_proves_nothing_against_the_values() -> None:
     assert PZEM.modbus is not None
-    identity = Identity(markers=(Marker(4, 0x0001, frozenset(range(0x10000))),))  # any word
+    identity = Identity(markers=(Marker(4, 0x0001, frozenset(range(1, 0x10000))),))  # any word
     lucky = replace(PZEM, name="lucky", modbus=replace(PZEM.modbus, identity=identity))
     assert who(SDM120, [lucky, SDM120]).model is SDM120
+
+
+def test_a_marker_that_may_be_zero_is_needed_but_proves_nothing() -> None:
+    assert PZEM.modbus is not None
+    identity = Identity(markers=(Marker(4, 0x0004, frozenset({0, 0xFFFF})),))  # the high word of a power below 6553 W
+    weak = replace(PZEM, name="weak", modbus=replace(PZEM.modbus, identity=identity))
+    found = who(PZEM, [weak, PZEM])
+    assert not found.certain and {found.model and found.model.name, *found.also} == {"weak", "pzem-016"}
 
 
 def test_models_that_cannot_be_told_apart_are_all_named_the_usual_settings_first() -> None:

@@ -35,8 +35,9 @@ def read_serial(framing: Framing, number: SerialNumber, *, unit: int, timeout_s:
 
 
 def identifies(identity: Identity) -> bool:
-    """Whether it tells a model from all others; a serial number tells only one device from another."""
-    return bool(identity.report_id or identity.markers)
+    """Whether it proves a model. A serial number tells only one device from another, and a marker that may be 0 holds
+    in every device that has nothing there."""
+    return bool(identity.report_id) or any(0 not in marker.words for marker in identity.markers)
 
 
 def matches(identity: Identity, report: bytes, words: Mapping[tuple[int, int], int]) -> bool:

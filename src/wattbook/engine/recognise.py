@@ -273,7 +273,7 @@ def _identified(framing: Framing, profile: Profile, unit: int, timeout_s: float)
             if (yield from _words(framing, Request(unit, function, base, 2), timeout_s)) == MARKER:
                 return True
         return False
-    if not identifies(identity):
+    if not identity.report_id and not identity.markers:
         return None
     report = b""
     if identity.report_id:
@@ -288,7 +288,9 @@ def _identified(framing: Framing, profile: Profile, unit: int, timeout_s: float)
         heard = yield from _words(framing, Request(unit, marker.function, marker.address, 1), timeout_s)
         if heard:
             words[marker.function, marker.address] = heard[0]
-    return matches(identity, report, words)
+    if not matches(identity, report, words):
+        return False
+    return True if identifies(identity) else None
 
 
 def _words(framing: Framing, request: Request, timeout_s: float) -> Conversation[tuple[int, ...]]:

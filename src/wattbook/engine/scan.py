@@ -24,7 +24,7 @@ from wattbook.profiles.profile import Profile, SerialSettings
 from wattbook.transports.link import LinkLost
 from wattbook.transports.open import open_link
 from wattbook.transports.play import Player
-from wattbook.transports.ports import host_and_port, scheme_of, split_port
+from wattbook.transports.ports import PORT_DEFAULTS, host_and_port, scheme_of, split_port
 
 _TCP_PORT = 502  # of Modbus TCP, by the standard
 _TCP_WIRE = SerialSettings(4_000_000)  # nothing on a network takes the time of a character
@@ -132,16 +132,18 @@ def is_modbus_tcp(port: str) -> bool:
 
 
 def with_port(port: str) -> str:
-    """A Modbus TCP address with its TCP port, the standard's where it is left out. Raises ConfigError."""
-    if scheme_of(port) == "tcp":
-        host, number = host_and_port(split_port(port), port, _TCP_PORT)
-        return f"tcp://{f'[{host}]' if ':' in host else host}:{number}"
-    return port
+    """An address with its TCP port, the standard's where it is left out. Raises ConfigError."""
+    scheme = scheme_of(port)
+    if not scheme:
+        return port
+    host, number = host_and_port(split_port(port), port, _TCP_PORT if scheme == "tcp" else PORT_DEFAULTS.get(scheme, 0))
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{number}"
 
 
 def passes_of(port: str, profiles: Sequence[Profile], *, thorough: bool) -> list[Pass]:
     """What a scan of this port asks. Raises ConfigError."""
     is_modbus_tcp(port)
+    with_port(port)
     if urlsplit(port).scheme in ("tcp", "rtu+tcp"):
         return tcp_passes(profiles, thorough=thorough)
     return serial_passes(profiles, thorough=thorough)

@@ -99,6 +99,9 @@ def commands() -> Iterator[str]:
         "query",
         "models list",
         "models show",
+        "scan",
+        "set-address",
+        "reset-energy",
     ):
         shown = runner.invoke(make_app(), [*command.split(), "--help"], prog_name="wattbook", env=terminal)
         yield f"\n## wattbook {command}\n\n```\n{shown.output.strip()}\n```"

@@ -204,3 +204,28 @@ def test_this_machine_is_a_meter_without_a_line(tmp_path: Path) -> None:
 def test_what_this_machine_and_the_supply_cannot_be(tmp_path: Path, more: str, line: int, says: str) -> None:
     _, problems = examine(_write(tmp_path, HOST + more))
     assert [(problem.line, says in problem.message) for problem in problems] == [(line, True)], problems
+
+
+@pytest.mark.parametrize("model", ["pzem-016", "sml"])
+def test_a_serial_number_is_for_models_that_tell_theirs(tmp_path: Path, model: str) -> None:
+    text = (
+        f'[[line]]\nname = "l"\nport = "/dev/x"\n[[meter]]\nname = "m"\nline = "l"\nmodel = "{model}"\nserial = "12"\n'
+    )
+    _, problems = examine(_write(tmp_path, text))
+    assert [(one.line, "tells no serial number" in one.message) for one in problems] == [(8, True)]
+
+
+def test_serial_numbers_tell_meters_of_one_address_apart_on_several_ports(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    models.mkdir()
+    known = (Path(__file__).parents[1] / "profiles/sdm120.toml").read_text().replace('"sdm120"', '"numbered"')
+    number = "\n[identity.serial_number]\nfunction = 3\naddress = 0xFC00\ncount = 2\n"
+    (models / "numbered.toml").write_text(known.replace("read_max = 80\n", "read_max = 80\n" + number))
+    meters = "".join(
+        f'[[meter]]\nname = "{name}"\nline = "l"\nmodel = "numbered"\naddress = 3\nserial = {serial}\n'
+        for name, serial in (("a", "4711"), ("b", '"4712"'))
+    )
+    site = '[site]\nprofiles = "models"\n'
+    for port, said in (('port = "auto"', 0), ('port = "/dev/x"', 1)):
+        _, problems = examine(_write(tmp_path, f'{site}[[line]]\nname = "l"\n{port}\n{meters}'))
+        assert len(problems) == said

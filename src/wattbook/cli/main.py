@@ -28,6 +28,8 @@ ROOMS = {
     "decode": ("decode",),
     "book": ("latest", "query"),
     "models": ("models",),
+    "scan": ("scan",),
+    "commission": ("set-address", "reset-energy"),
 }
 
 

@@ -1,5 +1,6 @@
 """wattbook.toml as typed settings. The only reader of configuration, secrets and environment."""
 
+from wattbook.config.append import Piece, append, free_name, pieces_text, present
 from wattbook.config.read import examine, load
 from wattbook.config.settings import (
     ApiSettings,
@@ -20,12 +21,17 @@ __all__ = [
     "LineSettings",
     "LogSettings",
     "MeterSettings",
+    "Piece",
     "Problem",
     "Secret",
     "SiteSettings",
     "SupplySettings",
+    "append",
     "examine",
+    "free_name",
     "load",
     "parse_duration",
     "parse_listen",
+    "pieces_text",
+    "present",
 ]

@@ -89,18 +89,20 @@ def _port_problems(config: Config, line: LineSettings, port: str, scheme: str) -
 
 def _address_problems(config: Config, line: LineSettings) -> Iterator[str]:
     """Meters of one line that cannot be told apart."""
-    seen: dict[tuple[str, object], str] = {}
+    seen: dict[tuple[object, ...], str] = {}
+    several = bool(line.ports) or line.port == AUTO  # where a serial number tells two devices of one address apart
     for meter in _known(config, line):
         profile = config.library.get(meter.model)
         asked = profile.modbus or profile.cirbus
         default = asked.address_default if asked else ""
         address = default if meter.address is None else meter.address
         where = profile.mqtt.topic if profile.mqtt else ""
-        if (where, address) in seen:
-            other = seen[where, address]
+        key = (where, address, str(meter.serial) if several else "")
+        if key in seen:
+            other = seen[key]
             named = f"the address {address}" if address != "" else "no address"
             yield f'meters "{other}" and "{meter.name}" have {named}; give each one of its own'
-        seen[where, address] = meter.name
+        seen[key] = meter.name
 
 
 def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str, str]]:
@@ -137,6 +139,8 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
             yield "address", f"{meter.model} takes addresses from 0 to {CIRBUS_ADDRESS_MAX}, not {meter.address}"
     if meter.swap_import_export and not modbus:
         yield "swap_import_export", f'"{meter.model}" is no Modbus model: correct import and export in its profile'
+    if meter.serial != "" and (modbus is None or modbus.identity.serial_number is None):
+        yield "serial", f'model "{meter.model}" tells no serial number; leave it out'
     if profile.protocol == "mqtt" and meter.address is None:
         yield "address", "an MQTT meter needs the address that stands in its topic"
 

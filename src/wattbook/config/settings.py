@@ -102,6 +102,7 @@ class MeterSettings:
     location: Annotated[str, Field(max_length=200)] = ""  # a path: "plant/hall 2/press"
     line: str = ""  # "" = fed by push or import, or this machine itself (model "host")
     address: int | str | None = None  # on its line; else the model's
+    serial: int | str = ""  # the device's number, where the model tells it
     every: _Period = None  # else 5s (Modbus, CIRBUS), 5min (optical), 1min (host), all (push)
     quantities: tuple[str, ...] = ()  # ask a Modbus meter for these alone; () = all that its model tells
     source: Literal["", "utility", "generator", "solar", "battery"] = ""  # where its energy comes from

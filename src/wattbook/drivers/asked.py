@@ -34,14 +34,17 @@ class Asked(Protocol):
         ...
 
 
-def make_asked(profile: Profile, address: int | str | None, framing: Framing, *, baud: int = 0) -> Asked:
+def make_asked(
+    profile: Profile, address: int | str | None, framing: Framing, *, baud: int = 0, serial: str = ""
+) -> Asked:
     """The driver of a model at an address (None: the model's own). Raises ConfigError.
 
-    `baud` is the line's own speed where it differs from the model's: an optical meter is signed on at it.
+    `baud` is the line's own speed where it differs from the model's: an optical meter is signed on at it. `serial` is
+    the number that the device must have ("" = any).
     """
     match profile.protocol:
         case "modbus":
-            return ModbusMeter(profile, address, framing)
+            return ModbusMeter(profile, address, framing, serial=serial)
         case "cirbus":
             return CirbusMeter(profile, address)
         case "iec62056-21" if not profile.listens:

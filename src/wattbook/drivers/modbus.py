@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from wattbook.codecs.conversation import Conversation, Pause
+from wattbook.codecs.identity import read_serial, same_serial
 from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus import Request
 from wattbook.codecs.modbus_ask import Framing
 from wattbook.codecs.registers import plan_profile
 from wattbook.codecs.sunspec import walk
-from wattbook.model.errors import ConfigError, MeterError, Refused
+from wattbook.model.errors import ConfigError, MeterError, Refused, Stranger
 from wattbook.model.reading import Quality
 from wattbook.profiles.profile import Profile, SunspecSettings
 
@@ -21,25 +22,49 @@ class ModbusMeter:
 
     framed = True
 
-    def __init__(self, profile: Profile, address: int | str | None, framing: Framing) -> None:
-        """Plan the requests. Raises ConfigError for a wrong address or a profile that cannot be read."""
+    def __init__(self, profile: Profile, address: int | str | None, framing: Framing, *, serial: str = "") -> None:
+        """Plan the requests. Raises ConfigError for a wrong address or a profile that cannot be read.
+
+        With a `serial` number the device must have it: it is asked for first, and again after every failure.
+        """
         assert profile.modbus is not None
         self._settings, self._framing = profile.modbus, framing
         self._unit = unit_address(profile, address)
         self._plan = plan_profile(profile.modbus)
         self._requests = [] if profile.modbus.sunspec else self._requests_from(0)
+        self._serial, self._is_it = serial, not serial
+        if serial and profile.modbus.identity.serial_number is None:
+            raise ConfigError(f"a {profile.name} has no serial number that could be asked for; leave it out")
 
     def conversation(self, timeout_s: float) -> Conversation[Measured]:
-        """Read all registers. Raises Unreachable, Garbled or Refused."""
-        if self._settings.sunspec is None:
+        """Read all registers. Raises Unreachable, Garbled, Refused, or Stranger for another device's serial number."""
+        if self._settings.sunspec is None and not self._serial:
             return (yield from self._read(timeout_s))
         try:
+            if not self._is_it:
+                yield from self._identify(timeout_s)
+            if self._settings.sunspec is None:
+                return (yield from self._read(timeout_s))
             if not self._requests:
                 self._requests = self._requests_from((yield from self._find(self._settings.sunspec, timeout_s)))
             return (yield from self._read(timeout_s))
         except MeterError:
-            self._requests = []  # another device may answer next time, with its blocks elsewhere
+            # Another device may answer next time, with its blocks elsewhere.
+            self._requests = self._requests if self._settings.sunspec is None else []
+            self._is_it = not self._serial
             raise
+
+    def _identify(self, timeout_s: float) -> Conversation[None]:
+        """Ask for the serial number. Raises Stranger when it is another one."""
+        number = self._settings.identity.serial_number
+        assert number is not None
+        found = yield from read_serial(self._framing, number, unit=self._unit, timeout_s=timeout_s)
+        if not same_serial(found, self._serial):
+            raise Stranger(
+                f"a device with the serial number {found} answers at address {self._unit}, not {self._serial}; "
+                "correct the serial number, or connect the right device"
+            )
+        self._is_it = True
 
     def _read(self, timeout_s: float) -> Conversation[Measured]:
         words: tuple[int, ...] = ()

@@ -122,7 +122,14 @@ def _task(
         name=line.name,
         ports=line.ports or (line.port,),
         meters=tuple(
-            MeterTask(meter.name, config.profiles[meter.name], meter.address, config.every_s(meter), meter.location)
+            MeterTask(
+                meter.name,
+                config.profiles[meter.name],
+                meter.address,
+                config.every_s(meter),
+                meter.location,
+                str(meter.serial),
+            )
             for meter in meters
         ),
         keeper=keeper,

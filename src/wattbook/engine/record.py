@@ -12,7 +12,7 @@ from wattbook.drivers.asked import make_asked
 from wattbook.engine.schedule import Patience
 from wattbook.engine.status import MeterStatus
 from wattbook.model.clock import STEP_MIN, Clock
-from wattbook.model.errors import Garbled, MeterError, Refused
+from wattbook.model.errors import Garbled, MeterError, Refused, Stranger
 from wattbook.model.keeping import Keeper
 from wattbook.model.reading import Event, Reading
 from wattbook.profiles.profile import Profile, SerialSettings
@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 _GRAIN = timedelta(milliseconds=10)  # instants are kept to it
 _SMOOTH = 1 / 8  # of the latency shown
+_GARBLED_MIN = 3  # in a row: noise spoils one answer, two devices that speak at once spoil all
+_TWO = "; when the line's other meters answer well, two devices may have this address: `wattbook scan` tells"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,7 @@ class MeterTask:
     address: int | str | None = None
     every_s: float = 0.0
     location: str = ""
+    serial: str = ""  # the number that the device must have; "" = any
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +55,14 @@ class MeterRecord:
 
     def __init__(self, task: MeterTask, line: LineTask, framing: Framing) -> None:
         self.name, self.every_s = task.name, task.every_s
-        self.asked = make_asked(task.profile, task.address, framing, baud=line.settings.baud)
+        self.asked = make_asked(task.profile, task.address, framing, baud=line.settings.baud, serial=task.serial)
         self.status = MeterStatus(task.name, task.profile.name, line.name, task.location)
         self.patience = Patience()
         self._keeper, self._clock = line.keeper, line.clock
         self._answer_bytes = 0
         self._last_at: datetime | None = None
+        self._stranger = ""  # what was said of another device in its place, so that it is said once
+        self._garbled = 0  # failures of this kind in a row
 
     def begin(self) -> None:
         """It is being asked."""
@@ -76,6 +81,7 @@ class MeterRecord:
         status.counters.answers += 1
         self._answer_bytes, status.heard_bytes = status.heard_bytes, 0
         self.patience.answered(first_byte_s, now)
+        self._stranger, self._garbled = "", 0
         if measured.values:
             status.last_at = at
             self._keeper.measured(Reading(self.name, at, measured.values, doubt=self.asked.doubt(at, measured)))
@@ -90,17 +96,27 @@ class MeterRecord:
         """
         counters = self.status.counters
         self.status.heard_bytes = 0
+        self._garbled = self._garbled + 1 if isinstance(error, Garbled) else 0
         match error:
             case Garbled():
                 counters.garbled += 1
             case Refused():
                 counters.refused += 1
+            case Stranger():
+                self._meet(str(error))
             case _:
                 counters.timeouts += 1
         delay_s = self.patience.failed(at_once=isinstance(error, Garbled))
         if self.patience.away and not sought:
-            self.gone(str(error))
+            self.gone(f"{error}{_TWO}" if self._garbled >= _GARBLED_MIN else str(error))
         return delay_s
+
+    def _meet(self, words: str) -> None:
+        """Another device is in its place: say so once."""
+        if words != self._stranger:
+            self._stranger = words
+            log.warning("%s: %s", self.name, words)
+            self._keeper.note(Event("meter.stranger", self.name, self._clock.now(), {"reason": words}))
 
     def gone(self, reason: str) -> None:
         """It is away: say so once."""

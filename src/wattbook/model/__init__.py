@@ -9,6 +9,7 @@ from wattbook.model.errors import (
     MeterError,
     Refused,
     SinkUnavailable,
+    Stranger,
     Unreachable,
     WattbookError,
 )
@@ -37,6 +38,7 @@ __all__ = [
     "Refused",
     "SinkUnavailable",
     "Span",
+    "Stranger",
     "SystemClock",
     "UnknownQuantity",
     "Unreachable",

@@ -50,6 +50,10 @@ class Refused(MeterError):
         self.code = code
 
 
+class Stranger(MeterError):
+    """Another device than the one that was named answers."""
+
+
 class BookError(WattbookError):
     """The book cannot take or give what was asked: disk full, locked, newer than the program."""
 

@@ -1,0 +1,330 @@
+"""Find who answers on a line: one cheap question per address, then a closer look at whoever is there.
+
+Any valid answer, an exception included, shows that somebody is there. An answer whose check fails is asked for again:
+when it never comes clean, two devices answer at once. A device that thinks longer than a probe waits is heard while the
+next address is asked; its frame names it, and it is asked again with patience.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from urllib.parse import urlsplit
+
+from wattbook.codecs.conversation import Conversation, Pause
+from wattbook.codecs.modbus import Request, open_rtu
+from wattbook.codecs.modbus_ask import Framing, Rtu, Tcp
+from wattbook.engine.recognise import Recognised, recognise
+from wattbook.engine.trials import SCAN_S_MAX, Pass, serial_passes, tcp_passes
+from wattbook.model.errors import ConfigError, Garbled, MeterError, Refused
+from wattbook.profiles.profile import Profile, SerialSettings
+from wattbook.transports.link import LinkLost
+from wattbook.transports.open import open_link
+from wattbook.transports.play import Player
+from wattbook.transports.ports import PORT_DEFAULTS, host_and_port, scheme_of, split_port
+
+_TCP_PORT = 502  # of Modbus TCP, by the standard
+_TCP_WIRE = SerialSettings(4_000_000)  # nothing on a network takes the time of a character
+_PATIENT_S = 0.5  # for the first byte, where somebody was noticed
+_SETTLE_S = 0.2  # for answers that are still to come
+_TRIES = 3
+_NOISE_MAX = 8  # addresses with bytes that are no answer, before it is no longer a matter of addresses
+_ALIKE = 5  # units that answer one after another, before a device is asked whether it answers to all
+_ODD_UNITS = (97, 193, 246)
+_GATEWAY_CODES = (10, 11)  # exceptions of a gateway: nobody is behind it at this address
+_TCP_THOROUGH_S_MAX = 300.0
+
+
+class Presence(Enum):
+    """What an address did."""
+
+    SILENT = "silent"
+    PRESENT = "present"
+    GARBLED = "garbled"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Somebody who answers."""
+
+    port: str
+    unit: int
+    settings: SerialSettings | None  # None where they are not ours to set
+    who: Recognised
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a scan is."""
+
+    done_s: float
+    total_s: float  # of waiting, as planned: whoever answers makes it longer
+    doing: str
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What was found on a port, growing while the scan goes on."""
+
+    port: str
+    found: list[Found] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+    foreign: bool = False  # bytes came that are no Modbus
+    asked: int = 0  # addresses, each once per setting
+
+
+Tell = Callable[[Progress], None]
+
+
+def _quiet(progress: Progress) -> None:
+    """Nobody watches."""
+
+
+@dataclass(slots=True)
+class _Tap:
+    """Sees the bytes of a line: those of the answer now, and what came late or unasked before the last request."""
+
+    heard: bytes = b""
+    before: bytes = b""
+
+    def wire(self, direction: str, data: bytes) -> None:
+        if direction == ">":
+            self.before, self.heard = self.heard, b""
+        else:
+            self.heard += data
+
+    def take(self) -> bytes:
+        """The answer that was just heard; what comes from now on was not asked for."""
+        heard, self.heard = self.heard, b""
+        return heard
+
+
+@dataclass(slots=True)
+class Asking:
+    """A line that is open for questions."""
+
+    player: Player
+    framing: Framing
+    tap: _Tap
+
+
+@contextmanager
+def asking(port: str, settings: SerialSettings) -> Iterator[Asking]:
+    """Open a line for Modbus, RTU or TCP as its address says. Raises LinkLost, ConfigError."""
+    tcp = is_modbus_tcp(port)
+    link = open_link(with_port(port), _TCP_WIRE if tcp else settings)
+    tap = _Tap()
+    try:
+        yield Asking(Player(link, framed=not tcp, wire=tap.wire), Tcp() if tcp else Rtu(), tap)
+    finally:
+        link.close()
+
+
+def is_modbus_tcp(port: str) -> bool:
+    """Whether frames are numbered there. Raises ConfigError for what no Modbus meter is behind."""
+    scheme = scheme_of(port)
+    if scheme not in ("", "tcp", "rtu+tcp", "rfc2217"):
+        raise ConfigError(f"no Modbus meter is asked over {scheme}://; name a serial port, tcp:// or rtu+tcp://")
+    return scheme == "tcp"
+
+
+def with_port(port: str) -> str:
+    """An address with its TCP port, the standard's where it is left out. Raises ConfigError."""
+    scheme = scheme_of(port)
+    if not scheme:
+        return port
+    host, number = host_and_port(split_port(port), port, _TCP_PORT if scheme == "tcp" else PORT_DEFAULTS.get(scheme, 0))
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{number}"
+
+
+def passes_of(port: str, profiles: Sequence[Profile], *, thorough: bool) -> list[Pass]:
+    """What a scan of this port asks. Raises ConfigError."""
+    is_modbus_tcp(port)
+    with_port(port)
+    if urlsplit(port).scheme in ("tcp", "rtu+tcp"):
+        return tcp_passes(profiles, thorough=thorough)
+    return serial_passes(profiles, thorough=thorough)
+
+
+class Scan:
+    """One port's scan. `outcome` grows, so that a scan that is given up still tells what it found."""
+
+    def __init__(
+        self,
+        port: str,
+        profiles: Sequence[Profile],
+        *,
+        thorough: bool = False,
+        tell: Tell = _quiet,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Plan. Raises ConfigError."""
+        self.outcome = Outcome(port)
+        self.passes = passes_of(port, profiles, thorough=thorough)
+        self._port, self._profiles, self._tell, self._monotonic = port, profiles, tell, monotonic
+        self._network = urlsplit(port).scheme in ("tcp", "rtu+tcp")
+        self._tcp = is_modbus_tcp(port)
+        self._bound_s = _TCP_THOROUGH_S_MAX if thorough else SCAN_S_MAX
+        self._done_s = 0.0
+        self._seen: set[tuple[int, int]] = set()  # (speed, unit) of whom something was said
+        self._noise = 0
+
+    @property
+    def total_s(self) -> float:
+        """How long it takes when nobody answers."""
+        return sum(one.seconds for one in self.passes)
+
+    def run(self) -> Outcome:
+        """Ask everybody. Raises LinkLost when the port cannot be opened or vanishes."""
+        began = self._monotonic()
+        for number, one in enumerate(self.passes):
+            left_s = began + self._bound_s - self._monotonic() if self._network else None
+            with asking(self._port, one.settings) as line:
+                if not self._pass(line, one, left_s):
+                    break
+            self._done_s = sum(done.seconds for done in self.passes[: number + 1])
+        return self.outcome
+
+    def _pass(self, line: Asking, one: Pass, left_s: float | None) -> bool:
+        """Ask the addresses of a pass; whether the scan shall go on."""
+        self._noise = 0
+        end = None if left_s is None else self._monotonic() + left_s
+        began_s = self._done_s
+        for number, trial in enumerate(one.trials):
+            self._tell(Progress(began_s + number * one.trial_s, self.total_s, self._words(one, trial)))
+            if end is not None and self._monotonic() > end:
+                self._remark(
+                    f"given up after {self._bound_s:.0f} s, {len(one.trials) - number} addresses were not asked;"
+                    " --thorough takes longer"
+                )
+                return False
+            if (one.settings.baud, trial.unit) in self._seen:
+                continue
+            self._look(line, one, trial)
+            if self._noise > _NOISE_MAX:
+                self.outcome.foreign = True
+                return self._network is False  # another speed may understand it
+            if self._tcp and self._answers_to_all(line, one, trial):
+                return False
+        return True
+
+    def _look(self, line: Asking, one: Pass, trial: Request) -> None:
+        """Ask an address, and again whoever was heard late meanwhile."""
+        self.outcome.asked += 1
+        presence, heard = self._ask(line, trial, one.timeout_s)
+        late = self._late(line, trial)
+        if presence is Presence.PRESENT:
+            self._meet(line, one, trial.unit)
+        elif presence is Presence.GARBLED:
+            other = _speaker(heard)
+            late |= {trial.unit} if other is None or other == trial.unit else {other, trial.unit}
+        for unit in sorted(late):
+            if (one.settings.baud, unit) not in self._seen:
+                self._look_again(line, one, replace(trial, unit=unit))
+
+    def _late(self, line: Asking, trial: Request) -> set[int]:
+        """Whose answers came after we had given them up; bytes of nobody are counted as noise."""
+        before, line.tap.before = line.tap.before, b""
+        if self._tcp or not before:
+            return set()
+        unit = _speaker(before)
+        if unit is None:
+            self._noise += 1
+            return {trial.unit - 1} if trial.unit > 1 else set()
+        return {unit}
+
+    def _look_again(self, line: Asking, one: Pass, trial: Request) -> None:
+        """Ask patiently where somebody was noticed, when all that was asked before has been answered."""
+        line.player.play(_settle())
+        outcomes = []
+        for _ in range(_TRIES):
+            presence, _ = self._ask(line, trial, _PATIENT_S)
+            line.tap.before = b""
+            if presence is Presence.PRESENT:
+                self._meet(line, one, trial.unit)
+                return
+            outcomes.append(presence)
+        if outcomes.count(Presence.GARBLED) == _TRIES:
+            self._noise += 1
+            self._seen.add((one.settings.baud, trial.unit))
+            self._remark(
+                f"address {trial.unit} at {self._shown(one.settings)}: every answer is garbled; two devices may have "
+                "this address. Connect one of them alone, give it another with set-address, and scan again"
+            )
+
+    def _ask(self, line: Asking, trial: Request, timeout_s: float) -> tuple[Presence, bytes]:
+        """One question. Raises LinkLost."""
+        line.tap.take()
+        try:
+            line.player.play(line.framing.exchange(trial, timeout_s))
+        except LinkLost:
+            raise
+        except Refused as error:
+            gone = self._tcp and error.code in _GATEWAY_CODES
+            return Presence.SILENT if gone else Presence.PRESENT, line.tap.take()
+        except Garbled:
+            return Presence.GARBLED, line.tap.take()
+        except MeterError:
+            return Presence.SILENT, line.tap.take()
+        return Presence.PRESENT, line.tap.take()
+
+    def _meet(self, line: Asking, one: Pass, unit: int) -> None:
+        """Ask who it is."""
+        who = line.player.play(
+            recognise(line.framing, self._profiles, unit=unit, timeout_s=_PATIENT_S, settings=one.settings)
+        )
+        line.tap.take()
+        self._seen.add((one.settings.baud, unit))
+        settings = None if self._network else _usual(one.settings, who)
+        self.outcome.found.append(Found(self._port, unit, settings, who))
+
+    def _answers_to_all(self, line: Asking, one: Pass, trial: Request) -> bool:
+        """Whether a TCP device takes every unit for itself; then it is one meter and not 250."""
+        if len(self.outcome.found) != _ALIKE or self.outcome.asked != _ALIKE:
+            return False
+        odd = (replace(trial, unit=unit) for unit in _ODD_UNITS)
+        if not all(self._ask(line, one_odd, one.timeout_s)[0] is Presence.PRESENT for one_odd in odd):
+            return False
+        del self.outcome.found[1:]
+        self._remark(f"it answers to every unit address; unit {self.outcome.found[0].unit} stands for all")
+        return True
+
+    def _remark(self, words: str) -> None:
+        self.outcome.remarks.append(f"{self._port}: {words}")
+
+    def _words(self, one: Pass, trial: Request) -> str:
+        where = "" if self._network else f"{self._shown(one.settings)}, "
+        return f"{where}address {trial.unit}"
+
+    @staticmethod
+    def _shown(settings: SerialSettings) -> str:
+        return shown_settings(replace(settings, stopbits=1))
+
+
+def _settle() -> Conversation[None]:
+    yield Pause(_SETTLE_S)
+
+
+def shown_settings(settings: SerialSettings) -> str:
+    """As people write them: 9600 8N1."""
+    return f"{settings.baud} {settings.bits}{settings.parity[0].upper()}{settings.stopbits}"
+
+
+def _usual(settings: SerialSettings, who: Recognised) -> SerialSettings:
+    """The settings with as many stop bits as the model has; a probe with two is heard by both."""
+    serial = who.model.serial if who.model else None
+    same = serial is not None and (serial.baud, serial.parity) == (settings.baud, settings.parity)
+    return replace(settings, stopbits=serial.stopbits if same and serial else 1)
+
+
+def _speaker(heard: bytes) -> int | None:
+    """The address in a whole frame, after at most a glitch; None when there is none."""
+    for start in range(min(4, len(heard))):
+        try:
+            return open_rtu(heard[start:])[0]
+        except Garbled:
+            continue
+    return None

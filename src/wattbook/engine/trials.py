@@ -1,0 +1,128 @@
+"""Which addresses a scan asks, with which settings and in which order: the likeliest first, each once per setting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from wattbook.codecs.modbus import REQUEST_SIZE, Request
+from wattbook.profiles.profile import Parity, Profile, SerialSettings
+
+ADDRESSES = range(1, 248)  # of a serial line, by the standard
+TCP_UNITS = (1, 255, 0, *range(2, 248))  # a device that has no line behind it answers to one of the first three
+SCAN_S_MAX = 60.0  # all addresses at the models' own settings
+_BUDGET_S = 48.0  # of them for waiting and for requests; the rest is for who answers, and for slow wires
+FIRST_BYTE_S = (0.02, 0.035)  # at the least: USB adapters hold bytes for 16 ms. At the most: nobody thinks longer, as
+# a rule; who does is heard while the next address is asked, and asked again
+FIRST_BYTE_THOROUGH_S = 0.05
+FIRST_BYTE_TCP_S, FIRST_BYTE_TCP_THOROUGH_S = 0.2, 1.0  # a network, and often a gateway with a serial line behind it
+_ANSWER_CHARACTERS = 5  # 3.5 of silence before an answer and its first byte
+BAUDS = (9600, 19200, 38400, 2400, 4800, 115200, 57600, 1200)  # of meters, the likeliest first
+PARITIES: tuple[Parity, ...] = ("none", "even", "odd")
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Addresses that are asked one after another with the same settings."""
+
+    settings: SerialSettings
+    trials: tuple[Request, ...]  # one an address: cheap, any answer shows that somebody is there
+    first_byte_s: float
+
+    @property
+    def trial_s(self) -> float:
+        """How long an address takes at which nobody is."""
+        return REQUEST_SIZE * self.settings.character_s + self.timeout_s
+
+    @property
+    def timeout_s(self) -> float:
+        """How long to wait for the first byte of an answer."""
+        return self.first_byte_s + _ANSWER_CHARACTERS * self.settings.character_s
+
+    @property
+    def seconds(self) -> float:
+        """How long it takes when nobody answers."""
+        return len(self.trials) * self.trial_s
+
+
+def probing(settings: SerialSettings) -> SerialSettings:
+    """Settings that devices of this speed and parity all hear: with two stop bits, 8N1 and 8N2 do not differ to a
+    receiver, which looks at the first."""
+    return replace(settings, stopbits=2 if settings.parity == "none" else settings.stopbits)
+
+
+def serial_passes(profiles: Iterable[Profile], *, thorough: bool = False) -> list[Pass]:
+    """The passes over a serial line: the models' own addresses, then all others at the models' own settings.
+
+    `thorough` adds the speeds and parities that no model has by itself.
+    """
+    models = [profile for profile in profiles if profile.modbus is not None]
+    by_setting: dict[SerialSettings, list[Profile]] = {}
+    for model in models:
+        by_setting.setdefault(probing(replace(model.serial, stopbits=1)), []).append(model)
+    order = sorted(
+        by_setting, key=lambda one: (-len(by_setting[one]), BAUDS.index(one.baud) if one.baud in BAUDS else 99)
+    )
+    first_byte_s = _first_byte_s(order)
+    first, rest = [], []
+    for settings in order:
+        own = _own_trials(by_setting[settings])
+        probe = _usual_probe(by_setting[settings])
+        first.append(Pass(settings, tuple(own.values()), first_byte_s))
+        others = (unit for unit in ADDRESSES if unit not in own)
+        rest.append(Pass(settings, tuple(replace(probe, unit=unit) for unit in others), first_byte_s))
+    return [*first, *rest, *(_thorough(models, set(order)) if thorough else ())]
+
+
+def tcp_passes(profiles: Iterable[Profile], *, thorough: bool = False) -> list[Pass]:
+    """The one pass over a connection; the speed behind it is not ours to set. The same for RTU over TCP."""
+    models = [profile for profile in profiles if profile.modbus is not None]
+    own = _own_trials(models)
+    probe = _usual_probe(models)
+    units = dict.fromkeys((*own, *TCP_UNITS))
+    trials = tuple(own.get(unit, replace(probe, unit=unit)) for unit in units)
+    return [Pass(SerialSettings(), trials, FIRST_BYTE_TCP_THOROUGH_S if thorough else FIRST_BYTE_TCP_S)]
+
+
+def _thorough(models: Sequence[Profile], done: set[SerialSettings]) -> Iterator[Pass]:
+    probe = _usual_probe(models)
+    for parity in PARITIES:
+        for baud in BAUDS:
+            settings = probing(SerialSettings(baud, parity=parity))
+            if settings not in done:
+                trials = tuple(replace(probe, unit=unit) for unit in ADDRESSES)
+                yield Pass(settings, trials, FIRST_BYTE_THOROUGH_S)
+
+
+def _first_byte_s(order: Sequence[SerialSettings]) -> float:
+    """What the settings leave for waiting, so that all of them together take less than a minute."""
+    characters_s = sum((REQUEST_SIZE + _ANSWER_CHARACTERS) * settings.character_s for settings in order)
+    left_s = _BUDGET_S / len(ADDRESSES) - characters_s
+    return min(max(left_s / max(len(order), 1), FIRST_BYTE_S[0]), FIRST_BYTE_S[1])
+
+
+def _own_trials(models: Sequence[Profile]) -> Mapping[int, Request]:
+    """Address -> the probe of the first model that has it when it is new."""
+    trials: dict[int, Request] = {}
+    for model in models:
+        assert model.modbus is not None
+        unit = model.modbus.address_default
+        if unit:
+            trials.setdefault(unit, replace(probe_of(model), unit=unit))
+    return trials
+
+
+def _usual_probe(models: Sequence[Profile]) -> Request:
+    """The probe that most of these models answer with values; the others at least with an exception."""
+    counted = Counter(probe_of(model) for model in models)
+    return max(counted, key=lambda one: (counted[one], -one.address, one.function), default=Request(0, 4, 0, 1))
+
+
+def probe_of(model: Profile) -> Request:
+    """The cheapest question a model answers: its first value. The unit is left out."""
+    assert model.modbus is not None
+    if model.modbus.sunspec is not None:
+        return Request(0, model.modbus.registers[0].function, model.modbus.sunspec.bases[0], 2)
+    first = min(model.modbus.registers, key=lambda one: (one.function, one.address))
+    return Request(0, first.function, first.address, first.count)

@@ -20,6 +20,9 @@ _BUFFER_SIZE = 4096  # answers have at most 260 bytes; what is more is read in t
 _UNREAD_MAX = 65_536  # bytes that nobody asked for
 _UNSENT_MAX = 4096  # bytes that the other end does not take: requests of minutes
 _FEW = " before it said anything; it may serve only few at a time: close the others, or put its meters on one line"
+_MAYBE_CERTIFICATE = (
+    ' after the TLS greeting; does it ask for a "certificate" of ours, or serve only few connections at a time?'
+)
 _TLS_CONNECT_S_MAX, _GREETING_S_MAX = 10.0, 7.0  # a gateway's small processor calculates for seconds
 
 
@@ -155,11 +158,18 @@ class Stream(asyncio.BufferedProtocol):
         self._lose("the other end does not take what is sent")
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if exc is None:
-            self._lose(f"the other end closed the connection{'' if self.ever_heard else _FEW}")
+        tls = tls_words(exc) if isinstance(exc, ssl.SSLError) else ""
+        if tls:
+            self._lose(f"the connection broke: {tls}")
+        elif exc is None or isinstance(exc, ConnectionError):
+            self._lose(f"the other end closed the connection{'' if self.ever_heard else self._advice()}")
         else:
-            tls = tls_words(exc) if isinstance(exc, ssl.SSLError) else ""
-            self._lose(f"the connection broke: {tls}" if tls else f"the connection broke ({exc})")
+            self._lose(f"the connection broke ({exc})")
+
+    def _advice(self) -> str:
+        """What to do about an end that hung up before it said anything."""
+        # Since TLS 1.3 a client learns that its certificate is missing after the greeting, or by a closed connection.
+        return _MAYBE_CERTIFICATE if self._transport.get_extra_info("ssl_object") else _FEW
 
 
 async def connect(host: str, port: int, *, tls: ssl.SSLContext | None = None, wire: Wire | None = None) -> Stream:

@@ -26,7 +26,7 @@ from types import TracebackType
 from bench import machine
 from bench.daemon import count
 from bench.figures import Figure, progress, show
-from bench.running import run_daemon
+from bench.running import get_json, run_daemon
 
 METERS, DEAD = 200, 10
 UNIT, REGISTERS = 4, 9
@@ -272,7 +272,7 @@ def measure_daemon(seconds: float) -> list[Figure]:
             time.sleep(seconds)
             cpu_s, took_s = machine.cpu_s(run.pid) - cpu_s, time.monotonic() - began_s
             used = machine.threads_cpu_s(run.pid)
-            lived_s = time.monotonic() - run.began_s
+            answers = sum(meter["counters"]["answers"] for meter in get_json(run.port, "/api/v1/meters"))
         kept = count(folder / "wattbook.db")
     loop_s = used[run.pid] - threads[run.pid]
     return [
@@ -280,7 +280,7 @@ def measure_daemon(seconds: float) -> list[Figure]:
                at_most=CORE_MAX),
         Figure("  of it in the event loop", 100 * loop_s / took_s, "% of a core"),
         Figure("  CPU a poll", 1e6 * cpu_s / (took_s * METERS), "µs"),
-        Figure("  readings in the book, a second of its life and meter", kept / lived_s / METERS, "/s"),
+        Figure("  answers that are not in the book", max(answers - kept, 0), at_most=0),
         Figure("  load average of the machine", machine.load_average()),
     ]  # fmt: skip
 

@@ -42,6 +42,7 @@ class Bench:
 BENCHES = (
     Bench("daemon", "daemon", "--seconds 40", "--seconds 8"),
     Bench("peers", "peers", "--seconds 15", "--seconds 5"),
+    Bench("tcp", "tcp", "--seconds 15", "--seconds 5"),
     Bench("faults", "faults", "--seconds 15", "--seconds 8"),
     Bench("cycle", "cycle", "--seconds 15", "--seconds 5"),
     Bench("optical", "optical", "--readouts 5", "--readouts 1"),

@@ -110,6 +110,70 @@ def test_any_cutting_of_a_tcp_stream_gives_the_same(late: list[tuple[bool, list[
     assert end.value.value == (7, 8)
 
 
+def answer_frame(transaction: int, values: list[int], *, unit: int = 4) -> bytes:
+    return tcp_frame(transaction, unit, struct.pack(f">BB{len(values)}H", 4, 2 * len(values), *values))
+
+
+def ask_again(tcp: Tcp, pieces: Sequence[bytes], count: int) -> tuple[int, ...]:
+    """One exchange on a connection where the stream comes in these pieces."""
+    conversation = read(tcp, unit=4, address=0, count=count)
+    conversation.send(None)  # type: ignore[arg-type]
+    step = conversation.send(None)  # type: ignore[arg-type]
+    assert isinstance(step, Receive)
+    heard = b""
+    for piece in pieces:
+        heard += piece
+        if step.missing(heard) <= 0:
+            break
+    with pytest.raises(StopIteration) as end:
+        conversation.send(heard)
+    told: tuple[int, ...] = end.value.value
+    return told
+
+
+@given(st.lists(words, min_size=1, max_size=125), st.booleans(), st.data())
+def test_an_answer_cut_by_a_time_out_does_not_disturb_the_next(
+    values: list[int], same: bool, data: st.DataObject
+) -> None:
+    """The quick way for whole answers gives way where the stream's place is within a frame."""
+    tcp = Tcp()
+    late = answer_frame(1, values if same else [1, *values[1:]])
+    at = data.draw(st.integers(0, len(late)))
+    first = read(tcp, unit=4, address=0, count=len(values))
+    first.send(None)  # type: ignore[arg-type]
+    first.send(None)  # type: ignore[arg-type]
+    if at < len(late):
+        with pytest.raises(MeterError):
+            first.send(late[:at])
+        rest = late[at:]
+    else:
+        with pytest.raises(StopIteration):
+            first.send(late)
+        rest = b""
+    stream = rest + answer_frame(2, values)
+    cut = data.draw(st.integers(0, len(stream)))
+    assert ask_again(tcp, (stream[:cut], stream[cut:]), len(values)) == tuple(values)
+    assert ask_again(tcp, (answer_frame(3, values),), len(values)) == tuple(values)
+
+
+@given(st.lists(words, min_size=1, max_size=125), st.data())
+def test_a_changed_head_is_never_the_quick_answer(values: list[int], data: st.DataObject) -> None:
+    """Another transaction, protocol, length, unit, function or number of bytes: an error, or a wait for ours."""
+    frame = bytearray(answer_frame(1, values))
+    at = data.draw(st.integers(0, 8))
+    frame[at] ^= data.draw(st.integers(1, 255))
+    tcp = Tcp()
+    conversation = read(tcp, unit=4, address=0, count=len(values))
+    conversation.send(None)  # type: ignore[arg-type]
+    conversation.send(None)  # type: ignore[arg-type]
+    if at == 6 and frame[6] in (0, 255):  # a device that answers so to any unit
+        with pytest.raises(StopIteration):
+            conversation.send(bytes(frame))
+    else:
+        with pytest.raises(MeterError):
+            conversation.send(bytes(frame))
+
+
 def registers_at(*places: tuple[int, int]) -> list[Register]:
     kinds: dict[int, RegisterType] = {1: "uint16", 2: "uint32", 4: "uint64"}
     return [Register(f"analogue_c{n}", address, kinds[count]) for n, (address, count) in enumerate(places, 1)]

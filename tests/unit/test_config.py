@@ -144,6 +144,7 @@ address = {address}
         ("tcp://h:99999", "pzem-016", 2, 4, "the port must be a number"),
         ("rtu+tcp://h", "pzem-016", 2, 4, "an address needs a host and a port"),
         ("mqtt://h", "sml", '"b"', 4, "not a broker"),
+        ("tls://h", "sml", '"b"', 4, "tls:// is for Modbus meters"),
         ("/dev/ttyUSB0", "json-mqtt", '"b"', 4, "the address of a broker"),
         ("auto", "sml", '"b"', 4, "are heard on one port"),
         ("/dev/ttyUSB0", "pzem-016", 1, 3, 'meters "x" and "y" have the address 1'),
@@ -157,6 +158,27 @@ def test_a_port_that_does_not_fit_is_told(
     _, problems = examine(_write(tmp_path, text))
     found = [problem for problem in problems if says in problem.message]
     assert [problem.line for problem in found] in ([place], [place] * 2)
+
+
+def test_certificates_that_are_not_there_or_of_no_use_are_told(tmp_path: Path) -> None:
+    line = '[[line]]\nname = "a"\nport = "{port}"\nca = "nix.crt"\nkey = "nix.key"\n'
+    _, problems = examine(_write(tmp_path, line.format(port="tls://gateway")))
+    assert [problem.line for problem in problems] == [4, 5, 5]
+    assert "nix.crt: no such file" in problems[0].message and 'the "certificate"' in problems[2].message
+    _, problems = examine(_write(tmp_path, line.format(port="tcp://gateway:502")))
+    assert all("for tls:// (Modbus) and mqtts:// alone" in problem.message for problem in problems[:2])
+
+
+def test_two_lines_may_share_a_gateway(tmp_path: Path) -> None:
+    text = LINES.format(port="tcp://gateway", model="pzem-016", address=2)
+    _, problems = examine(
+        _write(
+            tmp_path,
+            text + '[[line]]\nname = "b"\nport = "tcp://gateway"\n'
+            '[[meter]]\nname = "z"\nline = "b"\nmodel = "pzem-016"\naddress = 3\n',
+        )
+    )
+    assert problems == []
 
 
 def test_two_lines_cannot_share_a_port(tmp_path: Path) -> None:

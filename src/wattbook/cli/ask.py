@@ -12,6 +12,7 @@ from wattbook.cli.show import JsonOption, console, print_reading
 from wattbook.engine.once import read_once
 from wattbook.model import SystemClock
 from wattbook.profiles import Library
+from wattbook.transports.tls import TlsSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -20,11 +21,17 @@ def register(app: typer.Typer) -> None:
 
 
 def read(
-    port: Annotated[str, typer.Argument(help="/dev/ttyUSB0, tcp://HOST[:502], rtu+tcp://…, rfc2217://…, host://")],
+    port: Annotated[
+        str,
+        typer.Argument(help="/dev/ttyUSB0, tcp://HOST[:502], tls://HOST[:802], rtu+tcp://…, rfc2217://…, host://"),
+    ],
     *,
     model: Annotated[str, typer.Option(help="One of `wattbook models list`.")],
     address: Annotated[str, typer.Option(help="The meter's address on its line; else the model's.")] = "",
     baud: Annotated[int, typer.Option(help="The line's speed; else the model's.", min=0)] = 0,
+    ca: Annotated[str, typer.Option(help="tls://: the authority to trust (PEM); else the system's.")] = "",
+    certificate: Annotated[str, typer.Option(help="tls://: our own certificate (PEM).")] = "",
+    key: Annotated[str, typer.Option(help="tls://: the key of our certificate (PEM).")] = "",
     raw: Annotated[bool, typer.Option("--raw", help="Show the bytes that went over the line.")] = False,
     folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
     as_json: JsonOption = False,
@@ -42,6 +49,7 @@ def read(
             profile,
             address,
             baud=baud,
+            tls=TlsSettings(ca, certificate, key),
             clock=SystemClock(),
             heard=lambda size: progress.update(task, completed=size),
             wire=_show_wire if raw else None,

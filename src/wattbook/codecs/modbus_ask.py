@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from wattbook.codecs.conversation import Conversation, Receive, Send
@@ -41,6 +42,7 @@ _READS = (READ_HOLDING, READ_INPUT)
 _KNOWN_MAX = 1024  # exchanges; a full line of 247 meters with four blocks each
 _RTU_SIZE_MAX = 1024  # an echo, a lead-in and the largest frame (256) four times over
 _TCP_SIZE_MAX = 16_384  # late answers (260 each) of a gateway that was stuck for a minute
+_TCP_DATA_AT = 9  # of a read's answer: behind transaction, protocol, length, unit, function and number of bytes
 _TCP_LENGTHS = (3, 254)  # of what follows the length: unit, function and at least a byte, up to the largest PDU
 
 
@@ -154,23 +156,46 @@ def _open_rtu(request: Request, heard: bytes) -> bytes:
     return frame[1:-2]
 
 
+@dataclass(frozen=True, slots=True)
+class _TcpSteps:
+    """An exchange made ready. Frames lack the transaction, their first two bytes."""
+
+    asked: bytes
+    usual: bytes  # how the answer of a read begins: all that is checked of it
+    usual_size: int  # of that answer; 0 = not a read
+    unpack: Callable[[bytes, int], tuple[int, ...]]
+    receive: Receive
+
+
 class Tcp:
     """Numbered frames on one TCP connection. Late answers to earlier requests are recognised and dropped."""
 
     def __init__(self) -> None:
         self._transaction = 0
         self._rest = b""  # of an answer that was cut by a time-out, so that the stream keeps its place
+        self._usual = b""  # how the answer to the present request begins, unless something is unusual
+        self._usual_size = 0
+        self._known: dict[tuple[Request, float], _TcpSteps] = {}
 
     def exchange(self, request: Request, timeout_s: float) -> Conversation[Response]:
         """Ask and return the slave's answer, which is not an exception."""
-        self._transaction = self._transaction % 0xFFFF + 1
-        yield Send(tcp_frame(self._transaction, request.unit, request_pdu(request)))
-        rest = self._rest
-        heard = rest + (yield Receive(lambda new: self._find(rest + new)[1], timeout_s, timeout_s, _TCP_SIZE_MAX))
+        steps = self._known.get((request, timeout_s)) or self._remember(request, timeout_s)
+        self._transaction = transaction = self._transaction % 0xFFFF + 1
+        number = transaction.to_bytes(2, "big")
+        self._usual, self._usual_size = number + steps.usual, steps.usual_size
+        yield Send(number + steps.asked)
+        heard = yield steps.receive
+        if not self._rest and len(heard) == steps.usual_size and heard.startswith(self._usual):
+            return Response(request.unit, request.function, steps.unpack(heard, _TCP_DATA_AT))  # nearly all answers
+        return self._look(request, self._rest, heard)
+
+    def _look(self, request: Request, rest: bytes, new: bytes) -> Response:
+        """Find the answer in whatever came; the stream keeps its place behind it."""
+        heard = rest + new
         at, missing = self._find(heard)
         self._rest = heard[at:]
         if missing:
-            raise Unreachable("no answer" if len(heard) == len(rest) else "the answer was not complete in time")
+            raise Unreachable("the answer was not complete in time" if new else "no answer")
         transaction, protocol, length = struct.unpack_from(">HHH", heard, at)
         if protocol or transaction != self._transaction or not _TCP_LENGTHS[0] <= length <= _TCP_LENGTHS[1]:
             self.reset()
@@ -180,6 +205,26 @@ class Tcp:
         unit, pdu = heard[at + 6], heard[at + 7 : at + size]
         # Some devices answer 0 or 255 for whatever unit was asked: the transaction vouches for the answer.
         return _answered(request, pdu) if unit in (request.unit, 0, 255) else _wrong_unit(request.unit, unit)
+
+    def _remember(self, request: Request, timeout_s: float) -> _TcpSteps:
+        """The steps of an exchange, made once: the same requests are asked again and again."""
+        count = request.count if request.function in _READS else 0
+        if len(self._known) >= _KNOWN_MAX:
+            self._known.clear()
+        self._known[request, timeout_s] = steps = _TcpSteps(
+            tcp_frame(0, request.unit, request_pdu(request))[2:],
+            tcp_frame(0, request.unit, bytes((request.function, 2 * count)) + bytes(2 * count))[2:_TCP_DATA_AT],
+            _TCP_DATA_AT + 2 * count if count else 0,
+            struct.Struct(f">{count}H").unpack_from,
+            Receive(self._missing, timeout_s, timeout_s, _TCP_SIZE_MAX),
+        )
+        return steps
+
+    def _missing(self, new: bytes) -> int:
+        """What the answer still lacks, when `new` came since the request."""
+        if len(new) == self._usual_size and not self._rest and new.startswith(self._usual):
+            return 0
+        return self._find(self._rest + new)[1]
 
     def reset(self) -> None:
         """Forget the stream: the connection is a new one."""

@@ -15,9 +15,10 @@ from wattbook.profiles.cirbus import ADDRESS_MAX as CIRBUS_ADDRESS_MAX
 from wattbook.transports.ports import (
     AUTO,
     BROKER_SCHEMES,
-    MODBUS_TCP_PORT,
-    PORT_DEFAULTS,
+    TLS_SCHEMES,
+    default_port,
     host_and_port,
+    is_modbus_tcp,
     scheme_of,
     shown,
 )
@@ -55,13 +56,24 @@ def _line_problems(config: Config, line: LineSettings) -> Iterator[tuple[str, st
             scheme = scheme_of(port)
             if scheme:
                 modbus = any(config.library.get(meter.model).modbus for meter in _known(config, line))
-                default = MODBUS_TCP_PORT if scheme == "tcp" and modbus else PORT_DEFAULTS.get(scheme, 0)
-                host_and_port(urlsplit(port), port, default)
+                host_and_port(urlsplit(port), port, default_port(scheme, modbus=modbus or scheme == "tls"))
         except ConfigError as error:
             yield key, str(error)
             return
         yield from ((key, message) for message in _port_problems(config, line, port, scheme))
     yield from (("name", message) for message in _address_problems(config, line))
+    yield from _certificate_problems(config, line, secure=any(scheme_of(port) in TLS_SCHEMES for port in ports))
+
+
+def _certificate_problems(config: Config, line: LineSettings, *, secure: bool) -> Iterator[tuple[str, str]]:
+    """Certificates that are not there, or of no use."""
+    for key, file in (("ca", line.ca), ("certificate", line.certificate), ("key", line.key)):
+        if file and not secure:
+            yield key, "certificates are for tls:// (Modbus) and mqtts:// alone"
+        elif file and not (config.path.parent / file).is_file():
+            yield key, f"{file}: no such file"
+    if line.key and not line.certificate:
+        yield "key", 'it needs the "certificate" it belongs to'
 
 
 def _known(config: Config, line: LineSettings) -> Sequence[MeterSettings]:
@@ -82,8 +94,11 @@ def _port_problems(config: Config, line: LineSettings, port: str, scheme: str) -
         yield "it has meters that are asked and meters that speak first; each kind needs its own line"
     elif any(profile.listens for profile in profiles) and (line.ports or port == AUTO):
         yield "meters that speak first are heard on one port; name it"
+    if scheme == "tls" and any(not profile.modbus for profile in profiles):
+        yield "tls:// is for Modbus meters; others are heard over tcp://"
     others = [name for other in config.lines if other is not line for name in (other.port, *other.ports)]
-    if port != AUTO and not broker and port in others and not (scheme == "tcp" and profiles and profiles[0].modbus):
+    shared = is_modbus_tcp(port) and profiles and profiles[0].modbus  # a gateway puts its programs in a queue
+    if port != AUTO and not broker and port in others and not shared:
         yield f"{shown(port)} is the port of another line too; put all its meters on one"
 
 

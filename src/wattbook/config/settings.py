@@ -69,7 +69,7 @@ class LineSettings:
 
     __pydantic_config__ = _STRICT
     name: Name  # as meters refer to it
-    port: str = ""  # a device, "auto", tcp://…, rtu+tcp://…, rfc2217://…, mqtt://…
+    port: str = ""  # a device, "auto", tcp://…, tls://…, rtu+tcp://…, rfc2217://…, mqtt://…
     ports: tuple[str, ...] = ()  # find the meters by address on these
     baud: Annotated[int | None, Field(ge=50, le=4_000_000)] = None  # else the model's
     bits: Annotated[int | None, Field(ge=5, le=8)] = None  # else the model's
@@ -78,8 +78,8 @@ class LineSettings:
     username: str = ""  # of an MQTT broker
     password: SecretText = _NO_SECRET  # a secret
     client_id: str = ""  # under which the broker keeps what came while wattbook was away
-    ca: Path | None = None  # certificates that a mqtts:// broker is checked against
-    certificate: Path | None = None  # this client's own, for brokers that ask for one
+    ca: Path | None = None  # authorities that a tls:// or mqtts:// end is checked against; else the system's
+    certificate: Path | None = None  # our own, for ends that ask for one
     key: Path | None = None  # of that certificate
 
     def serial(self, model: SerialSettings) -> SerialSettings:

@@ -10,14 +10,15 @@ from wattbook.engine.record import LineTask, MeterTask
 from wattbook.engine.serial_line import SerialLine
 from wattbook.engine.tcp_line import TcpLine
 from wattbook.model.errors import ConfigError
+from wattbook.transports.ports import is_modbus_tcp
 
 __all__ = ["LineTask", "MeterTask", "SerialLine", "TcpLine", "make_line"]
 
 
 def make_line(task: LineTask) -> SerialLine | TcpLine:
-    """The line of a task: `tcp://` with Modbus meters is Modbus TCP, everything else a serial line in some guise."""
+    """The line of a task: `tcp://` and `tls://` with Modbus meters are Modbus TCP, all else is serial in some guise."""
     modbus = [meter.profile.protocol == "modbus" for meter in task.meters]
-    if not any(port.startswith("tcp://") for port in task.ports) or not any(modbus):
+    if not any(map(is_modbus_tcp, task.ports)) or not any(modbus):
         return SerialLine(task)
     if not all(modbus) or len(task.ports) > 1:
         raise ConfigError("a tcp:// line has one port and either Modbus meters or one optical meter", place=task.name)

@@ -135,6 +135,7 @@ def _task(
         keeper=keeper,
         clock=clock,
         settings=line.serial(config.profiles[meters[0].name].serial),
+        tls=_tls(config, line),
         taken=tuple(port for other in config.lines if other is not line for port in (other.port, *other.ports) if port),
     )
 
@@ -166,15 +167,18 @@ def _source(
 
 
 def _broker(config: Config, line: LineSettings, session: str) -> BrokerSettings:
-    """The broker of a line; certificates are found relative to the configuration file."""
-
-    def file(path: object) -> str:
-        return str(config.path.parent / str(path)) if path else ""
-
-    tls = TlsSettings(file(line.ca), file(line.certificate), file(line.key))
+    """The broker of a line."""
+    tls = _tls(config, line)
     broker = parse_broker(
         line.port,
         client_id=line.client_id or session_name(session, line.name),
         tls=tls if tls != TlsSettings() else None,
     )
     return replace(broker, user=line.username or broker.user, password=line.password.reveal() or broker.password)
+
+
+def _tls(config: Config, line: LineSettings) -> TlsSettings:
+    """The certificates of a line, found relative to the configuration file."""
+    return TlsSettings(
+        *(str(config.path.parent / file) if file else "" for file in (line.ca, line.certificate, line.key))
+    )

@@ -17,9 +17,10 @@ from wattbook.drivers.host import Host
 from wattbook.model import Clock, ConfigError, MeterError, Reading, Unreachable
 from wattbook.profiles import Profile
 from wattbook.transports.open import open_link
-from wattbook.transports.play import Player, Wire, play_async
-from wattbook.transports.ports import MODBUS_TCP_PORT, host_and_port, split_port
-from wattbook.transports.tcp import connect_streams
+from wattbook.transports.play import Player, Wire
+from wattbook.transports.ports import is_modbus_tcp, modbus_address
+from wattbook.transports.stream import connect
+from wattbook.transports.tls import TlsSettings, tls_context
 
 ASKED_TIMEOUT_S = 1.0  # a Modbus meter's first byte; nobody else waits for the line
 LISTEN_S_MAX = 15.0  # three telegrams of meters that speak every 5 s; P1 meters speak every 1 or 10 s
@@ -39,10 +40,13 @@ def read_once(
     *,
     clock: Clock,
     baud: int = 0,
+    tls: TlsSettings | None = None,
     heard: Heard = _ignore,
     wire: Wire | None = None,
 ) -> Reading:
     """Ask or hear one meter once. `heard` is told the bytes of its answer, `wire` (">" or "<", bytes) sees all bytes.
+
+    `tls` is for `tls://`: whom to trust, and our own certificate.
 
     Raises ConfigError for what can never work, Unreachable, Garbled or Refused for what the meter did.
     """
@@ -56,8 +60,8 @@ def read_once(
             measured = Host(profile, Path()).read()
         elif profile.listens:
             measured = _hear(port, profile, baud, clock, heard, wire)
-        elif profile.protocol == "modbus" and port.startswith("tcp://"):
-            measured = asyncio.run(_ask_tcp(port, profile, address, wire))
+        elif profile.protocol == "modbus" and is_modbus_tcp(port):
+            measured = asyncio.run(_ask_tcp(port, profile, address, tls or TlsSettings(), wire))
         else:
             measured = _ask(port, profile, address, baud, heard, wire)
     except MeterError as error:
@@ -79,14 +83,16 @@ def _ask(
         link.close()
 
 
-async def _ask_tcp(port: str, profile: Profile, address: int | str | None, wire: Wire | None) -> Measured:
+async def _ask_tcp(
+    port: str, profile: Profile, address: int | str | None, tls: TlsSettings, wire: Wire | None
+) -> Measured:
     asked = make_asked(profile, address, Tcp())
-    host, number = host_and_port(split_port(port), port, MODBUS_TCP_PORT)
-    reader, writer = await connect_streams(host, number)
+    where = modbus_address(port)
+    stream = await connect(where.host, where.port, tls=tls_context(tls) if where.tls else None, wire=wire)
     try:
-        return await play_async(asked.conversation(ASKED_TIMEOUT_S), reader, writer, wire=wire)
+        return await stream.play(asked.conversation(ASKED_TIMEOUT_S))
     finally:
-        writer.close()
+        stream.close()
 
 
 def _hear(port: str, profile: Profile, baud: int, clock: Clock, heard: Heard, wire: Wire | None) -> Measured:

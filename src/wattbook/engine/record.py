@@ -16,6 +16,7 @@ from wattbook.model.errors import Garbled, MeterError, Refused, Stranger
 from wattbook.model.keeping import Keeper
 from wattbook.model.reading import Event, Reading
 from wattbook.profiles.profile import Profile, SerialSettings
+from wattbook.transports.tls import TlsSettings
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +49,7 @@ class LineTask:
     clock: Clock
     settings: SerialSettings = field(default_factory=SerialSettings)
     taken: tuple[str, ...] = ()  # ports of other lines, which "auto" must leave alone
+    tls: TlsSettings = field(default_factory=TlsSettings)  # of a tls:// line
 
 
 class MeterRecord:

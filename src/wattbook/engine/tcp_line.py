@@ -1,12 +1,12 @@
-"""A Modbus TCP line: one connection, one request at a time, in the event loop."""
+"""A Modbus TCP line, plain or over TLS: one connection, one request at a time, in the event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from wattbook.codecs.conversation import Conversation
@@ -16,13 +16,18 @@ from wattbook.engine.schedule import Schedule
 from wattbook.engine.status import MeterStatus
 from wattbook.model.errors import Garbled, MeterError, Unreachable, WattbookError
 from wattbook.transports.link import LinkLost
-from wattbook.transports.play import play_async
-from wattbook.transports.ports import MODBUS_TCP_PORT, host_and_port, split_port
-from wattbook.transports.tcp import connect_streams
+from wattbook.transports.ports import modbus_address
+from wattbook.transports.stream import Stream, connect
+from wattbook.transports.tls import tls_context
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 COMMANDS_MAX = 100
 _REOPEN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # a device that restarts takes seconds; a refused connection costs little
+_MUTE = (
+    "the connection stands and nothing ever came on it: the unit address may be wrong, or the device "
+    "busy with another program"
+)
 _TIMEOUT_S_MIN = 0.5  # a network and perhaps a gateway with its own serial line lie between
 
 
@@ -30,10 +35,12 @@ class TcpLine:
     """Asks the meters behind one Modbus TCP address. `start`, `stop` and `run` belong to the event loop."""
 
     def __init__(self, task: LineTask) -> None:
-        """Prepare. Raises ConfigError for a wrong address, of host or meter."""
+        """Prepare. Raises ConfigError for a wrong address, of host or meter, or certificates that cannot be used."""
         self._task, self._clock = task, task.clock
         [port] = task.ports
-        self._host, self._port = host_and_port(split_port(port), port, MODBUS_TCP_PORT)
+        where = modbus_address(port)
+        self._host, self._port = where.host, where.port
+        self._tls = tls_context(task.tls) if where.tls else None
         self.framing = Tcp()
         self._records = {meter.name: MeterRecord(meter, task, self.framing) for meter in task.meters}
         self._schedule = Schedule({}, 0.0)
@@ -42,6 +49,8 @@ class TcpLine:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
         self._failures = 0  # to connect and be answered, in a row
+        self._answered = False  # on the present connection
+        self._scheduled = False  # all meters, since they were away with the connection
 
     @property
     def statuses(self) -> Sequence[MeterStatus]:
@@ -78,11 +87,12 @@ class TcpLine:
         try:
             while True:
                 try:
-                    reader, writer = await connect_streams(self._host, self._port)
+                    stream = await connect(self._host, self._port, tls=self._tls)
                     try:
-                        await self._serve(reader, writer)
+                        await self._serve(stream)
+                        continue
                     finally:
-                        writer.close()
+                        stream.close()
                 except LinkLost as error:
                     self._lost(error)
                 await asyncio.sleep(_REOPEN_S[min(self._failures, len(_REOPEN_S) - 1)])
@@ -90,60 +100,74 @@ class TcpLine:
         finally:
             self._drop_commands("the line is stopped")
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Ask until the connection breaks: raises LinkLost."""
+    async def _serve(self, stream: Stream) -> None:
+        """Ask until the connection breaks: raises LinkLost, or returns when it was closed while nobody was asked."""
         self.framing.reset()
-        for record in self._records.values():
-            record.patience.failures = 0
-            self._schedule.add(record.name, record.every_s, self._clock.monotonic())
-        while True:
-            await self._do_next(reader, writer)
+        if not self._scheduled:
+            self._scheduled = True
+            for record in self._records.values():
+                record.patience.failures = 0
+                self._schedule.add(record.name, record.every_s, self._clock.monotonic())
+        self._answered = False
+        while not (self._answered and stream.lost):
+            await self._do_next(stream)
 
-    async def _do_next(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._wake.clear()
+    async def _do_next(self, stream: Stream) -> None:
         if self._commands:
-            await self._command(*self._commands.popleft(), reader, writer)
+            await self._command(*self._commands.popleft(), stream)
             return
         turn = self._schedule.next()
-        now = self._clock.monotonic()
-        if turn is None or turn[1] > now:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(None if turn is None else turn[1] - now):
-                    await self._wake.wait()
+        if turn is None:
+            await self._sleep(None)
             return
-        await self._poll(self._records[turn[0]], reader, writer)
+        name, due_s = turn
+        now = self._clock.monotonic()
+        if due_s > now:
+            await self._sleep(due_s - now)
+        else:
+            await self._poll(self._records[name], now, stream)
 
-    async def _poll(self, record: MeterRecord, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        clock = self._clock
-        began = clock.monotonic()
+    async def _sleep(self, seconds: float | None) -> None:
+        """Wait so long, or for a command."""
+        assert self._loop is not None
+        self._wake.clear()
+        timer = None if seconds is None else self._loop.call_later(seconds, self._wake.set)
+        try:
+            await self._wake.wait()
+        finally:
+            if timer is not None:
+                timer.cancel()
+
+    async def _poll(self, record: MeterRecord, began: float, stream: Stream) -> None:
         record.begin()
         timeout_s = max(record.patience.timeout_s(began), _TIMEOUT_S_MIN)
         try:
-            measured = await play_async(record.asked.conversation(timeout_s), reader, writer)
-        except LinkLost:
+            measured = await stream.play(record.asked.conversation(timeout_s))
+        except LinkLost as error:
+            # Perhaps it is this question that the other end hangs up at: the other meters come first.
+            self._put_off(record, error)
             raise
         except MeterError as error:
-            self._schedule.put_off(record.name, clock.monotonic(), record.failed(error))
+            if isinstance(error, Unreachable) and not stream.ever_heard:
+                error = Unreachable(f"{error}; {_MUTE}")
+            self._put_off(record, error)
             if isinstance(error, Garbled):
                 # The stream lost its place; only a new connection is sure to find it again.
                 raise LinkLost(f"the connection carries nonsense: {error}") from error
             return
-        self._failures = 0
-        now = clock.monotonic()
+        self._failures, self._answered = 0, True
+        now = self._clock.monotonic()
         at = record.answered(measured, first_byte_s=now - began, latency_s=now - began, now=now)
         self._schedule.answered(record.name, now, at)
 
-    async def _command(
-        self,
-        conversation: Conversation[Any],
-        done: Future[Any],
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-    ) -> None:
+    def _put_off(self, record: MeterRecord, error: MeterError) -> None:
+        self._schedule.put_off(record.name, self._clock.monotonic(), record.failed(error))
+
+    async def _command(self, conversation: Conversation[Any], done: Future[Any], stream: Stream) -> None:
         if not done.set_running_or_notify_cancel():
             return
         try:
-            done.set_result(await play_async(conversation, reader, writer))
+            done.set_result(await stream.play(conversation))
         except LinkLost as error:
             done.set_exception(error)
             raise
@@ -154,6 +178,13 @@ class TcpLine:
             raise
 
     def _lost(self, error: LinkLost) -> None:
+        """The connection is gone. Many devices close one now and then, so one that carried answers is opened again
+        before anybody is called away; else all its meters are."""
+        if self._answered:
+            self._answered = False
+            log.debug("%s: %s; it is opened again", self._task.name, error)
+            return
+        self._scheduled = False
         for record in self._records.values():
             record.gone(str(error))
         self._drop_commands(str(error))

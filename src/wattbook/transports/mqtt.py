@@ -28,7 +28,8 @@ from wattbook.codecs.mqtt import (
     refusal,
 )
 from wattbook.model.errors import ConfigError, Garbled, Unreachable
-from wattbook.transports.mqtt_settings import BrokerSettings, TlsSettings, parse_broker, session_name, tls_context
+from wattbook.transports.mqtt_settings import BrokerSettings, parse_broker, session_name
+from wattbook.transports.tls import TlsSettings, tls_context
 
 __all__ = ["BrokerSettings", "Connection", "TlsSettings", "connect", "parse_broker", "session_name"]
 

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import ssl
 from dataclasses import dataclass, field
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from wattbook.model.errors import ConfigError
-
-
-@dataclass(frozen=True, slots=True)
-class TlsSettings:
-    """Whom to trust and who we are. Empty = the system's authorities, no client certificate."""
-
-    ca_file: str = ""
-    certificate_file: str = ""
-    key_file: str = ""
+from wattbook.transports.tls import TlsSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +51,3 @@ def parse_broker(url: str, *, client_id: str, tls: TlsSettings | None = None) ->
 def session_name(*parts: str) -> str:
     """A client id that is the same at every start: 23 letters and digits, which every broker must take."""
     return "wattbook" + hashlib.sha256("\0".join(parts).encode()).hexdigest()[:15]
-
-
-def tls_context(settings: TlsSettings) -> ssl.SSLContext:
-    """Build the TLS side of a connection. Raises ConfigError naming the file that cannot be used."""
-    for name in (settings.ca_file, settings.certificate_file, settings.key_file):
-        if name and not Path(name).is_file():
-            raise ConfigError("no such certificate file", place=name)
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file or None)
-        if settings.certificate_file:
-            context.load_cert_chain(settings.certificate_file, settings.key_file or None)
-    except (ssl.SSLError, OSError) as error:
-        files = ", ".join(filter(None, (settings.ca_file, settings.certificate_file, settings.key_file)))
-        raise ConfigError(f"cannot be used for TLS: {error}", place=files) from error
-    return context

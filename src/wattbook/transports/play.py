@@ -1,4 +1,4 @@
-"""Carry out a codec's conversation on a line: in a thread (`Player`) or on asyncio streams (`play_async`).
+"""Carry out a codec's conversation on a line, in a thread (`stream` does it in the event loop).
 
 A blocking player sleeps through the time bytes are known to need on the wire and then reads once, instead of waking
 per byte; all waits end at absolute instants, so lateness does not add up. A request asked before is expected to be
@@ -8,7 +8,6 @@ line the silence of 3.5 characters is counted from the last byte, heard or sent.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 from wattbook.codecs.conversation import Conversation, Pause, Receive, Send, SetBaud, Step, T
 from wattbook.codecs.modbus import frame_silence_s
 from wattbook.model.errors import Garbled
-from wattbook.transports.link import Link, LinkLost
+from wattbook.transports.link import Link
 from wattbook.transports.pace import SLEEP_S_MAX, Pace, Stopped
 
 _LATE_S = 0.00007  # the other end wakes up late as well; one early look costs more than this
@@ -162,60 +161,3 @@ class Player:
             self._usual.clear()
         self._usual[request] = usual = _Usual()
         return usual
-
-
-async def play_async(
-    conversation: Conversation[T],
-    reader: asyncio.StreamReader,
-    writer: asyncio.StreamWriter,
-    *,
-    wire: Wire | None = None,
-) -> T:
-    """Play a conversation on a TCP connection, for codecs that number their frames (Modbus TCP).
-
-    Unlike on a serial line nothing heard is dropped: the codec itself tells late answers from its own.
-    Raises LinkLost when the connection breaks.
-    """
-    answer: bytes | None = None
-    try:
-        while True:
-            match conversation.send(answer):  # type: ignore[arg-type]
-                case Send(data):
-                    answer = None
-                    writer.write(data)
-                    if wire:
-                        wire(">", data)
-                    await writer.drain()
-                case Receive() as step:
-                    answer = await _receive_async(step, reader)
-                    if wire and answer:
-                        wire("<", answer)
-                case Pause(seconds):
-                    answer = None
-                    await asyncio.sleep(seconds)
-                case SetBaud():
-                    answer = None  # a network has no speed to set
-    except StopIteration as end:
-        result: T = end.value
-        return result
-    except OSError as error:
-        raise LinkLost(f"the connection broke ({error})") from error
-    finally:
-        conversation.close()
-
-
-async def _receive_async(step: Receive, reader: asyncio.StreamReader) -> bytes:
-    heard = b""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + step.timeout_s
-    while step.missing(heard) > 0 and len(heard) < step.size_max:
-        try:
-            async with asyncio.timeout_at(deadline):
-                chunk = await reader.read(step.size_max)
-        except TimeoutError:
-            return heard
-        if not chunk:
-            raise LinkLost("the other end closed the connection")
-        heard += chunk
-        deadline = loop.time() + step.gap_s
-    return heard

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
 
 AUTO = "auto"  # every serial port of this machine
-BYTE_SCHEMES = ("tcp", "rtu+tcp", "rfc2217")
+BYTE_SCHEMES = ("tcp", "rtu+tcp", "rfc2217")  # as they are, whatever the protocol
+MODBUS_SCHEMES = ("tcp", "tls")  # with Modbus meters: Modbus TCP, numbered frames; over TLS there is nothing else
 BROKER_SCHEMES = ("mqtt", "mqtts")
-MODBUS_TCP_PORT = 502
+TLS_SCHEMES = ("tls", "mqtts")
+_MODBUS_PORTS = {"tcp": 502, "tls": 802}  # by the standards: Modbus TCP, and Modbus/TCP Security ("mbaps")
 PORT_DEFAULTS = {"rfc2217": 2217, "mqtt": 1883, "mqtts": 8883}
+
+
+_SCHEMES = tuple(dict.fromkeys((*BYTE_SCHEMES, *MODBUS_SCHEMES, *BROKER_SCHEMES)))
 
 
 def scheme_of(port: str) -> str:
@@ -20,8 +26,8 @@ def scheme_of(port: str) -> str:
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", port):
         return ""
     scheme = urlsplit(port).scheme
-    if scheme not in (*BYTE_SCHEMES, *BROKER_SCHEMES):
-        near = did_you_mean(scheme, (*BYTE_SCHEMES, *BROKER_SCHEMES))
+    if scheme not in _SCHEMES:
+        near = did_you_mean(scheme, _SCHEMES)
         raise ConfigError(f'no line begins with "{scheme}://"{near}', place=shown(port))
     return scheme
 
@@ -33,6 +39,32 @@ def split_port(port: str) -> SplitResult:
             f"no address of a line; one of: {', '.join(f'{name}://' for name in BYTE_SCHEMES)}", place=shown(port)
         )
     return urlsplit(port)
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusAddress:
+    """Where Modbus TCP is spoken."""
+
+    host: str
+    port: int
+    tls: bool
+
+
+def is_modbus_tcp(port: str) -> bool:
+    """Whether Modbus meters on this port speak Modbus TCP, not RTU."""
+    return port.startswith(tuple(f"{scheme}://" for scheme in MODBUS_SCHEMES))
+
+
+def modbus_address(port: str) -> ModbusAddress:
+    """The parts of `tcp://HOST[:502]` or `tls://HOST[:802]`. Raises ConfigError."""
+    address = urlsplit(port)
+    host, number = host_and_port(address, port, _MODBUS_PORTS[address.scheme])
+    return ModbusAddress(host, number, address.scheme == "tls")
+
+
+def default_port(scheme: str, *, modbus: bool) -> int:
+    """The TCP port of an address without one; 0 = it must be given."""
+    return (_MODBUS_PORTS.get(scheme, 0) if modbus else 0) or PORT_DEFAULTS.get(scheme, 0)
 
 
 def host_and_port(address: SplitResult, place: str, port_default: int) -> tuple[str, int]:

@@ -1,8 +1,7 @@
-"""A serial line behind a TCP connection, bytes as they are in both directions; and a connection for Modbus TCP."""
+"""A serial line behind a TCP connection, bytes as they are in both directions (see `stream` for Modbus TCP)."""
 
 from __future__ import annotations
 
-import asyncio
 import select
 import socket
 from contextlib import suppress
@@ -13,9 +12,9 @@ from wattbook.transports.link import LinkLost, faster
 CONNECT_S_MAX = 3.0  # a host on the same network answers in milliseconds; the other lines have threads of their own
 _WRITE_S_MAX = 2.0
 _READ_MAX = 65_536
-# A peer that lost its power never says so. Asked after 15 s of silence and then every 5 s, it is gone after 30 s; the
-# system's own patience is two hours. Not every system has all three.
-_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+# A peer that lost its power never says so. Asked after 15 s of silence and then every 5 s, or not confirming what was
+# sent (in ms), it is gone after 30 s; the system's own patience is two hours. Not every system has all four.
+_KEEPALIVE = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER_TIMEOUT": 30_000}
 
 
 def ask_for_life(connection: socket.socket) -> None:
@@ -70,20 +69,10 @@ class TcpLink:
             self._socket.close()
 
     def _gone(self, error: BaseException) -> LinkLost:
-        return _no_connection(error, self._name)
+        return no_connection(error, self._name)
 
 
-async def connect_streams(host: str, port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect in the event loop. Raises LinkLost when nobody answers in time."""
-    try:
-        async with asyncio.timeout(CONNECT_S_MAX):
-            reader, writer = await asyncio.open_connection(host, port)
-    except OSError as error:  # TimeoutError is one
-        raise _no_connection(error, f"{host}:{port}") from error
-    ask_for_life(writer.get_extra_info("socket"))
-    return reader, writer
-
-
-def _no_connection(error: BaseException, name: str) -> LinkLost:
+def no_connection(error: BaseException, name: str) -> LinkLost:
+    """Why nobody could be reached, in words."""
     reason = str(error) or "no answer"  # the time-out of asyncio has no words
     return LinkLost(f"no connection ({reason}); is the device on and the address right?", meter=name)

@@ -15,9 +15,9 @@ __all__ = ["LineTask", "MeterTask", "SerialLine", "TcpLine", "make_line"]
 
 
 def make_line(task: LineTask) -> SerialLine | TcpLine:
-    """The line of a task: `tcp://` with Modbus meters is Modbus TCP, everything else a serial line in some guise."""
+    """The line of a task: `tcp://` is Modbus TCP unless its meters speak otherwise; all else is a serial line."""
     modbus = [meter.profile.protocol == "modbus" for meter in task.meters]
-    if not any(port.startswith("tcp://") for port in task.ports) or not any(modbus):
+    if not any(port.startswith("tcp://") for port in task.ports) or (modbus and not any(modbus)):
         return SerialLine(task)
     if not all(modbus) or len(task.ports) > 1:
         raise ConfigError("a tcp:// line has one port and either Modbus meters or one optical meter", place=task.name)

@@ -178,7 +178,7 @@ def request_missing(heard: bytes) -> int:
     if len(heard) < 2:
         return 4 - len(heard)
     if heard[1] in (WRITE_COILS, WRITE_MANY) and len(heard) < 7:
-        return 11 - len(heard)
+        return (10 if heard[1] == WRITE_COILS else 11) - len(heard)  # with one byte of bits, or one register
     if heard[1] not in FUNCTIONS:
         return max(0, 4 - len(heard))
     return max(0, _request_pdu_size(heard[1:]) + 3 - len(heard))

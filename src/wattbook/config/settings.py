@@ -117,7 +117,7 @@ class SupplySettings:
 
 
 class ProxySettings:
-    """[[proxy]]: a line served to other Modbus masters, between our own polls; there may be several for one line."""
+    """[[proxy]]: a line served to other masters, between our own polls; there may be several for one line."""
 
     __pydantic_config__ = _STRICT
     line: str  # a line of Modbus meters, or one without meters

@@ -14,7 +14,15 @@ from typing import Any
 from typer.testing import CliRunner
 
 from wattbook.cli.main import make_app
-from wattbook.config import ApiSettings, LineSettings, LogSettings, MeterSettings, SiteSettings, SupplySettings
+from wattbook.config import (
+    ApiSettings,
+    LineSettings,
+    LogSettings,
+    MeterSettings,
+    ProxySettings,
+    SiteSettings,
+    SupplySettings,
+)
 from wattbook.model.vocabulary import all_names, base_names, quantity
 from wattbook.profiles import Library, Profile
 
@@ -58,7 +66,8 @@ def configuration() -> Iterator[str]:
     yield 'Durations are texts: `200ms`, `5s`, `15min`, `1h`, `1d`. Secrets are a text, `{ env = "NAME" }` or'
     yield '`{ file = "PATH" }`. Paths are relative to the file. Try a file with `wattbook check`.\n'
     tables = {"[site]": SiteSettings, "[log]": LogSettings, "[api]": ApiSettings,
-              "[[line]]": LineSettings, "[[meter]]": MeterSettings, "[supply]": SupplySettings}  # fmt: skip
+              "[[line]]": LineSettings, "[[meter]]": MeterSettings, "[[proxy]]": ProxySettings,
+              "[supply]": SupplySettings}  # fmt: skip
     source = (Path(__file__).parents[1] / "src/wattbook/config/settings.py").read_text(encoding="utf-8")
     for title, settings in tables.items():
         body = source.split(f"class {settings.__name__}:")[1]
@@ -91,6 +100,7 @@ def commands() -> Iterator[str]:
     for command in (
         "demo",
         "run",
+        "proxy",
         "simulate",
         "check",
         "read",

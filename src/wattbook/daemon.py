@@ -8,7 +8,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from wattbook.api import ApiContext, Served, serving
@@ -20,7 +20,8 @@ from wattbook.engine.keep import BookKeeper
 from wattbook.engine.keep_time import keep_time
 from wattbook.engine.lines import Lines
 from wattbook.engine.live import Live
-from wattbook.engine.status import SupplyNow
+from wattbook.engine.proxies import in_words, serving_proxies
+from wattbook.engine.status import ProxyStatus, SupplyNow
 from wattbook.model import SystemClock
 from wattbook.store import Book, BookReader
 from wattbook.transports.systemd import Notifier
@@ -54,6 +55,9 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         lines.start(failed=lambda error: _settle(failed, error))
         _on_thread_bugs(failed)
         stack.push_async_callback(lines.stop)
+        proxies = await stack.enter_async_context(serving_proxies(config, lines, keeper=keeper, clock=clock))
+        for settings, proxy in zip(config.proxies, proxies, strict=True):
+            _log.info("serving %s", in_words(config, settings, proxy.listen))
         supply = _supply(config, book, live, clock)
         # The lines run already: the API takes half a second to import.
         context = ApiContext(
@@ -66,6 +70,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             clock=clock,
             statistics=book.statistics,
             supply=lambda: supply.now if supply else SupplyNow(),
+            proxies=proxies,
         )
         served = await stack.enter_async_context(serving(context))
         keeping_time = asyncio.create_task(keep_time(clock, book), name="clock")
@@ -100,6 +105,27 @@ def _supply(config: Config, book: Book, live: Live, clock: SystemClock) -> Suppl
         stalled=lambda: book.statistics().gap_since is not None,
         changed=live.show_supply,
     )
+
+
+async def serve_proxies(config: Config, *, started: Callable[[Sequence[ProxyStatus]], None]) -> None:
+    """Serve the proxies of a configuration and nothing else until SIGINT or SIGTERM; its book keeps what they write.
+
+    Raises ConfigError, BookHeld when a daemon has the book, or BookError.
+    """
+    sys.setswitchinterval(_SWITCH_S)
+    clock = SystemClock()
+    stopping = _on_signals()
+    async with AsyncExitStack() as stack:
+        book = Book.open(config.book, clock=clock, site=config.site.name, commit_every_s=config.site.commit_every)
+        stack.callback(book.close)
+        keeper = BookKeeper(book, Live(clock))
+        lines = Lines(config, keeper=keeper, clock=clock, session=book.lineage)
+        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        lines.start(failed=lambda error: _settle(failed, error))
+        _on_thread_bugs(failed)
+        stack.push_async_callback(lines.stop)
+        started(await stack.enter_async_context(serving_proxies(config, lines, keeper=keeper, clock=clock)))
+        await _first(stopping, failed)
 
 
 def _on_signals() -> asyncio.Future[None]:

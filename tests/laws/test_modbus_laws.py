@@ -42,7 +42,14 @@ units = st.integers(1, 247)
 @st.composite
 def requests(draw: st.DrawFn) -> Request:
     unit, address = draw(units), draw(words)
-    match draw(st.sampled_from((3, 4, 6, 16, 17))):
+    match draw(st.sampled_from((1, 2, 3, 4, 5, 6, 15, 16, 17))):
+        case (1 | 2) as function:
+            return Request(unit, function, address, draw(st.integers(1, 2000)))
+        case 5:
+            return Request(unit, 5, address, 1, (draw(st.sampled_from((0, 0xFF00))),))
+        case 15:
+            bits = draw(st.binary(min_size=1, max_size=246))
+            return Request(unit, 15, address, 8 * len(bits) - draw(st.integers(0, 7)), bits=bits)
         case 6:
             return Request(unit, 6, address, 1, (draw(words),))
         case 16:

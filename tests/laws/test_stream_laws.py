@@ -1,10 +1,11 @@
-"""Laws of a connection played in the event loop: however its bytes are cut, and whenever they come, it says the same."""
+"""Laws of a connection played in the event loop: however its bytes are cut and whenever they come, it says the same."""
 
 from __future__ import annotations
 
 import asyncio
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -60,7 +61,7 @@ def answer(transaction: int, values: Sequence[int]) -> bytes:
 
 def pieces(data: bytes, cuts: Sequence[int]) -> list[bytes]:
     places = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
-    return [data[start:stop] for start, stop in zip(places, places[1:], strict=False)]
+    return [data[start:stop] for start, stop in pairwise(places)]
 
 
 @given(

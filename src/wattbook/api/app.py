@@ -155,6 +155,7 @@ def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
             *metrics.of_readings(context.live.latest(), statuses),
             *metrics.of_supply(context.supply()),
             *metrics.of_book(context.statistics()),
+            *metrics.of_proxies(context.proxies),
         ]
         return Response(metrics.expose(families), headers={"content-type": metrics.CONTENT_TYPE})
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
 from wattbook.config import Config, MeterSettings
 from wattbook.engine.live import Live
-from wattbook.engine.status import MeterStatus, SupplyNow
+from wattbook.engine.status import MeterStatus, ProxyStatus, SupplyNow
 from wattbook.model import Clock, Keeper
 from wattbook.store import BookReader, BookStatistics
 
@@ -27,6 +27,7 @@ class ApiContext:
     clock: Clock
     statistics: Callable[[], BookStatistics]
     supply: Callable[[], SupplyNow] = SupplyNow
+    proxies: Sequence[ProxyStatus] = field(default=())  # live
 
     @cached_property
     def meters(self) -> Mapping[str, MeterSettings]:

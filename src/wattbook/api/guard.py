@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable, Mapping
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wattbook.api.answers import Refusal
 from wattbook.config import ApiSettings
 from wattbook.model import ConfigError
+from wattbook.transports.addresses import may_ask, parse_ip
 
 BODY_MAX = 1_000_000  # bytes: no ordinary request has more
 BODY_MAX_OF: Mapping[str, int] = {"/api/v1/readings": 16_000_000}  # a day of 5-second readings of a dozen meters
@@ -74,20 +75,13 @@ class Guard:
                 421, f'this is not "{host}"; to use this name, add it in wattbook.toml: [api] hosts = ["{host}"]'
             )
         client = scope["client"][0] if scope.get("client") else ""
-        if not self._may_ask(client):
+        if not may_ask(client, self._networks):
             raise Refusal(
                 403, f'{client} may not ask here; to allow its network, add it in wattbook.toml: [api] allow = ["…/24"]'
             )
         for name, value in headers:
             if name == b"origin" and not _same_origin(value.decode("latin-1"), given[0]):
                 raise Refusal(403, "a page of another site may not ask here")
-
-    def _may_ask(self, client: str) -> bool:
-        address = _address(client)
-        return address is not None and (
-            address.is_loopback
-            or any(address in network for network in self._networks if network.version == address.version)
-        )
 
 
 def _network(text: str) -> IPv4Network | IPv6Network:
@@ -168,17 +162,7 @@ def _host_of(header: str) -> str:
 
 
 def _is_ip(host: str) -> bool:
-    return _address(host) is not None
-
-
-def _address(text: str) -> IPv4Address | IPv6Address | None:
-    """An address; one of IPv4 that came in through a socket of IPv6 counts as IPv4."""
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
+    return parse_ip(host) is not None
 
 
 def _same_origin(origin: str, host: str) -> bool:

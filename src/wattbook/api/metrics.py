@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from wattbook.engine.status import Counters, MeterStatus, SupplyNow
+from wattbook.engine.status import Counters, MeterStatus, ProxyStatus, SupplyNow
 from wattbook.model import Reading, quantity
 from wattbook.model.batch import to_ms
 from wattbook.store import BookStatistics
@@ -25,6 +25,13 @@ _COUNTER_HELP = {
     "timeouts": "Silences.",
     "garbled": "Damaged answers.",
     "refused": "Refusals by the device.",
+}
+
+_PROXY_COUNTERS = {
+    "requests": "Requests of other masters.",
+    "refused": "Requests and clients turned away: not allowed, not right, or too many.",
+    "exceptions": "Exceptions of slaves passed on, and silences told as such.",
+    "writes": "Writes that a slave confirmed.",
 }
 
 _BOOK_COUNTERS = {
@@ -124,6 +131,16 @@ def of_book(book: BookStatistics) -> Iterator[Family]:
     )
     writable = int(book.gap_since is None)
     yield Family("wattbook_book_writable", "gauge", "0 while the book cannot be written.", [({}, writable)])
+
+
+def of_proxies(proxies: Sequence[ProxyStatus]) -> Iterator[Family]:
+    """What other masters asked of lines that are served to them."""
+    labels = [{"line": proxy.line, "listen": proxy.listen} for proxy in proxies]
+    for name, help_text in _PROXY_COUNTERS.items():
+        samples = [(label, getattr(proxy, name)) for label, proxy in zip(labels, proxies, strict=True)]
+        yield Family(f"wattbook_proxy_{name}", "counter", help_text, samples)
+    clients = [(label, proxy.clients) for label, proxy in zip(labels, proxies, strict=True)]
+    yield Family("wattbook_proxy_clients", "gauge", "Masters connected now.", clients)
 
 
 def _labels(status: MeterStatus) -> Mapping[str, str]:

@@ -22,6 +22,7 @@ from wattbook.model.vocabulary import UnknownQuantity
 ROOMS = {
     "demo": ("demo",),
     "run": ("run",),
+    "proxy": ("proxy",),
     "simulate": ("simulate",),
     "check": ("check",),
     "ask": ("read",),

@@ -1,7 +1,8 @@
-"""Modbus frames: RTU and TCP, functions 3, 4, 6, 16 and 17, both as the asking and as the answering side.
+"""Modbus frames: RTU and TCP, functions 1 to 6 and 15 to 17, both as the asking and as the answering side.
 
 Modbus Application Protocol V1.1b3 (the PDU: function and data) and Modbus over Serial Line V1.02 (RTU: address, PDU,
-CRC with its low byte first). Nothing here knows a profile; see `registers` for the meaning of what was read.
+CRC with its low byte first). Nothing here knows a profile; see `registers` for the meaning of what was read. Coils and
+discrete inputs (functions 1, 2, 5 and 15) are passed on as packed bits: no profile has them, but a proxy serves them.
 """
 
 from __future__ import annotations
@@ -14,9 +15,13 @@ from wattbook.codecs.crc import crc_modbus
 from wattbook.model.errors import Garbled
 
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY, REPORT_ID = 3, 4, 6, 16, 17
-FUNCTIONS = (READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY, REPORT_ID)
+READ_COILS, READ_DISCRETE, WRITE_COIL, WRITE_COILS = 1, 2, 5, 15
+READS = (READ_COILS, READ_DISCRETE, READ_HOLDING, READ_INPUT, REPORT_ID)
+WRITES = (WRITE_COIL, WRITE_ONE, WRITE_COILS, WRITE_MANY)
+FUNCTIONS = (*READS, *WRITES)
 PLAIN_FUNCTIONS = range(65, 73)  # free for makers: here a code that is a command by itself, repeated when done
 READ_MAX, WRITE_MAX = 125, 123  # registers in one request, by the standard
+BITS_READ_MAX, BITS_WRITE_MAX = 2000, 1968
 BROADCAST = 0
 ERROR_BIT = 0x80
 
@@ -38,7 +43,7 @@ _SILENCE_CHARACTERS = 3.5
 _SILENCE_S_MIN = 0.00175  # above 19200 Bd the standard gives a fixed time instead of 3.5 characters
 EXCEPTION_SIZE = 5  # of an RTU frame: the shortest answer there is
 PLAIN_SIZE = 4  # of an RTU frame with a plain function, request or answer
-REQUEST_SIZE = 8  # of an RTU frame with functions 3, 4 and 6
+REQUEST_SIZE = 8  # of an RTU frame with functions 1 to 6
 
 
 def frame_silence_s(character_s: float) -> float:
@@ -48,25 +53,26 @@ def frame_silence_s(character_s: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a master asks. `count` registers from `address` are read; `words` are written (functions 6 and 16)."""
+    """What a master asks. `count` registers or bits from `address` are read, or `words` or `bits` written."""
 
     unit: int  # the slave's address; 0 = everybody, nobody answers
     function: int
     address: int = 0
     count: int = 0
-    words: tuple[int, ...] = ()
+    words: tuple[int, ...] = ()  # functions 6 and 16; the state of function 5 (0xFF00 = on)
+    bits: bytes = b""  # function 15: eight a byte, the lowest first
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """What a slave answers: registers, the echo of a write, an identification, or an exception."""
+    """What a slave answers: registers, bits, the echo of a write, an identification, or an exception."""
 
     unit: int
     function: int  # without the error bit
-    words: tuple[int, ...] = ()  # functions 3 and 4; the one word of function 6
-    address: int = 0  # functions 6 and 16
-    count: int = 0  # function 16
-    data: bytes = b""  # function 17: id, run indicator, additional data
+    words: tuple[int, ...] = ()  # functions 3 and 4; the one word of functions 5 and 6
+    address: int = 0  # functions 5, 6, 15 and 16
+    count: int = 0  # functions 15 and 16
+    data: bytes = b""  # functions 1 and 2: packed bits; function 17: id, run indicator, additional data
     exception: int = 0  # not 0: refused
 
 
@@ -96,8 +102,14 @@ def request_pdu(request: Request) -> bytes:
         case 3 | 4:
             assert 1 <= request.count <= READ_MAX
             return struct.pack(">BHH", request.function, request.address, request.count)
-        case 6:
-            return struct.pack(">BHH", 6, request.address, *request.words)
+        case 1 | 2:
+            assert 1 <= request.count <= BITS_READ_MAX
+            return struct.pack(">BHH", request.function, request.address, request.count)
+        case 5 | 6:
+            return struct.pack(">BHH", request.function, request.address, *request.words)
+        case 15:
+            assert 1 <= request.count <= BITS_WRITE_MAX
+            return struct.pack(">BHHB", 15, request.address, request.count, len(request.bits)) + request.bits
         case 16:
             assert 1 <= len(request.words) <= WRITE_MAX
             count = len(request.words)
@@ -126,11 +138,14 @@ def parse_request_pdu(unit: int, pdu: bytes) -> Request:
     if len(pdu) != _request_pdu_size(pdu):
         raise Garbled(f"a request of {len(pdu)} bytes does not fit function {function}")
     match function:
-        case 3 | 4:
+        case 1 | 2 | 3 | 4:
             return Request(unit, function, *struct.unpack_from(">HH", pdu, 1))
-        case 6:
+        case 5 | 6:
             address, word = struct.unpack_from(">HH", pdu, 1)
             return Request(unit, function, address, 1, (word,))
+        case 15:
+            address, count = struct.unpack_from(">HH", pdu, 1)
+            return Request(unit, function, address, count, bits=pdu[6:])
         case 16:
             address, count = struct.unpack_from(">HH", pdu, 1)
             return Request(unit, function, address, count, _words(pdu[6:]))
@@ -144,13 +159,15 @@ def parse_request(frame: bytes) -> Request:
 
 
 def _request_pdu_size(pdu: bytes) -> int:
-    """The size of the request that begins so; at least 6 bytes of function 16 must be there."""
+    """The size of the request that begins so; at least 6 bytes of functions 15 and 16 must be there."""
     match pdu[0]:
-        case 3 | 4 | 6:
+        case 1 | 2 | 3 | 4 | 5 | 6:
             return 5
         case 16 if len(pdu) >= 6:
             return 6 + 2 * (pdu[5] // 2)
-        case 16:
+        case 15 if len(pdu) >= 6:
+            return 6 + pdu[5]
+        case 15 | 16:
             return 6
         case _:
             return 1
@@ -160,8 +177,8 @@ def request_missing(heard: bytes) -> int:
     """How many more bytes of an RTU request are certain to follow (a slave's `Missing`); 0 = complete or unknown."""
     if len(heard) < 2:
         return 4 - len(heard)
-    if heard[1] == WRITE_MANY and len(heard) < 7:
-        return 11 - len(heard)
+    if heard[1] in (WRITE_COILS, WRITE_MANY) and len(heard) < 7:
+        return (10 if heard[1] == WRITE_COILS else 11) - len(heard)  # with one byte of bits, or one register
     if heard[1] not in FUNCTIONS:
         return max(0, 4 - len(heard))
     return max(0, _request_pdu_size(heard[1:]) + 3 - len(heard))
@@ -176,12 +193,12 @@ def response_pdu(response: Response) -> bytes:
         case 3 | 4:
             count = len(response.words)
             return struct.pack(f">BB{count}H", function, 2 * count, *response.words)
-        case 6:
-            return struct.pack(">BHH", 6, response.address, *response.words)
-        case 16:
-            return struct.pack(">BHH", 16, response.address, response.count)
-        case 17:
-            return bytes((17, len(response.data))) + response.data
+        case 5 | 6:
+            return struct.pack(">BHH", function, response.address, *response.words)
+        case 15 | 16:
+            return struct.pack(">BHH", function, response.address, response.count)
+        case 1 | 2 | 17:
+            return bytes((function, len(response.data))) + response.data
         case function if function in PLAIN_FUNCTIONS:
             return bytes((function,))
         case _:
@@ -207,10 +224,10 @@ def parse_response_pdu(unit: int, pdu: bytes) -> Response:
             return Response(unit, function)
         case 3 | 4:
             return Response(unit, function, _words(pdu[2:]))
-        case 6:
+        case 5 | 6:
             address, word = struct.unpack_from(">HH", pdu, 1)
             return Response(unit, function, (word,), address, 1)
-        case 16:
+        case 15 | 16:
             address, count = struct.unpack_from(">HH", pdu, 1)
             return Response(unit, function, (), address, count)
         case _:
@@ -234,9 +251,9 @@ def response_pdu_size(pdu: bytes) -> int:
     match function:
         case 3 | 4:
             return 2 + 2 * (pdu[1] // 2)
-        case 6 | 16:
+        case 5 | 6 | 15 | 16:
             return 5
-        case 17:
+        case 1 | 2 | 17:
             return 2 + pdu[1]
         case _:
             return 0

@@ -21,11 +21,15 @@ from wattbook.codecs.modbus import (
     EXCEPTION_WORDS,
     PLAIN_FUNCTIONS,
     PLAIN_SIZE,
+    READ_COILS,
+    READ_DISCRETE,
     READ_HOLDING,
     READ_INPUT,
     REPORT_ID,
+    WRITE_COIL,
     WRITE_MANY,
     WRITE_ONE,
+    WRITES,
     Request,
     Response,
     parse_response_pdu,
@@ -39,6 +43,8 @@ from wattbook.model.errors import Garbled, Refused, Unreachable
 _LEAD_IN_MAX = 3  # bytes: a glitch when the sender of an RS-485 line switches on, seldom more than one
 _GAP_S = 0.1  # from byte to byte: USB adapters hold bytes for 16 ms, a busy machine for more
 _READS = (READ_HOLDING, READ_INPUT)
+_BIT_READS = (READ_COILS, READ_DISCRETE)
+_ECHOED = (WRITE_COIL, WRITE_ONE)  # their confirmation is the request itself
 _KNOWN_MAX = 1024  # exchanges; a full line of 247 meters with four blocks each
 _RTU_SIZE_MAX = 1024  # an echo, a lead-in and the largest frame (256) four times over
 _TCP_SIZE_MAX = 16_384  # late answers (260 each) of a gateway that was stuck for a minute
@@ -71,10 +77,13 @@ class Rtu:
         yield send
         heard = yield receive
         count = request.count
-        if len(heard) == 5 + 2 * count and heard[:3] == bytes((request.unit, request.function, 2 * count)):
-            words = struct.unpack_from(f">{count}H", heard, 3)  # nearly all answers; the others are looked at closely
-            if request.function in _READS and not crc_modbus(heard):
-                return Response(request.unit, request.function, words)
+        if (
+            request.function in _READS
+            and len(heard) == 5 + 2 * count
+            and heard[:3] == bytes((request.unit, request.function, 2 * count))
+            and not crc_modbus(heard)
+        ):  # nearly all answers; the others are looked at closely
+            return Response(request.unit, request.function, struct.unpack_from(f">{count}H", heard, 3))
         echo = self._echo(request, send.data)
         if echo and heard.startswith(echo):
             self.echoes = True
@@ -84,7 +93,7 @@ class Rtu:
     def _echo(self, request: Request, frame: bytes) -> bytes:
         """What the line may give back before the answer. The answer to a single write or a plain command looks
         like its own echo: whether to wait for a second one was learnt from reads."""
-        alike = request.function == WRITE_ONE or request.function in PLAIN_FUNCTIONS
+        alike = request.function in _ECHOED or request.function in PLAIN_FUNCTIONS
         return frame if self.echoes or not alike else b""
 
     def _steps(self, request: Request, timeout_s: float) -> tuple[Send, Receive]:
@@ -259,15 +268,25 @@ def _answered(request: Request, pdu: bytes) -> Response:
     if response.exception:
         words = EXCEPTION_WORDS.get(response.exception, "unknown exception")
         raise Refused(f"refused with exception {response.exception} ({words})", code=response.exception)
-    if request.count and request.function not in (WRITE_ONE, WRITE_MANY) and len(response.words) != request.count:
+    if request.function in WRITES:
+        _check_confirmation(request, response)
+    elif request.function in _BIT_READS:
+        if len(response.data) != (request.count + 7) // 8:
+            raise Garbled(f"{len(response.data)} bytes instead of {request.count} bits")
+    elif request.count and len(response.words) != request.count:
         raise Garbled(f"{len(response.words)} registers instead of {request.count}")
-    if request.function in (WRITE_ONE, WRITE_MANY) and response.address != request.address:
-        raise Garbled(f"a write to {response.address} was confirmed instead of {request.address}")
-    if request.function == WRITE_ONE and response.words != request.words:
-        raise Garbled(f"{response.words[0]} was written instead of {request.words[0]}")
-    if request.function == WRITE_MANY and response.count != len(request.words):
-        raise Garbled(f"{response.count} registers were written instead of {len(request.words)}")
     return response
+
+
+def _check_confirmation(request: Request, response: Response) -> None:
+    """Raise Garbled unless what was asked was written."""
+    if response.address != request.address:
+        raise Garbled(f"a write to {response.address} was confirmed instead of {request.address}")
+    if request.function in _ECHOED:
+        if response.words != request.words:
+            raise Garbled(f"{response.words[0]} was written instead of {request.words[0]}")
+    elif response.count != request.count:
+        raise Garbled(f"{response.count} registers were written instead of {request.count}")
 
 
 def read(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
+from wattbook.config.proxy_problems import proxy_problems
 from wattbook.config.settings import Config, LineSettings, MeterSettings, parse_listen
 from wattbook.config.text import Problem, place_of
 from wattbook.model.errors import ConfigError
@@ -37,6 +38,9 @@ def problems_of(config: Config, text: str) -> Iterable[Problem]:
         for key, message in _meter_problems(config, meter):
             yield Problem(place_of(text, ("meter", number, key)), f'meter "{meter.name}": {message}')
     yield from _api_problems(config, text)
+    for number, proxy in enumerate(config.proxies):
+        for key, message in proxy_problems(config, proxy):
+            yield Problem(place_of(text, ("proxy", number, key)), f"[[proxy]] {number + 1}: {message}")
 
 
 def _doubles(table: str, names: Sequence[str], text: str) -> Iterator[Problem]:

@@ -20,6 +20,7 @@ from wattbook.config.settings import (
     LineSettings,
     LogSettings,
     MeterSettings,
+    ProxySettings,
     SiteSettings,
     SupplySettings,
 )
@@ -72,6 +73,7 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
         library,
         shaped.simulate,
         shaped.supply,
+        shaped.proxy,
     )
     return config, _in_order([*problems, *found, *problems_of(config, text)])
 
@@ -140,7 +142,7 @@ def _not_one_of(given: object, expected: str) -> str:
 
 _SHAPES: Mapping[str, type] = {
     "site": SiteSettings, "log": LogSettings, "api": ApiSettings, "line": LineSettings, "meter": MeterSettings,
-    "supply": SupplySettings,
+    "proxy": ProxySettings, "supply": SupplySettings,
 }  # fmt: skip
 
 

@@ -21,6 +21,7 @@ _EVERY_ASKED = {  # seconds
     "iec62056-21": 300.0,  # a readout at 300 Bd takes 20 s of light on the meter
     "host": 60.0,  # the system's load is a mean of one minute
 }
+PROXY_LISTEN = "127.0.0.1:1502"  # 502 is for root alone
 _UTC = ZoneInfo("UTC")
 _NO_SECRET = Secret()
 _Period = Annotated[Seconds | None, Field(ge=0, le=86400 * 31)]
@@ -119,6 +120,18 @@ class SupplySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProxySettings:
+    """[[proxy]]: a line served to other masters, between our own polls; there may be several for one line."""
+
+    __pydantic_config__ = _STRICT
+    line: str  # a line of Modbus meters, or one without meters
+    listen: str = PROXY_LISTEN  # HOST:PORT; beyond this machine it needs `allow`
+    kind: Literal["tcp", "rtu+tcp"] = "tcp"  # tcp (Modbus TCP) or rtu+tcp (RTU frames on a TCP connection)
+    allow: tuple[str, ...] = ()  # networks that may ask beside this machine: "192.168.0.0/24"
+    allow_write: tuple[str, ...] = ()  # addresses of clients that may also write; each write is an event in the book
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """A whole wattbook.toml."""
 
@@ -129,6 +142,7 @@ class File:
     line: tuple[LineSettings, ...] = ()
     meter: tuple[MeterSettings, ...] = ()
     supply: SupplySettings = field(default_factory=SupplySettings)
+    proxy: tuple[ProxySettings, ...] = ()
     simulate: Mapping[str, Any] = field(default_factory=dict)  # read by `wattbook simulate` alone
 
 
@@ -145,6 +159,7 @@ class Config:
     library: Library
     simulate: Mapping[str, Any]
     supply: SupplySettings = field(default_factory=SupplySettings)
+    proxies: tuple[ProxySettings, ...] = ()
 
     @cached_property
     def book(self) -> Path:
@@ -165,6 +180,11 @@ class Config:
     def meters_of(self, line: LineSettings) -> Sequence[MeterSettings]:
         """The meters on a line, in the order of the file."""
         return [meter for meter in self.meters if meter.line == line.name]
+
+    def serial_of(self, line: LineSettings) -> SerialSettings:
+        """How characters stand on a line: its first meter's model says what the file does not."""
+        meters = self.meters_of(line)
+        return line.serial(self.profiles[meters[0].name].serial if meters else SerialSettings())
 
     def listening(self, listen: str) -> Config:
         """The same configuration, served elsewhere. Raises ConfigError."""

@@ -16,9 +16,9 @@ __all__ = ["LineTask", "MeterTask", "SerialLine", "TcpLine", "make_line"]
 
 
 def make_line(task: LineTask) -> SerialLine | TcpLine:
-    """The line of a task: `tcp://` and `tls://` with Modbus meters are Modbus TCP, all else is serial in some guise."""
+    """The line of a task: `tcp://` and `tls://` are Modbus TCP unless its meters speak otherwise; else serial."""
     modbus = [meter.profile.protocol == "modbus" for meter in task.meters]
-    if not any(map(is_modbus_tcp, task.ports)) or not any(modbus):
+    if not any(map(is_modbus_tcp, task.ports)) or (modbus and not any(modbus)):
         return SerialLine(task)
     if not all(modbus) or len(task.ports) > 1:
         raise ConfigError("a tcp:// line has one port and either Modbus meters or one optical meter", place=task.name)

@@ -40,20 +40,20 @@ class Lines:
             clock=clock,
             note=keeper.note,
         )
-        self._asked: list[SerialLine | TcpLine] = []
+        self._asked: dict[str, SerialLine | TcpLine] = {}
         self._sources: dict[str, Source] = {}
         self._tasks: list[asyncio.Task[None]] = []
         for line in config.lines:
             meters = config.meters_of(line)
-            if not meters:
+            if not meters and line.name not in {proxy.line for proxy in config.proxies}:
                 _log.warning("line %s has no meter", line.name)
-            elif config.profiles[meters[0].name].listens:
+            elif meters and config.profiles[meters[0].name].listens:
                 self._sources[line.name] = _source(
                     config, line, meters, clock=clock, report=self._attendance, session=session
                 )
             else:
                 asked = make_line(_task(config, line, meters, keeper=keeper, clock=clock))
-                self._asked.append(asked)
+                self._asked[line.name] = asked
                 self._statuses |= {status.meter: status for status in asked.statuses}
         for meter in config.meters:
             if config.profiles[meter.name].protocol == "host":
@@ -74,6 +74,10 @@ class Lines:
         """How one meter fares."""
         return self._statuses[meter]
 
+    def asked(self, line: str) -> SerialLine | TcpLine:
+        """A line of Modbus meters by its name, to be asked for somebody else."""
+        return self._asked[line]
+
     @property
     def report(self) -> Report:
         """Who must be told when a meter without a line was sent to us."""
@@ -84,7 +88,7 @@ class Lines:
 
         A thread that ends by a bug goes to `threading.excepthook`.
         """
-        started = [line.start() for line in self._asked]
+        started = [line.start() for line in self._asked.values()]
         self._tasks += [task for task in started if task is not None]  # a serial line has threads instead
         for name, source in self._sources.items():
             self._tasks.append(asyncio.create_task(source.run(self._keeper), name=f"line {name}"))
@@ -96,7 +100,9 @@ class Lines:
         """End every line, all at once, within about a second."""
         for task in self._tasks:
             task.cancel()
-        stops = [line.stop() if isinstance(line, TcpLine) else asyncio.to_thread(line.stop) for line in self._asked]
+        stops = [
+            line.stop() if isinstance(line, TcpLine) else asyncio.to_thread(line.stop) for line in self._asked.values()
+        ]
         await asyncio.gather(*stops, *self._tasks, return_exceptions=True)
 
 
@@ -134,7 +140,7 @@ def _task(
         ),
         keeper=keeper,
         clock=clock,
-        settings=line.serial(config.profiles[meters[0].name].serial),
+        settings=config.serial_of(line),
         tls=_tls(config, line),
         taken=tuple(port for other in config.lines if other is not line for port in (other.port, *other.ports) if port),
     )

@@ -7,16 +7,16 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from wattbook.codecs.conversation import Conversation
 from wattbook.codecs.modbus_ask import Rtu
+from wattbook.engine.orders import Order, Orders
 from wattbook.engine.record import LineTask, MeterRecord
 from wattbook.engine.schedule import BACKOFF_S_MAX, Schedule
-from wattbook.model.errors import MeterError, Unreachable, WattbookError
+from wattbook.model.errors import MeterError, WattbookError
 from wattbook.profiles.profile import SerialSettings
 from wattbook.transports.link import Link, LinkLost
 from wattbook.transports.open import open_link
@@ -26,7 +26,6 @@ from wattbook.transports.play import Player
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-COMMANDS_MAX = 100  # waiting; a person or an alert gives a few, more is a fault of the caller
 STOP_S_MAX = 2.0  # to wait for a thread; it looks every 0.2 s
 LOOK_S = 0.5  # for meters that may have come to this port
 _REOPEN_S = (0.05, 0.1, 0.2, 0.5)  # a port that came back is found within half a second
@@ -41,12 +40,6 @@ class Outside:
     open_link: Callable[[str, SerialSettings], Link] = open_link
     pace: Callable[[Callable[[], bool]], Pace] = Pace  # waits on the line, given what says "stop"
     wait: Callable[[threading.Event, float], object] = threading.Event.wait  # while nothing is due
-
-
-@dataclass(slots=True)
-class _Command:
-    conversation: Conversation[Any]
-    done: Future[Any] = field(default_factory=Future)
 
 
 class Pool:
@@ -71,6 +64,11 @@ class Pool:
                     self._records.remove(record)
                     return record
         return None
+
+    def holds(self, wanted: Callable[[MeterRecord], bool]) -> bool:
+        """Whether there is a wanted meter to take."""
+        with self._lock:
+            return any(map(wanted, self._records))
 
     def found(self) -> None:
         """A meter that was taken is on the taker's port, and stays there."""
@@ -126,7 +124,7 @@ class PortWorker:
         self._clock, self._stopping, self._framing = task.clock, stopping, framing
         self._records: dict[str, MeterRecord] = {}
         self._schedule = Schedule({}, self._clock.monotonic())
-        self._commands: deque[_Command] = deque()  # at most COMMANDS_MAX
+        self._orders = Orders(task.name)
         self._wake = threading.Event()
         self._sought_until = 0.0 if bound else self._clock.monotonic() + _SEEK_S
         self._tried: dict[str, float] = {}  # meters that were asked in vain on this port: when to ask again
@@ -152,17 +150,18 @@ class PortWorker:
         """Whether this meter is on this port now."""
         return meter in self._records
 
-    def submit(self, conversation: Conversation[T]) -> Future[T]:
-        """Play a conversation before any further poll. The future raises Unreachable when that cannot be."""
-        command = _Command(conversation)
-        if len(self._commands) >= COMMANDS_MAX:
-            command.done.set_exception(Unreachable(f"{COMMANDS_MAX} commands wait already", meter=self._task.name))
-            return command.done
-        self._commands.append(command)
-        self._wake.set()
-        if not self._thread.is_alive():
-            self._drop_commands("the line is not running")
-        return command.done
+    def submit(self, conversation: Conversation[T], *, guest: bool = False) -> Future[T]:
+        """Play a conversation before any further poll, or a `guest`'s between polls.
+
+        The future raises LinkLost when the line is gone, LineBusy when too many wait.
+        """
+        order, done = self._orders.make(conversation, guest=guest)
+        if not done.done():
+            self._orders.put(order)
+            self._wake.set()
+            if not self._thread.is_alive():
+                self._orders.drop("the line is not running")
+        return done
 
     def _run_in_thread(self) -> None:
         wake_on_time()
@@ -185,7 +184,7 @@ class PortWorker:
                 self._outside.wait(self._stopping, _REOPEN_S[min(self._failures, len(_REOPEN_S) - 1)])
                 self._failures += 1
         finally:
-            self._drop_commands("the line is stopped")
+            self._orders.drop("the line is stopped")
             self._release_all()
 
     def _serve(self, link: Link) -> None:
@@ -211,8 +210,8 @@ class PortWorker:
     def _do_next(self, player: Player) -> None:
         if self._wake.is_set():
             self._wake.clear()
-        if self._commands:
-            self._command(player, self._commands.popleft())
+        if self._orders and (order := self._next_order()):
+            self._carry_out(player, order)
             return
         stranger = None if self._bound else self._pool.take(self._may_be_tried)
         if stranger is not None:
@@ -238,6 +237,7 @@ class PortWorker:
         player.framed, player.heard = record.asked.framed, record.heard
         began = clock.monotonic()
         record.begin()
+        self._orders.polled()
         try:
             measured = player.play(record.asked.conversation(record.patience.timeout_s(began)))
         except LinkLost:
@@ -252,21 +252,33 @@ class PortWorker:
         now = clock.monotonic()
         return record.answered(measured, first_byte_s=player.first_byte_s, latency_s=now - began, now=now)
 
-    def _command(self, player: Player, command: _Command) -> None:
-        if not command.done.set_running_or_notify_cancel():
-            return
+    def _next_order(self) -> Order | None:
+        now, turn = self._clock.monotonic(), self._schedule.next()
+        due = turn is not None and turn[1] <= now
+        return self._orders.next(now, poll_due=due or (not self._bound and self._pool.holds(self._may_be_tried)))
+
+    def _carry_out(self, player: Player, order: Order) -> None:
         player.framed = True
         player.heard = lambda size: None
+        began = self._clock.monotonic()
         try:
-            command.done.set_result(player.play(command.conversation))
+            result = player.play(order.conversation)
         except Stopped:
-            command.done.set_exception(Unreachable("the line is stopped", meter=self._task.name))
+            order.done.set_exception(LinkLost("the line is stopped", meter=self._task.name))
             raise
         except LinkLost as error:
-            command.done.set_exception(error)
+            order.done.set_exception(error)
             raise
         except WattbookError as error:
-            command.done.set_exception(error)
+            self._served(order, began)
+            order.done.set_exception(error)
+        else:
+            self._served(order, began)
+            order.done.set_result(result)
+
+    def _served(self, order: Order, began: float) -> None:
+        if order.guest:
+            self._orders.guest_was_served(began, self._clock.monotonic())
 
     def _may_be_tried(self, record: MeterRecord) -> bool:
         return self._tried.get(record.name, 0.0) <= self._clock.monotonic()
@@ -308,13 +320,4 @@ class PortWorker:
             record.gone(str(error))
         if not self._bound:
             self._release_all()
-        self._drop_commands(str(error))
-
-    def _drop_commands(self, reason: str) -> None:
-        with suppress(IndexError):  # two threads may drop them at once
-            while True:
-                self._refuse(self._commands.popleft(), reason)
-
-    def _refuse(self, command: _Command, reason: str) -> None:
-        if command.done.set_running_or_notify_cancel():
-            command.done.set_exception(Unreachable(reason, meter=self._task.name))
+        self._orders.drop(str(error))

@@ -15,6 +15,7 @@ from wattbook.engine.port_worker import LOOK_S, STOP_S_MAX, Pool, PortWorker
 from wattbook.engine.record import LineTask, MeterRecord
 from wattbook.engine.status import MeterStatus
 from wattbook.model.errors import Unreachable
+from wattbook.transports.link import LinkLost
 from wattbook.transports.open import list_ports
 
 log = logging.getLogger(__name__)
@@ -58,16 +59,17 @@ class SerialLine:
         for worker in list(self._workers.values()):
             worker.stop()
 
-    def submit(self, conversation: Conversation[T], *, meter: str = "") -> Future[T]:
+    def submit(self, conversation: Conversation[T], *, meter: str = "", guest: bool = False) -> Future[T]:
         """Play a conversation before any further poll, on the port of `meter` ("" = the line's first port).
 
-        The future raises Unreachable when the line is gone or too many commands wait.
+        A `guest`'s (a request of another program) goes between polls. The future raises LinkLost when the line is
+        gone, LineBusy when too many wait.
         """
         for worker in list(self._workers.values()):
             if not meter or self._fixed or worker.has(meter):
-                return worker.submit(conversation)
+                return worker.submit(conversation, guest=guest)
         refused: Future[T] = Future()
-        refused.set_exception(Unreachable("it is on no port now", meter=meter or self._task.name))
+        refused.set_exception(LinkLost("it is on no port now", meter=meter or self._task.name))
         return refused
 
     def _work_on(self, port: str) -> None:

@@ -55,3 +55,17 @@ class SupplyNow:
     state: SupplyState | Literal[""] = ""
     since: datetime | None = None
     dark: DarkSpan | None = None  # the last one
+
+
+@dataclass(slots=True)
+class ProxyStatus:
+    """What one proxy did since the daemon began."""
+
+    line: str
+    listen: str  # HOST:PORT, with the port that was taken
+    kind: str
+    clients: int = 0  # connected now
+    requests: int = 0  # heard, of all functions
+    refused: int = 0  # requests and clients turned away here: not allowed, not right, too many
+    exceptions: int = 0  # answers of slaves that were exceptions, and silences told as such
+    writes: int = 0  # confirmed by the slave

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from wattbook.codecs.conversation import Conversation
 from wattbook.codecs.modbus_ask import Tcp
+from wattbook.engine.orders import Order, Orders
 from wattbook.engine.record import LineTask, MeterRecord
 from wattbook.engine.schedule import Schedule
 from wattbook.engine.status import MeterStatus
@@ -22,7 +22,6 @@ from wattbook.transports.tls import tls_context
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-COMMANDS_MAX = 100
 _REOPEN_S = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)  # a device that restarts takes seconds; a refused connection costs little
 _MUTE = (
     "the connection stands and nothing ever came on it: the unit address may be wrong, or the device "
@@ -44,7 +43,7 @@ class TcpLine:
         self.framing = Tcp()
         self._records = {meter.name: MeterRecord(meter, task, self.framing) for meter in task.meters}
         self._schedule = Schedule({}, 0.0)
-        self._commands: deque[tuple[Conversation[Any], Future[Any]]] = deque()
+        self._orders = Orders(task.name)
         self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._running: asyncio.Task[None] | None = None
@@ -69,18 +68,23 @@ class TcpLine:
             self._running.cancel()
             await asyncio.wait([self._running])
 
-    def submit(self, conversation: Conversation[T], *, meter: str = "") -> Future[T]:
-        """Play a conversation before any further poll; from any thread. The future raises Unreachable."""
-        done: Future[T] = Future()
-        if self._loop is None or len(self._commands) >= COMMANDS_MAX:
-            done.set_exception(Unreachable("it takes no commands now", meter=meter or self._task.name))
-        else:
-            self._loop.call_soon_threadsafe(self._take, conversation, done)
+    def submit(self, conversation: Conversation[T], *, meter: str = "", guest: bool = False) -> Future[T]:
+        """Play a conversation before any further poll, or a `guest`'s between polls; from any thread.
+
+        The future raises LinkLost when the line is gone, LineBusy when too many wait.
+        """
+        order, done = self._orders.make(conversation, guest=guest)
+        if self._loop is None:
+            done.set_exception(LinkLost("it does not run yet", meter=meter or self._task.name))
+        elif not done.done():
+            self._loop.call_soon_threadsafe(self._take, order)
         return done
 
-    def _take(self, conversation: Conversation[T], done: Future[T]) -> None:
-        self._commands.append((conversation, done))
+    def _take(self, order: Order) -> None:
+        self._orders.put(order)
         self._wake.set()
+        if self._running is not None and self._running.done():
+            self._orders.drop("the line is stopped")
 
     async def run(self) -> None:
         """Connect and ask until cancelled."""
@@ -98,7 +102,7 @@ class TcpLine:
                 await asyncio.sleep(_REOPEN_S[min(self._failures, len(_REOPEN_S) - 1)])
                 self._failures += 1
         finally:
-            self._drop_commands("the line is stopped")
+            self._orders.drop("the line is stopped")
 
     async def _serve(self, stream: Stream) -> None:
         """Ask until the connection breaks: raises LinkLost, or returns when it was closed while nobody was asked."""
@@ -113,8 +117,8 @@ class TcpLine:
             await self._do_next(stream)
 
     async def _do_next(self, stream: Stream) -> None:
-        if self._commands:
-            await self._command(*self._commands.popleft(), stream)
+        if self._orders and (order := self._next_order()):
+            await self._carry_out(order, stream)
             return
         turn = self._schedule.next()
         if turn is None:
@@ -139,6 +143,7 @@ class TcpLine:
                 timer.cancel()
 
     async def _poll(self, record: MeterRecord, began: float, stream: Stream) -> None:
+        self._orders.polled()
         record.begin()
         timeout_s = max(record.patience.timeout_s(began), _TIMEOUT_S_MIN)
         try:
@@ -163,19 +168,24 @@ class TcpLine:
     def _put_off(self, record: MeterRecord, error: MeterError) -> None:
         self._schedule.put_off(record.name, self._clock.monotonic(), record.failed(error))
 
-    async def _command(self, conversation: Conversation[Any], done: Future[Any], stream: Stream) -> None:
-        if not done.set_running_or_notify_cancel():
-            return
+    def _next_order(self) -> Order | None:
+        now, turn = self._clock.monotonic(), self._schedule.next()
+        return self._orders.next(now, poll_due=turn is not None and turn[1] <= now)
+
+    async def _carry_out(self, order: Order, stream: Stream) -> None:
+        began, done = self._clock.monotonic(), order.done
         try:
-            done.set_result(await stream.play(conversation))
+            done.set_result(await stream.play(order.conversation))
         except LinkLost as error:
             done.set_exception(error)
             raise
         except WattbookError as error:
             done.set_exception(error)
         except asyncio.CancelledError:
-            done.set_exception(Unreachable("the line is stopped", meter=self._task.name))
+            done.set_exception(LinkLost("the line is stopped", meter=self._task.name))
             raise
+        if order.guest:
+            self._orders.guest_was_served(began, self._clock.monotonic())
 
     def _lost(self, error: LinkLost) -> None:
         """The connection is gone. Many devices close one now and then, so one that carried answers is opened again
@@ -187,10 +197,4 @@ class TcpLine:
         self._scheduled = False
         for record in self._records.values():
             record.gone(str(error))
-        self._drop_commands(str(error))
-
-    def _drop_commands(self, reason: str) -> None:
-        while self._commands:
-            _, done = self._commands.popleft()
-            if done.set_running_or_notify_cancel():
-                done.set_exception(Unreachable(reason, meter=self._task.name))
+        self._orders.drop(str(error))

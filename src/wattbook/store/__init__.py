@@ -3,6 +3,7 @@
 from wattbook.store.book import Book
 from wattbook.store.history import Point
 from wattbook.store.journal import Journal, Position, Positions
+from wattbook.store.lock import BookHeld
 from wattbook.store.reader import Aggregate, BookReader, UnknownMeter
 from wattbook.store.statistics import BookStatistics
 from wattbook.store.steps import Step
@@ -10,6 +11,7 @@ from wattbook.store.steps import Step
 __all__ = [
     "Aggregate",
     "Book",
+    "BookHeld",
     "BookReader",
     "BookStatistics",
     "Journal",

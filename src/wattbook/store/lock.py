@@ -12,6 +12,13 @@ _SIZE = 20  # a process id and the word; always written whole, so that nothing o
 _DAMAGED = " damaged"
 
 
+class BookHeld(BookError):
+    """Another process writes this book."""
+
+    def __init__(self, book: Path, holder: str) -> None:
+        super().__init__(f"{book}: process {holder} is writing this book; go through it, or stop it first", retry=True)
+
+
 class BookLock:
     """Holds `<book>.lock`. The kernel lets go of it when the process ends, however it ends.
 
@@ -20,7 +27,7 @@ class BookLock:
     """
 
     def __init__(self, book: Path) -> None:
-        """Take the lock, or raise BookError naming who holds it."""
+        """Take the lock, or raise BookHeld naming who holds it."""
         self.path = book.with_name(book.name + ".lock")
         try:
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -37,9 +44,7 @@ class BookLock:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             holder = self._read().removesuffix(_DAMAGED) or "unknown"
-            raise BookError(
-                f"{book}: process {holder} is writing this book; go through it, or stop it first", retry=True
-            ) from error
+            raise BookHeld(book, holder) from error
         found = self._read()
         self.crashed = bool(found)
         self.damaged = found.endswith(_DAMAGED)  # and stays so until the book is closed in order

@@ -250,7 +250,7 @@ def response_pdu_size(pdu: bytes) -> int:
         return 0
     match function:
         case 3 | 4:
-            return 2 + 2 * (pdu[1] // 2)
+            return 0 if pdu[1] % 2 else 2 + pdu[1]  # half a register is damage
         case 5 | 6 | 15 | 16:
             return 5
         case 1 | 2 | 17:

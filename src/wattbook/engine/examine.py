@@ -132,12 +132,16 @@ def _why_impossible(name: str, value: float, register: Register | None, *, has_a
         if register is not None and register.maximum is not None:
             most = max(most, register.maximum)  # who states more measures through a voltage transformer
         if abs(value) > most or DEAD_V <= abs(value) < least:
-            return f"{name} is {value:g} V: no low-voltage network has that; is the scale or the transformer ratio right?"
+            return (
+                f"{name} is {value:g} V: no low-voltage network has that; is the scale or the transformer ratio right?"
+            )
     return ""
 
 
 def _too_much_power(values: Values) -> Iterator[Finding]:
-    for suffixes, name in [(("",), "active_power"), (_PHASES, "active_power")] + [((p,), f"active_power_{p}") for p in _PHASES]:
+    for suffixes, name in [(("",), "active_power"), (_PHASES, "active_power")] + [
+        ((p,), f"active_power_{p}") for p in _PHASES
+    ]:
         parts = [(f"voltage_{s}".rstrip("_"), f"current_{s}".rstrip("_")) for s in suffixes]
         if name not in values or any(u not in values or i not in values for u, i in parts):
             continue
@@ -161,9 +165,10 @@ def _word_order(values: Values, profile: Profile) -> Iterator[Finding]:
         other = _swapped(register, value)
         if other is None or other == value:
             continue
-        if _is_ordinary(register, value):
-            return  # one value that is right as it is speaks for the order
-        if _is_ordinary(register, other):
+        as_read, turned = _is_ordinary(register, value), _is_ordinary(register, other)
+        if as_read and not turned:
+            return  # one value that is right only as it is speaks for the order
+        if turned and not as_read:
             mended.append((register, value, other))
     gauges = [row for row in mended if quantity(row[0].quantity).kind is Kind.GAUGE]
     if gauges:
@@ -174,7 +179,7 @@ def _word_order(values: Values, profile: Profile) -> Iterator[Finding]:
             "word-order",
             "",
             f"{register.quantity} is {value:.6g} {unit}, and with its two words the other way round {other:.6g} {unit}"
-            f" ({len(mended)} values are so): is word_order = \"{right}\" right for this device?",
+            f' ({len(mended)} values are so): is word_order = "{right}" right for this device?',
         )
 
 

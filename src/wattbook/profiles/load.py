@@ -95,9 +95,7 @@ def load_profile(file: Path | Traversable) -> Profile:
     return profile
 
 
-def parse_profile(
-    table: Mapping[str, Any], *, place: str, lines: Mapping[KeyPath, int] | None = None
-) -> Profile:
+def parse_profile(table: Mapping[str, Any], *, place: str, lines: Mapping[KeyPath, int] | None = None) -> Profile:
     """Turn a TOML table into a profile. Raises ConfigError with `place`, the line where `lines` tells it, and the key;
     with every fault of the rows at once, one a line."""
     source = Source(place, lines or {})

@@ -1,4 +1,4 @@
-"""Register lists as tables: CSV with any delimiter, or markdown. Columns are recognised by their headers, in any order."""
+"""Register lists as tables: CSV with any delimiter, or markdown. Columns are known by their headers, in any order."""
 
 from __future__ import annotations
 

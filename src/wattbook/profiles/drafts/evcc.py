@@ -128,7 +128,11 @@ def _row(block: _Block) -> Row:
         reason = f"decode {clean(facts.get('decode', 'unknown'))} and its scale are not understood"
     elif not quantity or facts.get("bitmask"):
         reason = "more than three phases, or single bits of a register"
-    look = "evcc leaves raw values out that mean 'not available': add them as absent" if "nan" in facts.get("decode", "") else ""
+    look = (
+        "evcc leaves raw values out that mean 'not available': add them as absent"
+        if "nan" in facts.get("decode", "")
+        else ""
+    )
     return Row(
         block.line, told, int(address, 0) if address.startswith("0x") else int(address), function, kind, low_first,
         Decimal(1) if scale is None else scale, unit, quantity, reason, look,

@@ -40,7 +40,7 @@ def make_draft(data: bytes, *, name: str, file: str, format: str = "auto") -> Im
     if len(data) > INPUT_SIZE_MAX:
         raise ConfigError(f"larger than {INPUT_SIZE_MAX} bytes; give it the register list alone", place=file)
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,60}", name):
-        raise ConfigError(f"a model cannot be called \"{clean(name)}\"; name it with --name, as in acme-100", place=file)
+        raise ConfigError(f'a model cannot be called "{clean(name)}"; name it with --name, as in acme-100', place=file)
     text = data.decode("utf-8-sig", errors="replace")
     chosen = _detect(text) if format == "auto" else format
     if chosen not in FORMATS:
@@ -115,8 +115,8 @@ def _toml(name: str, file: str, format: str, good: Sequence[Row], left: Sequence
     wide = [row for row in good if row.type and REGISTERS_OF[row.type] > 1]
     low_first = sum(row.low_first for row in wide) * 2 > len(wide)
     lines = [
-        f"# A draft made by `wattbook models import` from {clean(file)} ({format}). Compare a reading with the display,",
-        "# then say verified = true. Addresses are wire addresses, counted from 0.",
+        f"# A draft made by `wattbook models import` from {clean(file)} ({format}). Compare a reading with the",
+        "# display, then say verified = true. Addresses are wire addresses, counted from 0.",
         "[model]",
         f'name = "{name}"', f'title = "{name}"', 'vendor = "?"', 'protocol = "modbus"',
         f'source = "imported from {clean(file)}"', "verified = false", "",

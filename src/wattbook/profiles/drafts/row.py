@@ -118,7 +118,9 @@ def kind_of(text: str, length: int = 0) -> tuple[RegisterType | None, bool]:
         return ("float64" if bits == "64" or "double" in plain else "float32"), low
     if re.search(r"str|ascii|char|date|time|bool|bit(map|field)|enum|bcd", plain):
         return None, low
-    bits = bits or {"word": "16", "dword": "32", "long": "32", "ulong": "32", "short": "16", "ushort": "16"}.get(plain, "")
+    bits = bits or {"word": "16", "dword": "32", "long": "32", "ulong": "32", "short": "16", "ushort": "16"}.get(
+        plain, ""
+    )
     if not bits:
         return None, low
     signed = bool(re.match(r"(s|int|i\d|long|short|signed)", plain)) or "signed" in plain.replace("unsigned", "")

@@ -217,3 +217,12 @@ def test_no_list_whatever_raises_anything_but_a_config_error(data: bytes, format
     except ConfigError:
         return
     assert registers(made)
+
+
+@pytest.mark.parametrize(
+    "piece", ["/*", "\n", " ", "(", "[]Measurement{", "case a,", "A:", "{{", "- ", "address;name\n", ".snip("]
+)
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_list_of_one_megabyte_of_the_same_ends(piece: str, format: str) -> None:
+    with pytest.raises(ConfigError):
+        make_draft((piece * INPUT_SIZE_MAX)[:INPUT_SIZE_MAX].encode(), name="x", file="x", format=format)

@@ -1,11 +1,15 @@
 """What looks wrong at the start is said in words, with the evidence, once; and nothing is said of ordinary meters."""
 
 import struct
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 
 from wattbook.engine.examine import READINGS_IN_A_ROW, READINGS_MAX, Examination, findings
+from wattbook.engine.examined import ExaminedKeeper
+from wattbook.engine.status import MeterStatus
+from wattbook.model import Event, Kept, Reading
 from wattbook.profiles import Library, ModbusSettings, Profile, Register, Scale
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -100,3 +104,35 @@ def test_told_once_after_enough_readings_in_a_row() -> None:
     told = [[finding.subject for finding in examination.look(values)] for values in run]
     assert [number for number, subjects in enumerate(told) if subjects] == [2 * READINGS_IN_A_ROW - 1]
     assert examination.over
+
+
+class Notebook:
+    """Keeps what it is given in memory."""
+
+    def __init__(self) -> None:
+        self.readings: list[Reading] = []
+        self.events: list[Event] = []
+
+    async def keep(self, readings: Sequence[Reading]) -> Kept:
+        self.readings += readings
+        return Kept(tuple(range(len(readings))))
+
+    def measured(self, reading: Reading) -> None:
+        self.readings.append(reading)
+
+    def note(self, event: Event) -> None:
+        self.events.append(event)
+
+
+async def test_a_finding_becomes_an_event_and_a_hint_and_every_reading_is_kept() -> None:
+    book, status = Notebook(), MeterStatus("press", "push")
+    keeper = ExaminedKeeper(book, {"press": Examination(PUSH)})
+    keeper.statuses = {"press": status}
+    dead = Reading("press", NOON, FINE | {"voltage_l2": 0.0})
+    for _ in range(READINGS_MAX):
+        keeper.measured(dead)
+    await keeper.keep([dead, Reading("other", NOON, {})])
+    assert len(book.readings) == READINGS_MAX + 2
+    [event] = book.events
+    assert (event.kind, event.subject, event.body["of"]) == ("meter.implausible", "press", "l2")
+    assert status.hints == (event.body["words"],)

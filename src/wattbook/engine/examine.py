@@ -43,10 +43,12 @@ def findings(values: Values, profile: Profile, source: str = "") -> Sequence[Fin
     swapped = list(_word_order(values, profile))
     if swapped:
         return swapped  # it explains every other one
+    dead = list(_missing_phase(values))
     return [
-        *_missing_phase(values),
+        *dead,
         *(() if source in ("solar", "battery") else _reversed(values)),
         *_impossible(values, profile),
+        *(() if dead else _too_much_power(values)),  # without its voltage a phase has too much of it anyway
     ]
 
 
@@ -114,7 +116,6 @@ def _impossible(values: Values, profile: Profile) -> Iterator[Finding]:
         register = registers.get(name)
         if words := _why_impossible(name, value, register, has_ac=has_ac):
             yield Finding("impossible-value", name, words)
-    yield from _too_much_power(values)
 
 
 def _why_impossible(name: str, value: float, register: Register | None, *, has_ac: bool) -> str:

@@ -12,6 +12,8 @@ KeyPath = tuple[str | int, ...]
 _HEADER = re.compile(r"\s*(\[\[?)\s*([^\[\]#]+?)\s*\]\]?\s*(?:#.*)?")
 _KEY = re.compile(r"\s*([A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')\s*=")
 
+_LINE_MAX = 500  # characters; no key or header of a profile is on a longer one
+
 
 def key_lines(text: str) -> Mapping[KeyPath, int]:
     """The line, from 1, of every table and key. The first of two equal ones counts; dotted keys are not looked into."""
@@ -19,6 +21,8 @@ def key_lines(text: str) -> Mapping[KeyPath, int]:
     rows: Counter[KeyPath] = Counter()
     table: KeyPath = ()
     for number, line in enumerate(text.splitlines(), 1):
+        if len(line) > _LINE_MAX:
+            continue
         if header := _HEADER.fullmatch(line):
             table = _table(header[2], rows, is_row=header[1] == "[[")
             lines.setdefault(table, number)

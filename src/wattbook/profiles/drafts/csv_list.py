@@ -13,6 +13,7 @@ from wattbook.profiles.drafts.row import Row, clean, factor_of, guess, kind_of, 
 
 _HEADER_LINES = 30  # where a header is looked for
 _COLUMNS_MAX = 100
+_HEADER_MAX = 60  # characters of a column's name
 _CONVENTIONS = {3: (40001, 400001), 4: (30001, 300001)}  # function -> what the first register is called
 
 
@@ -50,7 +51,7 @@ def _columns(cells: Sequence[str]) -> dict[str, int]:
     """What each column is: meaning -> place."""
     columns: dict[str, int] = {}
     for place, cell in enumerate(cells):
-        plain = re.sub(r"\(.*?\)|[^a-zäöü]", "", cell.casefold())
+        plain = re.sub(r"\(.*?\)|[^a-zäöü]", "", cell[:_HEADER_MAX].casefold())
         for meaning, names in words()["headers"].items():
             if plain in names:
                 columns.setdefault(meaning, place)

@@ -16,6 +16,7 @@ from wattbook.profiles.drafts.row import Row, clean, factor_of, kind_of, words
 
 _LINE = re.compile(r"(\s*)(-\s+)?([A-Za-z][\w-]*):(?:\s+(.*))?$|(\s*)(-)\s*(?:#.*)?$")
 _DIRECTIVE = re.compile(r"\s*\{\{-?\s*(.*?)\s*-?\}\}\s*(?:#.*)?$")
+_LINE_MAX = 500  # characters of a line that are looked at
 _PHASES = ("l1", "l2", "l3")
 _SOURCE_WORDS = "which only evcc can work out"
 
@@ -36,7 +37,7 @@ def parse_evcc(text: str) -> tuple[Sequence[Row], Sequence[str]]:
     blocks = list(_blocks(_grid_lines(text)))
     rows = [_row(block) for block in blocks]
     if not any(row.address >= 0 for row in rows):
-        model = re.search(r"^\s*model:\s*(\w+)", text, re.MULTILINE)
+        model = re.search(r"^[ \t]*model:[ \t]*(\w{1,40})", text, re.MULTILINE)
         if re.search(r"(type|source):\s*mbmd", text):
             raise ConfigError(
                 f"this template leaves the registers to mbmd (model {model[1] if model else 'unknown'}); import mbmd's "
@@ -51,7 +52,7 @@ def _grid_lines(text: str) -> Iterator[tuple[int, str]]:
     taken: list[bool] = []
     was_true: list[bool] = []
     for number, line in enumerate(text.splitlines(), 1):
-        directive = _DIRECTIVE.match(line)
+        directive = _DIRECTIVE.match(line[:_LINE_MAX])
         if directive is None:
             if all(taken):
                 yield number, line
@@ -72,7 +73,7 @@ def _blocks(lines: Iterator[tuple[int, str]]) -> Iterator[_Block]:
     block: _Block | None = None
     key, indent, places = "", -1, 0
     for number, line in lines:
-        match = _LINE.match(line)
+        match = _LINE.match(line[:_LINE_MAX])
         if match is None:
             continue
         blank = match[1] if match[1] is not None else match[5]

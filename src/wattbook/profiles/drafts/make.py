@@ -65,7 +65,7 @@ def make_draft(data: bytes, *, name: str, file: str, format: str = "auto") -> Im
 
 
 def _detect(text: str) -> str:
-    if re.search(r"^template:\s|^render:\s*\||^\s*source:\s*modbus", text, re.MULTILINE):
+    if re.search(r"^template:[ \t]|^render:[ \t]*\||^[ \t]*source:[ \t]*modbus", text, re.MULTILINE):
         return "evcc"
     if re.search(r"\bOpcodes\b|^package \w+", text, re.MULTILINE):
         return "mbmd"

@@ -13,8 +13,8 @@ from wattbook.profiles.profile import RegisterType
 
 _OPCODE = re.compile(r"^\s*([A-Z]\w{1,40}):\s*(0[xX][0-9A-Fa-f]{1,4}|\d{1,5})\s*,?\s*(?://\s*(.*))?$")
 _SNIP = re.compile(r"^func \(\w+ \*?\w+\) (snip\w*)\(", re.MULTILINE)
-_LIST = re.compile(r"\[\]Measurement\s*\{([^}]{0,5000})\}\s*\{([^}]{0,1000})\}")
-_CASE = re.compile(r"case ([\w\s,]{1,2000}):([^:}]{0,500})")
+_LIST = re.compile(r"\[\]Measurement\s*\{([^}]{0,2000})\}\s*\{([^}]{0,1000})\}")
+_CASE = re.compile(r"case ([\w\s,]{1,500}):([^:}]{0,500})")
 _CALL = re.compile(r"\.(snip\w*)\(\s*(\w+)\s*(?:,\s*([\d.]{1,12}))?")
 _TYPES: Mapping[str, RegisterType] = {
     "RTUIeee754ToFloat64": "float32", "RTUFloat64ToFloat64": "float64", "RTUUint16ToFloat64": "uint16",
@@ -35,7 +35,7 @@ class _Way:
 
 def parse_mbmd(text: str) -> tuple[Sequence[Row], Sequence[str]]:
     """The rows of a map. Raises ConfigError when it holds none."""
-    text = re.sub(r"/\*.*?\*/", lambda gap: "\n" * gap[0].count("\n"), text, flags=re.DOTALL)
+    text = _without_remarks(text)
     ways = dict(_ways(text))
     snips = _snips(text)
     usual = next(iter(snips.values())) if len(snips) == 1 else _Way()
@@ -46,6 +46,16 @@ def parse_mbmd(text: str) -> tuple[Sequence[Row], Sequence[str]]:
     if not rows:
         raise ConfigError("no line such as `VoltageL1: 0x0000,` is in it, which mbmd's maps are made of")
     return rows, ["addresses are wire addresses, as mbmd asks for them"]
+
+
+def _without_remarks(text: str) -> str:
+    """The text without /* … */; its lines keep their numbers. By hand: a pattern would look for each end again."""
+    kept: list[str] = []
+    at = 0
+    while (begin := text.find("/*", at)) >= 0 and (end := text.find("*/", begin)) >= 0:
+        kept += [text[at:begin], "\n" * text.count("\n", begin, end)]
+        at = end + 2
+    return "".join([*kept, text[at:]])
 
 
 def _row(number: int, match: re.Match[str], way: _Way) -> Row:
@@ -88,7 +98,7 @@ def _ways(text: str) -> Iterator[tuple[str, _Way]]:
     """How each measurement is read, where the code says so: in lists, in cases, or one by one."""
     snips = _snips(text)
     everything = re.findall(r"for \w+ := range \w+\.Opcodes\s*\{([^}]{0,1000})\}", text)
-    groups = [(re.findall(r"^\s*([A-Z]\w+):", text, re.MULTILINE), body) for body in everything]
+    groups = [(re.findall(r"^[ \t]*([A-Z]\w{1,40}):", text, re.MULTILINE), body) for body in everything]
     groups += [(re.findall(r"\w+", names), body) for names, body in [*_LIST.findall(text), *_CASE.findall(text)]]
     for names, body in groups:
         if call := _CALL.search(body):

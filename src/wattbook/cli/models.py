@@ -11,14 +11,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from wattbook.cli.show import JsonOption, console, print_line
-from wattbook.model import quantity
-from wattbook.profiles import CirbusSettings, Library, Profile, Scale
 from wattbook.cli.show import JsonOption, console, for_people, print_line
 from wattbook.codecs.registers import plan_profile
 from wattbook.engine.prove import Proof, prove
 from wattbook.model import ConfigError, quantity
-from wattbook.profiles import Library, Profile, load_profile
+from wattbook.profiles import CirbusSettings, Library, Profile, Scale, load_profile
 from wattbook.profiles.drafts import INPUT_SIZE_MAX, make_draft
 
 app = typer.Typer(help="The library of meter models.")

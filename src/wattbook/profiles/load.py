@@ -14,8 +14,8 @@ from typing import Any, cast, get_args
 
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
-from wattbook.profiles.load_cirbus import cirbus_settings
 from wattbook.profiles.key_lines import KeyPath, key_lines
+from wattbook.profiles.load_cirbus import cirbus_settings
 from wattbook.profiles.load_modbus import modbus_settings
 from wattbook.profiles.profile import (
     POWER_MAX_ANY,

@@ -104,6 +104,7 @@ def commands() -> Iterator[str]:
         "simulate",
         "check",
         "read",
+        "capture",
         "decode",
         "latest",
         "query",
@@ -112,6 +113,8 @@ def commands() -> Iterator[str]:
         "scan",
         "set-address",
         "reset-energy",
+        "models check",
+        "models import",
     ):
         shown = runner.invoke(make_app(), [*command.split(), "--help"], prog_name="wattbook", env=terminal)
         yield f"\n## wattbook {command}\n\n```\n{shown.output.strip()}\n```"

@@ -95,3 +95,40 @@ def test_decode_tells_damage_and_exits_with_1(tmp_path: Path) -> None:
     assert wattbook("decode", "-", "--json", given=whole.decode("latin-1")).returncode in (0, 1)
     said = wattbook("decode", "-", "--json", given="\x02".join(["/ABC5X\r\n", "1.8.0(1*kWh)\r\n!\r\n\x03\x01"]))
     assert said.returncode == 1 and set(json.loads(said.stdout)) == {"error", "offset"}
+
+
+def test_capture_records_a_meter_and_check_proves_it(tmp_path: Path) -> None:
+    config = write_house(tmp_path)
+    with simulated(tmp_path, config):
+        port = tmp_path / "sim/rs485"
+        file = tmp_path / "pzem-016/capture.hex"
+        said = wattbook("capture", port, "--model", "pzem-016", "--address", "5", "-o", file)
+        assert said.returncode == 0, said.stderr
+        assert str(port) not in file.read_text() and file.with_name("expected.json").exists()
+        again = wattbook("capture", port, "--model", "pzem-016", "--address", "5", "-o", file)
+        assert again.returncode == 2 and "it is there already" in again.stderr
+        holes = tmp_path / "unknown.hex"
+        said = wattbook("capture", port, "--address", "5", "--function", "4", "--registers", "0-15", "--pause", "0.01",
+                        "-o", holes)  # fmt: skip
+        assert said.returncode == 0 and "not readable: 9-15" in said.stdout, said.stdout + said.stderr
+    profile = tmp_path / "pzem-016.toml"
+    profile.write_text((Path(__file__).parents[2] / "src/wattbook/profiles/models/pzem-016.toml").read_text())
+    proven = wattbook("models", "check", profile, "--json")
+    assert proven.returncode == 0 and json.loads(proven.stdout)["requests"][0]["count"] > 5, proven.stdout
+    file.write_text(file.read_text().replace("< 05", "< 06"))
+    damaged = wattbook("models", "check", profile)
+    assert damaged.returncode == 1 and "damaged or refused" in damaged.stdout
+    profile.write_text(profile.read_text().replace('"uint16"', '"uint61"', 1))
+    wrong = wattbook("models", "check", profile)
+    assert wrong.returncode == 2 and "pzem-016.toml:" in wrong.stderr
+
+
+def test_a_list_is_imported_and_checked(tmp_path: Path) -> None:
+    given, made = tmp_path / "list.csv", tmp_path / "acme-100.toml"
+    given.write_text("address;name;type;unit;scale\n40001;Voltage L1;uint16;V;0.1\n40002;Colour;uint16;;\n")
+    said = wattbook("models", "import", given, "-o", made)
+    assert said.returncode == 0 and "1 registers, 1 rows left" in said.stderr, said.stderr
+    checked = wattbook("models", "check", made)
+    assert checked.returncode == 0 and "registers 0-0" in checked.stdout
+    given.write_text("nothing")
+    assert wattbook("models", "import", given).returncode == 2

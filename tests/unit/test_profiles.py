@@ -136,3 +136,24 @@ def test_a_display_shows_what_the_meter_shows() -> None:
     assert display is not None
     assert display.text(25409587.0, Decimal(1000)) == "0025409.587"
     assert display.text(0.0, Decimal(1000)) == "0000000.000"
+
+
+def test_every_fault_is_told_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "x.toml").write_text(
+        '[model]\nname = "x"\ntitle = "x"\nvendor = "x"\nprotocol = "modbus"\nsource = "x"\nverified = false\n'
+        '[[register]]\nquantity = "voltag"\naddress = 1\ntype = "uint16"\n'
+        '\n[[register]]\nquantity = "voltage"\naddress = 1\ntype = "uint61"  # no such\n'
+        '\n[[register]]\nquantity = "current"\ntype = "uint32"\naddress = 5\n'
+        '\n[[register]]\nquantity = "frequency"\ntype = "uint16"\naddress = 6\n'
+        "[[modbus.holes]]\nfirst = 9\nlast = 3\n"
+    )
+    with pytest.raises(ConfigError) as raised:
+        Library([tmp_path]).get("x")
+    lines = str(raised.value).splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "x.toml:9 [[register]] 1",
+        "x.toml:16 [[register]] 2",
+        "x.toml:27 [modbus] [[holes]] 1",
+        "x.toml:26 [[register]] 4",
+    ]
+    assert "current (uint32) and frequency overlap" in lines[3] and "x.toml:21" in lines[3]

@@ -174,3 +174,12 @@ def test_nobody_starves_whatever_the_rates(every_s: list[float], takes_s: list[f
         now += takes_s[int(name[1:]) % len(takes_s)]
         schedule.answered(name, now, at(now))
         dues[name] = now + until_slot(every_s[int(name[1:])], at(now).timestamp())
+
+
+def test_the_operators_own_patience() -> None:
+    eager, strict = Patience(retries=3), Patience(retries=0, fixed_s=0.25)
+    assert [eager.failed(at_once=True) for _ in range(5)] == [0.0, 0.0, 0.0, 0.5, 1.0]
+    assert eager.away
+    assert strict.failed(at_once=True) == 0.5
+    assert strict.timeout_s(0.0, least_s=0.5) == strict.timeout_s(1000.0) == 0.25
+    assert Patience().timeout_s(0.0, least_s=0.5) == 0.5

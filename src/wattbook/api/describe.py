@@ -94,6 +94,8 @@ METERS = _get(
             "state": "present",
             "reason": "",
             "since": "2026-11-21T01:00:00.000Z",
+            "hints": [],
+            "refusal": "",
             "last_at": "2026-11-21T01:02:03.000Z",
             "latency_s": 0.031,
             "progress": {"heard": 412, "expected": 1180},

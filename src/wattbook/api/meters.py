@@ -40,6 +40,8 @@ def meter_json(context: ApiContext, name: str, status: MeterStatus | None) -> Ma
         "state": status.state,
         "reason": status.reason,
         "since": instant_text(status.since),
+        "hints": list(status.hints),
+        "refusal": status.refusal,
         "last_at": instant_text(status.last_at),
         "latency_s": round(status.latency_s, 4),
         "progress": _progress(status),

@@ -9,6 +9,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from wattbook.cli.show import JsonOption, console, print_reading
+from wattbook.engine.examine import findings
 from wattbook.engine.once import read_once
 from wattbook.model import SystemClock
 from wattbook.profiles import Library
@@ -55,6 +56,8 @@ def read(
             wire=_show_wire if raw else None,
         )
     print_reading(reading, as_json=as_json)
+    for finding in findings(reading.values, profile):
+        err.print(f"# look: {finding.words}", highlight=False, markup=False)
 
 
 def _show_wire(direction: str, data: bytes) -> None:

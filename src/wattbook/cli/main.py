@@ -26,6 +26,7 @@ ROOMS = {
     "simulate": ("simulate",),
     "check": ("check",),
     "ask": ("read",),
+    "capture": ("capture",),
     "decode": ("decode",),
     "book": ("latest", "query"),
     "models": ("models",),

@@ -11,9 +11,12 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from wattbook.cli.show import JsonOption, console, print_line
-from wattbook.model import quantity
-from wattbook.profiles import CirbusSettings, Library, Profile, Scale
+from wattbook.cli.show import JsonOption, console, for_people, print_line
+from wattbook.codecs.registers import plan_profile
+from wattbook.engine.prove import Proof, prove
+from wattbook.model import ConfigError, quantity
+from wattbook.profiles import CirbusSettings, Library, Profile, Scale, load_profile
+from wattbook.profiles.drafts import INPUT_SIZE_MAX, make_draft
 
 app = typer.Typer(help="The library of meter models.")
 
@@ -121,3 +124,133 @@ def _whole(profile: Profile) -> dict[str, Any]:
         return sorted(value) if isinstance(value, frozenset) else value
 
     return dataclasses.asdict(profile, dict_factory=lambda items: {key: plain(value) for key, value in items})
+
+
+_CAPTURE_SIZE_MAX = 16_000_000  # bytes
+_CAPTURES = (".hex", ".txt", ".bin")
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="A profile of one's own.")],
+    capture: Annotated[
+        Path | None, typer.Argument(help="A capture, or a folder of them; else the folder named as the profile.")
+    ] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Prove a profile: its own faults, its requests, and what a capture says by it. Exits with 1 when that is wrong."""
+    profile = load_profile(file)
+    captures = _captures(file, capture)
+    expected = _expected(captures)
+    proofs = {path: prove(profile, _bytes(path, _CAPTURE_SIZE_MAX), expected) for path in captures}
+    if as_json:
+        plan = [dataclasses.asdict(block) for block in plan_profile(profile.modbus).blocks] if profile.modbus else []
+        shown = {str(path): dataclasses.asdict(proof) | {"holds": proof.holds} for path, proof in proofs.items()}
+        print_line(json.dumps({"model": profile.name, "requests": plan, "captures": shown}, ensure_ascii=False))
+    else:
+        _print_plan(profile)
+        for path, proof in proofs.items():
+            _print_proof(path, proof)
+        if not proofs:
+            console().print("no capture beside it; `wattbook capture` records one", highlight=False)
+    if not all(proof.holds for proof in proofs.values()):
+        raise typer.Exit(1)
+
+
+def _captures(file: Path, given: Path | None) -> list[Path]:
+    """The captures to decode: the file given, or all of a folder."""
+    if given is not None and not given.exists():
+        raise ConfigError("no such capture", place=str(given))
+    if given is not None and given.is_file():
+        return [given]
+    folder = given or file.with_suffix("")
+    found = sorted(path for path in folder.glob("*") if path.suffix in _CAPTURES) if folder.is_dir() else []
+    if given is not None and not found:
+        raise ConfigError(f"no capture in it; one ends in {', '.join(_CAPTURES)}", place=str(given))
+    return found
+
+
+def _expected(captures: list[Path]) -> Any:
+    """What stands beside a single capture."""
+    path = captures[0].with_name("expected.json") if len(captures) == 1 else None
+    if path is None or not path.exists():
+        return None
+    try:
+        expected = json.loads(_bytes(path, _CAPTURE_SIZE_MAX))
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"not JSON: {error}", place=str(path)) from error
+    if not isinstance(expected, dict) or not isinstance(expected.get("errors", 0), int):
+        raise ConfigError('it must be {"profile": …, "readings": [{"values": {…}}]}', place=str(path))
+    return expected
+
+
+def _bytes(path: Path, most: int) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(most + 1)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", place=str(path)) from error
+    if len(data) > most:
+        raise ConfigError(f"larger than {most} bytes", place=str(path))
+    return data
+
+
+def _print_plan(profile: Profile) -> None:
+    out = console()
+    out.print(f"{profile.name}: no fault found in the file", highlight=False, markup=False)
+    for block in plan_profile(profile.modbus).blocks if profile.modbus else ():
+        out.print(
+            f"request: function {block.function}, registers {block.first}-{block.end - 1}",
+            highlight=False,
+            markup=False,
+        )
+
+
+def _print_proof(path: Path, proof: Proof) -> None:
+    out = console()
+    out.print(f"\n{path}", highlight=False, markup=False)
+    for reading in proof.readings:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        for name, value in reading["values"].items():
+            shown, unit = for_people(value, quantity(name).unit)
+            table.add_row(name, shown, unit, "outside minimum..maximum" if name in reading["doubt"] else "plausible")
+        out.print(table)
+    problems = {
+        "not in the capture": proof.missing,
+        "look": proof.findings,
+        "damaged or refused": proof.damage,
+        "differs from expected.json": proof.differences,
+    }
+    for title, lines in problems.items():
+        for line in lines:
+            out.print(f"{title}: {line}", highlight=False, markup=False)
+    if not proof.readings:
+        out.print("nothing in it is a reading of this model", highlight=False)
+
+
+@app.command("import")
+def import_list(
+    file: Annotated[Path, typer.Argument(help="An evcc template, an mbmd map, or a register list as CSV.")],
+    *,
+    name: Annotated[str, typer.Option(help="Of the new model; else the file's.")] = "",
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The new profile; else it is printed.")] = None,
+    format: Annotated[str, typer.Option(help="evcc, mbmd, csv or auto.")] = "auto",
+) -> None:
+    """Turn a register list of somebody else into the draft of a profile."""
+    name = name or (output or file).stem
+    made = make_draft(_bytes(file, INPUT_SIZE_MAX), name=name, file=file.name, format=format)
+    if output is None:
+        print_line(made.text.rstrip())
+    else:
+        try:
+            with output.open("x", encoding="utf-8") as stream:
+                stream.write(made.text)
+        except FileExistsError as error:
+            raise ConfigError("it is there already; name another one with -o", place=str(output)) from error
+        except OSError as error:
+            raise ConfigError(f"cannot be written: {error.strerror}", place=str(output)) from error
+    err = console(stderr=True)
+    err.print(f"{made.registers} registers, {len(made.left)} rows left as comments", highlight=False)
+    for line in (*made.look, *(f"left: {line}" for line in made.left)):
+        err.print(line, highlight=False, markup=False)

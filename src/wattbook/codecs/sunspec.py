@@ -49,3 +49,16 @@ def find_in(settings: SunspecSettings, words: Mapping[int, int]) -> int:
     except StopIteration as end:
         found: int = end.value
         return found
+
+
+SERIAL_AT, SERIAL_COUNT = 50, 16  # of the common block: from its id on, and how many registers of text
+
+
+def serial_places(words: Mapping[int, int]) -> range:
+    """Where a serial number stands among words of a device with a marker (address -> word); none without one."""
+    for at in words:
+        marked = (words[at], words.get(at + 1), words.get(at + 2)) == (*MARKER, COMMON)
+        if marked:
+            first = at + len(MARKER) + SERIAL_AT
+            return range(first, first + SERIAL_COUNT)
+    return range(0)

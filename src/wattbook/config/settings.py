@@ -108,6 +108,8 @@ class MeterSettings:
     quantities: tuple[str, ...] = ()  # ask a Modbus meter for these alone; () = all that its model tells
     source: Literal["", "utility", "generator", "solar", "battery"] = ""  # where its energy comes from
     swap_import_export: bool = False  # a Modbus meter that counts as export what is import; powers keep their signs
+    retries: Annotated[int, Field(ge=0, le=10)] = 1  # at once after a damaged answer, before it is set aside
+    timeout: Annotated[Seconds | None, Field(ge=0.01, le=60)] = None  # for the first byte; else it follows the meter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

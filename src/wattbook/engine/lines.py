@@ -15,6 +15,8 @@ from wattbook.drivers.mqtt import MqttSource
 from wattbook.drivers.source import Listened, Report, Source
 from wattbook.drivers.telegram import TelegramSource
 from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, make_line
+from wattbook.engine.examine import Examination
+from wattbook.engine.examined import ExaminedKeeper
 from wattbook.engine.listen import STRANGER_S, Attendance, watch
 from wattbook.engine.look_at_host import HostSource
 from wattbook.engine.status import MeterStatus
@@ -30,7 +32,10 @@ class Lines:
 
     def __init__(self, config: Config, *, keeper: Keeper, clock: Clock, session: str) -> None:
         """Prepare all lines. `session` names this book to brokers. Raises ConfigError for what can never be read."""
-        self._config, self._keeper, self._clock = config, keeper, clock
+        examined = ExaminedKeeper(
+            keeper, {meter.name: Examination(config.profiles[meter.name], meter.source) for meter in config.meters}
+        )
+        self._config, self._keeper, self._clock = config, examined, clock
         self._statuses = {meter.name: _status(meter) for meter in config.meters}
         heard = [meter for meter in config.meters if not meter.line or config.profiles[meter.name].listens]
         self._attendance = Attendance(
@@ -52,7 +57,7 @@ class Lines:
                     config, line, meters, clock=clock, report=self._attendance, session=session
                 )
             else:
-                asked = make_line(_task(config, line, meters, keeper=keeper, clock=clock))
+                asked = make_line(_task(config, line, meters, keeper=examined, clock=clock))
                 self._asked[line.name] = asked
                 self._statuses |= {status.meter: status for status in asked.statuses}
         for meter in config.meters:
@@ -64,6 +69,7 @@ class Lines:
                     clock=clock,
                     report=self._attendance,
                 )
+        examined.statuses = self._statuses
 
     @property
     def statuses(self) -> Sequence[MeterStatus]:
@@ -135,6 +141,8 @@ def _task(
                 config.every_s(meter),
                 meter.location,
                 str(meter.serial),
+                meter.retries,
+                meter.timeout,
             )
             for meter in meters
         ),

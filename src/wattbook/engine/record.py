@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus_ask import Framing
 from wattbook.drivers.asked import make_asked
-from wattbook.engine.schedule import Patience
+from wattbook.engine.schedule import RETRIES, Patience
 from wattbook.engine.status import MeterStatus
 from wattbook.model.clock import STEP_MIN, Clock
 from wattbook.model.errors import Garbled, MeterError, Refused, Stranger
@@ -36,6 +36,8 @@ class MeterTask:
     every_s: float = 0.0
     location: str = ""
     serial: str = ""  # the number that the device must have; "" = any
+    retries: int = RETRIES  # at once, after a damaged answer
+    timeout_s: float | None = None  # for the first byte; None = it follows the meter
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class MeterRecord:
         self.name, self.every_s = task.name, task.every_s
         self.asked = make_asked(task.profile, task.address, framing, baud=line.settings.baud, serial=task.serial)
         self.status = MeterStatus(task.name, task.profile.name, line.name, task.location)
-        self.patience = Patience()
+        self.patience = Patience(retries=task.retries, fixed_s=task.timeout_s)
         self._keeper, self._clock = line.keeper, line.clock
         self._answer_bytes = 0
         self._last_at: datetime | None = None
@@ -104,6 +106,7 @@ class MeterRecord:
                 counters.garbled += 1
             case Refused():
                 counters.refused += 1
+                self.status.refusal = str(error)
             case Stranger():
                 self._meet(str(error))
             case _:

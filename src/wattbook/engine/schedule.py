@@ -18,6 +18,7 @@ TIMEOUT_S_MIN = 0.1  # for the first byte: slaves answer within some 50 ms, adap
 TIMEOUT_S_KNOWN_MAX = 0.15  # of a slave known to be quick: three neighbours and this stay under a gap of 0.3 s
 TIMEOUT_S_MAX = 1.0  # of a slave never heard: gateways and old meters
 STRANGER_AFTER_S = 600.0  # of silence: it may have been replaced by a slower one
+RETRIES = 1  # at once, after noise: a second damaged answer in a row is seldom chance
 
 
 @dataclass(slots=True)
@@ -82,11 +83,17 @@ class Patience:
     """How long to wait for one slave, and how long to leave it alone after failures."""
 
     failures: int = 0  # in a row
+    retries: int = RETRIES  # at once after a damaged answer, before it is set aside
+    fixed_s: float | None = None  # the operator's own time-out; None = it follows the slave
     _latency_s: float | None = None  # smoothed, request to first byte
     _heard_at: float = 0.0
 
-    def timeout_s(self, now: float) -> float:
-        """How long to wait for its first byte. It grows with failures, up to what its neighbours can bear."""
+    def timeout_s(self, now: float, *, least_s: float = 0.0) -> float:
+        """How long to wait for its first byte. It grows with failures, up to what its neighbours can bear; `least_s`
+        is what the way there needs, which the operator's own time-out overrules."""
+        return self.fixed_s if self.fixed_s is not None else max(self._following_s(now), least_s)
+
+    def _following_s(self, now: float) -> float:
         if self._latency_s is None or (self.failures and now - self._heard_at > STRANGER_AFTER_S):
             return float(min(TIMEOUT_S_MIN * 2 ** (self.failures % 5), TIMEOUT_S_MAX))
         # In steps of 20 ms, so that the steps of a conversation can be kept from one poll to the next.
@@ -103,13 +110,14 @@ class Patience:
             self._latency_s += (first_byte_s - self._latency_s) / 64
 
     def failed(self, *, at_once: bool) -> float:
-        """Note a failure; return for how long to set it aside. The first may be tried again `at_once` (noise)."""
+        """Note a failure; return for how long to set it aside. The first few may be tried again `at_once` (noise)."""
         self.failures += 1
-        if at_once and self.failures == 1:
+        tried = self.retries if at_once else 0
+        if self.failures <= tried:
             return 0.0
-        return float(min(BACKOFF_S_MIN * 2 ** min(self.failures - 1 - at_once, 16), BACKOFF_S_MAX))
+        return float(min(BACKOFF_S_MIN * 2 ** min(self.failures - 1 - tried, 16), BACKOFF_S_MAX))
 
     @property
     def away(self) -> bool:
         """Whether it failed too often in a row to call it present."""
-        return self.failures >= AWAY_AFTER
+        return self.failures >= max(AWAY_AFTER, self.retries + 1)

@@ -32,6 +32,8 @@ class MeterStatus:
     state: State = "starting"
     reason: str = ""  # why it is away, in words
     since: datetime | None = None  # of this state
+    refusal: str = ""  # what the device said when it last refused, in words
+    hints: tuple[str, ...] = ()  # what looks wrong about its wiring or its model, with the evidence
     last_at: datetime | None = None  # of the last reading
     latency_s: float = 0.0  # smoothed, request to complete answer
     heard_bytes: int = 0  # of the answer being read now; 0 = none

@@ -145,7 +145,7 @@ class TcpLine:
     async def _poll(self, record: MeterRecord, began: float, stream: Stream) -> None:
         self._orders.polled()
         record.begin()
-        timeout_s = max(record.patience.timeout_s(began), _TIMEOUT_S_MIN)
+        timeout_s = record.patience.timeout_s(began, least_s=_TIMEOUT_S_MIN)
         try:
             measured = await stream.play(record.asked.conversation(timeout_s))
         except LinkLost as error:

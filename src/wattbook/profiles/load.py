@@ -14,6 +14,7 @@ from typing import Any, cast, get_args
 
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
+from wattbook.profiles.key_lines import KeyPath, key_lines
 from wattbook.profiles.load_cirbus import cirbus_settings
 from wattbook.profiles.load_modbus import modbus_settings
 from wattbook.profiles.profile import (
@@ -32,7 +33,7 @@ from wattbook.profiles.profile import (
     SerialSettings,
     SmlSettings,
 )
-from wattbook.profiles.table import PAUSE_S_MAX, Table, check_once
+from wattbook.profiles.table import PAUSE_S_MAX, Source, Table, check_once
 
 _PROFILE_SIZE_MAX = 1_000_000  # bytes; the largest meter has some hundred registers
 _OBIS = re.compile(r"(?:\d{1,3}|[CFLP])\.(?:\d{1,3}|[CFLP])\.\d{1,3}", re.ASCII)  # C.D.E
@@ -78,24 +79,37 @@ class Library:
 def load_profile(file: Path | Traversable) -> Profile:
     """Read one profile. Raises ConfigError with its place."""
     try:
-        text = file.read_bytes()
+        data = file.read_bytes()
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", place=file.name) from error
-    if len(text) > _PROFILE_SIZE_MAX:
+    if len(data) > _PROFILE_SIZE_MAX:
         raise ConfigError("too large for a profile", place=file.name)
     try:
-        table = tomllib.loads(text.decode(), parse_float=Decimal)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        text = data.decode()
+        table = tomllib.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError) as error:  # of TOML, of UTF-8, of dates and whole numbers
         raise ConfigError(f"not TOML: {error}", place=file.name) from error
-    profile = parse_profile(table, place=file.name)
+    profile = parse_profile(table, place=file.name, lines=key_lines(text))
     if f"{profile.name}.toml" != file.name:
         raise ConfigError(f'a model called "{profile.name}" must be in {profile.name}.toml', place=file.name)
     return profile
 
 
-def parse_profile(table: Mapping[str, Any], *, place: str) -> Profile:
-    """Turn a TOML table into a profile. Raises ConfigError with `place` and the key."""
-    top = Table(table, place)
+def parse_profile(table: Mapping[str, Any], *, place: str, lines: Mapping[KeyPath, int] | None = None) -> Profile:
+    """Turn a TOML table into a profile. Raises ConfigError with `place`, the line where `lines` tells it, and the key;
+    with every fault of the rows at once, one a line."""
+    source = Source(place, lines or {})
+    try:
+        profile = _profile(Table(table, source))
+    except ConfigError as error:
+        source.faults.append(error)
+        source.end()
+        raise
+    source.end()
+    return profile
+
+
+def _profile(top: Table) -> Profile:
     model = top.table("model")
     protocol = cast(Protocol, model.choice("protocol", get_args(Protocol)))
     profile = Profile(
@@ -115,7 +129,7 @@ def parse_profile(table: Mapping[str, Any], *, place: str) -> Profile:
         note=model.text("note", default=""),
         serial=_serial(top.table("serial", optional=True)),
         modbus=modbus_settings(top) if protocol == "modbus" else None,
-        obis=tuple(map(_obis, top.tables("obis"))),
+        obis=top.each("obis", _obis),
         iec=_iec(top.table("iec62056-21", optional=True)) if protocol == "iec62056-21" else None,
         sml=_sml(top.table("sml", optional=True)) if protocol == "sml" else None,
         mqtt=_mqtt(top) if protocol == "mqtt" else None,
@@ -194,7 +208,7 @@ def _mqtt(top: Table) -> MqttSettings:
     settings = MqttSettings(
         topic=table.text("topic"),
         time=table.text("time", default=""),
-        fields=tuple(map(_field, top.tables("field"))),
+        fields=top.each("field", _field),
     )
     table.done()
     if not settings.fields:

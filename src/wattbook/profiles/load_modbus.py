@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, cast, get_args
 
@@ -22,7 +22,7 @@ from wattbook.profiles.profile import (
     SunspecSettings,
     WordOrder,
 )
-from wattbook.profiles.table import PAUSE_S_MAX, Table, check_once
+from wattbook.profiles.table import PAUSE_S_MAX, Table
 
 _ADDRESS_MAX = 0xFFFF  # on the wire
 _VALUE_MAX = 1e15  # of a bound, in a base unit
@@ -36,10 +36,11 @@ def modbus_settings(top: Table) -> ModbusSettings:
     table = top.table("modbus", optional=True)
     places = _Places(table)
     order = cast(WordOrder, table.choice("word_order", get_args(WordOrder), default="high-first"))
+    rows = top.each("register", lambda row: (_register(row, places, order), row))
     settings = ModbusSettings(
-        registers=tuple(_register(row, places, order) for row in top.tables("register")),
+        registers=tuple(register for register, _ in rows),
         read_max=table.whole("read_max", default=125, least=1, most=125),
-        holes=tuple(_hole(row, places) for row in table.tables("holes")),
+        holes=table.each("holes", lambda row: _hole(row, places)),
         pause_s=table.real("pause_s", default=0.0, least=0, most=PAUSE_S_MAX),
         address_default=table.whole("address_default", default=1, least=0, most=255),
         address_max=table.whole("address_max", default=247, least=1, most=255),
@@ -49,13 +50,26 @@ def modbus_settings(top: Table) -> ModbusSettings:
         sunspec=_sunspec(top.table("sunspec")) if top.has("sunspec") else None,
     )
     table.done()
-    if not settings.registers:
+    if not top.tables("register"):
         raise ConfigError("a Modbus profile needs at least one [[register]]", place=top.place)
-    check_once((register.quantity for register in settings.registers), f"{top.place} [[register]]")
-    _check_apart(settings, top.place)
-    for register in settings.registers:
-        _check_readable(register, settings, top.place)
+    _check_once(rows)
+    _check_apart(rows)
+    for register, row in rows:
+        _check_readable(register, settings, row)
     return settings
+
+
+_Rows = Sequence[tuple[Register, Table]]
+
+
+def _check_once(rows: _Rows) -> None:
+    """Two of one quantity would take each other's place."""
+    seen: dict[str, int] = {}
+    for register, row in rows:
+        seen[register.quantity] = seen.get(register.quantity, 0) + 1
+        if seen[register.quantity] == 2:
+            count = sum(one.quantity == register.quantity for one, _ in rows)
+            row.fault(f'{count} of them are "{register.quantity}"; a meter tells each quantity once', key="quantity")
 
 
 class _Places:
@@ -124,7 +138,7 @@ def _register(row: Table, places: _Places, order: WordOrder) -> Register:
 def _identity(table: Table, places: _Places) -> Identity:
     identity = Identity(
         report_id=table.text("report_id", default=""),
-        markers=tuple(_marker(row, places) for row in table.tables("marker")),
+        markers=table.each("marker", lambda row: _marker(row, places)),
         serial_number=_serial_number(table.table("serial_number"), places) if table.has("serial_number") else None,
     )
     table.done()
@@ -179,18 +193,19 @@ def _sunspec(table: Table) -> SunspecSettings:
     return settings
 
 
-def _check_apart(settings: ModbusSettings, place: str) -> None:
+def _check_apart(rows: _Rows) -> None:
     """No register may lie in another one: one of the two addresses or types is wrong."""
-    in_order = sorted(settings.registers, key=lambda one: (one.function, one.address))
-    for one, other in pairwise(in_order):
+    in_order = sorted(rows, key=lambda row: (row[0].function, row[0].address))
+    for (one, its), (other, row) in pairwise(in_order):
         if one.function == other.function and other.address < one.address + one.count:
-            raise ConfigError(
-                f"{one.quantity} ({one.type}) and {other.quantity} overlap; check their addresses and types",
-                place=f"{place} [[register]]",
+            row.fault(
+                f"{one.quantity} ({one.type}) and {other.quantity} overlap; check their addresses and types "
+                f"(the other one: {its.place_of('address')})",
+                key="address",
             )
 
 
-def _check_readable(register: Register, settings: ModbusSettings, place: str) -> None:
+def _check_readable(register: Register, settings: ModbusSettings, row: Table) -> None:
     at = [(register.address, register.address + register.count - 1)]
     if register.exponent_at is not None:
         at.append((register.exponent_at, register.exponent_at))
@@ -201,4 +216,4 @@ def _check_readable(register: Register, settings: ModbusSettings, place: str) ->
     )
     if in_hole or register.count > settings.read_max:
         reason = "it lies in one of [[modbus.holes]]" if in_hole else "it is wider than read_max"
-        raise ConfigError(f"{register.quantity} cannot be read: {reason}", place=f"{place} [[register]]")
+        row.fault(f"{register.quantity} cannot be read: {reason}", key="address")

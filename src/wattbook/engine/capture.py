@@ -15,9 +15,10 @@ from wattbook.engine.once import ASKED_TIMEOUT_S
 from wattbook.model import Clock, ConfigError, MeterError
 from wattbook.profiles import Profile, SerialSettings
 from wattbook.transports.open import open_link
-from wattbook.transports.play import Player, play_async
-from wattbook.transports.ports import MODBUS_TCP_PORT, host_and_port, scheme_of, split_port
-from wattbook.transports.tcp import connect_streams
+from wattbook.transports.play import Player
+from wattbook.transports.ports import is_modbus_tcp, modbus_address, scheme_of
+from wattbook.transports.stream import connect
+from wattbook.transports.tls import TlsSettings, tls_context
 
 T = TypeVar("T")
 
@@ -81,7 +82,9 @@ def _header(port: str, settings: SerialSettings, clock: Clock, what: str) -> lis
     """When and how, without the port's path or address."""
     kind = scheme_of(port) or "serial"
     wire = (
-        "" if kind == "tcp" else f", {settings.baud} Bd {settings.bits}{settings.parity[0].upper()}{settings.stopbits}"
+        ""
+        if is_modbus_tcp(port)
+        else f", {settings.baud} Bd {settings.bits}{settings.parity[0].upper()}{settings.stopbits}"
     )
     return [
         f"captured by wattbook on {clock.now():%Y-%m-%d}: {what}",
@@ -96,7 +99,7 @@ def _play(
         return Recorder(framing, [])
 
     try:
-        if scheme_of(port) == "tcp":
+        if is_modbus_tcp(port):
             mine = recorder(Tcp())
             return mine.heard, asyncio.run(_play_tcp(port, conversation(mine)))
         mine = recorder(Rtu())
@@ -110,9 +113,9 @@ def _play(
 
 
 async def _play_tcp(port: str, conversation: Conversation[T]) -> T:
-    host, number = host_and_port(split_port(port), port, MODBUS_TCP_PORT)
-    reader, writer = await connect_streams(host, number)
+    where = modbus_address(port)
+    stream = await connect(where.host, where.port, tls=tls_context(TlsSettings()) if where.tls else None)
     try:
-        return await play_async(conversation, reader, writer)
+        return await stream.play(conversation)
     finally:
-        writer.close()
+        stream.close()

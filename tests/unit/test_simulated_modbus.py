@@ -123,7 +123,7 @@ def test_a_request_for_another_slave_is_heard_and_not_answered() -> None:
     ("request_", "code"),
     [
         (Request(4, 4, 100, 1), 2),
-        (Request(4, 4, 8, 2), 2),
+        (Request(4, 4, 9, 2), 2),
         (Request(4, 3, 0, 1), 1),
         (Request(4, 4, 0, 11), 3),
         (Request(4, 16, 0, 2, (1, 2)), 1),

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from wattbook.cli.show import JsonOption, console, print_line
 from wattbook.model import quantity
-from wattbook.profiles import Library, Profile
+from wattbook.profiles import Library, Profile, Register
 
 app = typer.Typer(help="The library of meter models.")
 
@@ -40,9 +40,7 @@ def list_models(*, folder: FolderOption = None, as_json: JsonOption = False) -> 
         return
     table = Table("model", "what", "protocol", "verified", box=None, pad_edge=False)
     for profile in profiles:
-        table.add_row(
-            escape(profile.name), escape(profile.title), profile.protocol, "yes" if profile.verified else "no"
-        )
+        table.add_row(escape(profile.name), escape(profile.title), profile.protocol, _verified(profile))
     console().print(table)
 
 
@@ -60,7 +58,7 @@ def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False)
         "vendor": profile.vendor,
         "protocol": _protocol(profile),
         "source": profile.source,
-        "verified": "yes" if profile.verified else "no",
+        "verified": _verified(profile),
         "note": profile.note,
     }
     for name, fact in facts.items():
@@ -68,6 +66,18 @@ def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False)
             out.print(f"{name:9} {fact}", highlight=False, markup=False)
     if profile.modbus:
         out.print(_registers(profile))
+
+
+def _verified(profile: Profile) -> str:
+    """Whether the sources are sure of the model, and of how many of its registers they are not."""
+    if not profile.verified:
+        return "no"
+    doubtful = len(_doubtful(profile))
+    return f"yes, but {doubtful} of {len(profile.modbus.registers)}" if profile.modbus and doubtful else "yes"
+
+
+def _doubtful(profile: Profile) -> list[str]:
+    return [one.quantity for one in profile.modbus.registers if not one.verified] if profile.modbus else []
 
 
 def _protocol(profile: Profile) -> str:
@@ -78,7 +88,7 @@ def _protocol(profile: Profile) -> str:
 
 
 def _registers(profile: Profile) -> Table:
-    table = Table("quantity", "unit", "address", "function", "type", "scale", box=None, pad_edge=False)
+    table = Table("quantity", "unit", "address", "function", "type", "scale", "verified", box=None, pad_edge=False)
     assert profile.modbus is not None
     for register in profile.modbus.registers:
         scale = f"x {register.scale.multiplier}" if register.scale.multiplier != 1 else ""
@@ -89,14 +99,22 @@ def _registers(profile: Profile) -> Table:
             f"0x{register.address:04X}",
             str(register.function),
             register.type,
-            f"{scale}{divisor}",
+            f"{scale}{divisor}{_beside(register)}",
+            "yes" if register.verified and profile.verified else "no",
         )
     return table
 
 
+def _beside(register: Register) -> str:
+    """The other register that its value depends on."""
+    if register.exponent_at is not None:
+        return f" x 10^[0x{register.exponent_at:04X}]"
+    return f" + [0x{register.rest_at:04X}] / {register.rest_of}" if register.rest_at is not None else ""
+
+
 def _summary(profile: Profile) -> dict[str, Any]:
     keys = ("name", "title", "vendor", "protocol", "verified", "source")
-    return {key: getattr(profile, key) for key in keys}
+    return {key: getattr(profile, key) for key in keys} | {"not_verified": _doubtful(profile)}
 
 
 def _whole(profile: Profile) -> dict[str, Any]:

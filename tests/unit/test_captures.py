@@ -17,7 +17,9 @@ SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "telegrams"
 CAPTURES = sorted(path for kind in ("iec62056-21", "dsmr", "sml", "modbus") for path in (OWN / kind).glob("*.*"))
 
 
-@pytest.mark.parametrize("path", [path for path in CAPTURES if path.suffix not in (".json", ".md")], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path", [path for path in CAPTURES if path.suffix not in (".json", ".md")], ids=lambda path: path.name
+)
 def test_own_capture(path: Path) -> None:
     expected = json.loads(path.with_suffix(".json").read_text())
     profile = Library().get(expected["profile"]) if "profile" in expected else None

@@ -49,7 +49,9 @@ def models() -> Iterator[str]:
     yield "# Supported meters\n"
     yield "| model | what | protocol | verified | source |\n| --- | --- | --- | --- | --- |"
     for profile in Library():
-        verified = "yes" if profile.verified else "no: see the file"
+        doubtful = [one.quantity for one in profile.modbus.registers if not one.verified] if profile.modbus else []
+        sure = f"yes, but not {', '.join(f'`{name}`' for name in doubtful)}" if doubtful else "yes"
+        verified = sure if profile.verified else "no: see the file"
         yield f"| `{profile.name}` | {profile.title} | {_speaks(profile)} | {verified} | {profile.source} |"
 
 

@@ -123,10 +123,10 @@ def test_a_request_for_another_slave_is_heard_and_not_answered() -> None:
     ("request_", "code"),
     [
         (Request(4, 4, 100, 1), 2),
-        (Request(4, 4, 8, 2), 2),
-        (Request(4, 3, 0, 1), 1),
+        (Request(4, 4, 9, 2), 2),
+        (Request(4, 3, 0, 1), 2),
         (Request(4, 4, 0, 11), 3),
-        (Request(4, 16, 0, 2, (1, 2)), 1),
+        (Request(4, 16, 0, 2, (1, 2)), 2),
     ],
 )
 def test_what_the_model_has_not_is_refused(request_: Request, code: int) -> None:
@@ -171,6 +171,10 @@ def test_written_registers_are_read_back_and_a_broadcast_is_not_answered() -> No
     assert ask(line, 2, encode_request(Request(0, 6, 14, 1, (99,)))) == []
     assert parse_response(ask(line, 3, encode_request(Request(1, 3, 10, 2)))[0].data).words == (5, 6)
     assert parse_response(ask(line, 4, encode_request(Request(1, 3, 13, 2)))[0].data).words == (0, 99)
+
+
+def test_a_function_that_reads_nothing_is_refused() -> None:
+    assert slave(profile=HOLDING).answer(Request(1, 4, 10, 1)).exception == 1
 
 
 def test_a_hole_is_refused_and_a_gap_reads_as_zero() -> None:

@@ -15,7 +15,7 @@ from wattbook.cli.show import JsonOption, console, for_people, print_line
 from wattbook.codecs.registers import plan_profile
 from wattbook.engine.prove import Proof, prove
 from wattbook.model import ConfigError, quantity
-from wattbook.profiles import CirbusSettings, Library, Profile, Scale, load_profile
+from wattbook.profiles import CirbusSettings, Library, Profile, Register, Scale, load_profile
 from wattbook.profiles.drafts import INPUT_SIZE_MAX, make_draft
 
 app = typer.Typer(help="The library of meter models.")
@@ -43,9 +43,7 @@ def list_models(*, folder: FolderOption = None, as_json: JsonOption = False) -> 
         return
     table = Table("model", "what", "protocol", "verified", box=None, pad_edge=False)
     for profile in profiles:
-        table.add_row(
-            escape(profile.name), escape(profile.title), profile.protocol, "yes" if profile.verified else "no"
-        )
+        table.add_row(escape(profile.name), escape(profile.title), profile.protocol, _verified(profile))
     console().print(table)
 
 
@@ -63,7 +61,7 @@ def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False)
         "vendor": profile.vendor,
         "protocol": _protocol(profile),
         "source": profile.source,
-        "verified": "yes" if profile.verified else "no",
+        "verified": _verified(profile),
         "note": profile.note,
     }
     for name, fact in facts.items():
@@ -75,6 +73,18 @@ def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False)
         out.print(_commands(profile.cirbus))
 
 
+def _verified(profile: Profile) -> str:
+    """Whether the sources are sure of the model, and of how many of its registers they are not."""
+    if not profile.verified:
+        return "no"
+    doubtful = len(_doubtful(profile))
+    return f"yes, but {doubtful} of {len(profile.modbus.registers)}" if profile.modbus and doubtful else "yes"
+
+
+def _doubtful(profile: Profile) -> list[str]:
+    return [one.quantity for one in profile.modbus.registers if not one.verified] if profile.modbus else []
+
+
 def _protocol(profile: Profile) -> str:
     serial = profile.serial
     if not profile.wired:
@@ -83,7 +93,7 @@ def _protocol(profile: Profile) -> str:
 
 
 def _registers(profile: Profile) -> Table:
-    table = Table("quantity", "unit", "address", "function", "type", "scale", box=None, pad_edge=False)
+    table = Table("quantity", "unit", "address", "function", "type", "scale", "verified", box=None, pad_edge=False)
     assert profile.modbus is not None
     for register in profile.modbus.registers:
         table.add_row(
@@ -92,7 +102,8 @@ def _registers(profile: Profile) -> Table:
             f"0x{register.address:04X}",
             str(register.function),
             register.type,
-            _scale(register.scale),
+            _scale(register.scale) + _beside(register),
+            "yes" if register.verified and profile.verified else "no",
         )
     return table
 
@@ -114,9 +125,16 @@ def _scale(scale: Scale) -> str:
     )
 
 
+def _beside(register: Register) -> str:
+    """The other register that its value depends on."""
+    if register.exponent_at is not None:
+        return f" x 10^[0x{register.exponent_at:04X}]"
+    return f" + [0x{register.rest_at:04X}] / {register.rest_of}" if register.rest_at is not None else ""
+
+
 def _summary(profile: Profile) -> dict[str, Any]:
     keys = ("name", "title", "vendor", "protocol", "verified", "source")
-    return {key: getattr(profile, key) for key in keys}
+    return {key: getattr(profile, key) for key in keys} | {"not_verified": _doubtful(profile)}
 
 
 def _whole(profile: Profile) -> dict[str, Any]:

@@ -32,6 +32,14 @@ def encode_register(register: Register, value: float | None) -> tuple[int, ...]:
     return tuple(words if register.word_order == "high-first" else reversed(words))
 
 
+def encode_rest(register: Register, value: float | None) -> tuple[float | None, int]:
+    """A value of a register with a rest, parted: what its own words hold, and the word beside them."""
+    if value is None:
+        return None, 0
+    count, rest = divmod(_raw(register, value, register.rest_of), register.rest_of)
+    return register.scale.value(count), rest
+
+
 def raw_range(kind: RegisterType) -> tuple[int, int]:
     """The least and the greatest count that an integer type holds."""
     bits = 16 * REGISTERS_OF[kind]
@@ -70,6 +78,8 @@ def encode_registers(registers: Iterable[Register], values: Mapping[str, float])
             exponent = exponents[register.function, register.exponent_at]
             words[register.function, register.exponent_at] = exponent & 0xFFFF
             register = register.counting_in(exponent)
+        if register.rest_at is not None:
+            value, words[register.function, register.rest_at] = encode_rest(register, value)
         for place, word in enumerate(encode_register(register, value)):
             words[register.function, register.address + place] = word
     return words
@@ -101,7 +111,7 @@ def _fits(register: Register, value: float) -> bool:
     return low <= _raw(register, value) <= high
 
 
-def _raw(register: Register, value: float) -> int:
-    """The count nearest to a value."""
-    factor = Fraction(register.scale.multiplier, 10**register.scale.decimals)
+def _raw(register: Register, value: float, parts: int = 1) -> int:
+    """The count nearest to a value, or the count of its n-th parts."""
+    factor = Fraction(register.scale.multiplier, 10**register.scale.decimals * parts)
     return round(Fraction(value) / factor)

@@ -49,9 +49,9 @@ def plan_reads(
     by_function: dict[int, list[Register]] = {}
     for register in registers:
         by_function.setdefault(register.function, []).append(register)
-        if register.exponent_at is not None:
-            exponent = Register(f"exponent of {register.quantity}", register.exponent_at, "int16")
-            by_function[register.function].append(exponent)
+        for part, address in (("exponent", register.exponent_at), ("rest", register.rest_at)):
+            if address is not None:
+                by_function[register.function].append(Register(f"{part} of {register.quantity}", address, "int16"))
     blocks: list[Block] = []
     for function, group in sorted(by_function.items()):
         closed = [(first, last) for of, first, last in holes if of == function]
@@ -106,6 +106,8 @@ class _Row:
     magnitude: bool  # the sign bit stands alone, before a magnitude
     exponent_place: int | None  # where the power of ten stands that the device counts in
     four_quadrant: bool
+    rest_place: int | None  # where what the count leaves out stands
+    rest_of: int  # of what the count leaves out, this many make one
 
 
 class ReadPlan:
@@ -134,8 +136,7 @@ class ReadPlan:
 def places_of(register: Register) -> list[tuple[int, int]]:
     """(function, address) of every word that its value is made from."""
     addresses = [*range(register.address, register.address + register.count)]
-    if register.exponent_at is not None:
-        addresses.append(register.exponent_at)
+    addresses += [place for place in (register.exponent_at, register.rest_at) if place is not None]
     return [(register.function, address) for address in addresses]
 
 
@@ -165,6 +166,8 @@ def _decode(rows: Iterable[_Row], words: Sequence[int]) -> Measured:
                 raw = row.sign_bit - raw if row.magnitude else raw - 2 * row.sign_bit
             if len(row.places) == 4:  # fewer words hold nothing too large
                 exact_raw(raw, row.quantity)
+            if row.rest_place is not None:
+                raw = raw * row.rest_of + words[row.rest_place]
             if row.exponent_place is None:
                 value = raw * row.multiplier / row.divisor
             elif words[row.exponent_place] == _NO_EXPONENT:
@@ -203,7 +206,7 @@ def _row(register: Register, places: Mapping[tuple[int, int], int]) -> _Row:
         1 << (bits - 1) if signed else 0,
         {"float32": ">f", "float64": ">d"}.get(register.type, ""),
         register.scale.multiplier,
-        10**register.scale.decimals,
+        10**register.scale.decimals * register.rest_of,
         frozenset(raw & ((1 << bits) - 1) for raw in register.absent),
         -math.inf if register.minimum is None else register.minimum,
         math.inf if register.maximum is None else register.maximum,
@@ -211,6 +214,8 @@ def _row(register: Register, places: Mapping[tuple[int, int], int]) -> _Row:
         register.type == "sign16",
         None if register.exponent_at is None else places[register.function, register.exponent_at],
         register.form == "four-quadrant",
+        None if register.rest_at is None else places[register.function, register.rest_at],
+        register.rest_of,
     )
 
 

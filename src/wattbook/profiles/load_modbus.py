@@ -116,6 +116,8 @@ def _register(row: Table, places: _Places, order: WordOrder) -> Register:
         resolution=None if resolution is None else Scale.of(resolution * row.unit_factor(name)),
         exponent_at=places.address(row, "exponent_at") if row.has("exponent_at") else None,
         form=cast(Form, row.choice("form", get_args(Form), default="")),
+        rest_at=places.address(row, "rest_at") if row.has("rest_at") else None,
+        rest_of=row.whole("rest_of", least=2, most=0x10000) if row.has("rest_at") else 1,
         verified=row.flag("verified", default=True),
     )
     row.done()
@@ -130,6 +132,8 @@ def _register(row: Table, places: _Places, order: WordOrder) -> Register:
         raise row.refuse('"resolution" is the last decimal a float is meant to have, above 0; integers have theirs')
     if register.exponent_at is not None and is_float:
         raise row.refuse('"exponent_at" is for integers; a float has its own exponent')
+    if register.rest_at is not None and (kind not in ("uint16", "uint32") or register.exponent_at is not None):
+        raise row.refuse('"rest_at" is for counts that never fall below zero: uint16 or uint32, without "exponent_at"')
     if register.form == "four-quadrant" and not (is_float and name.startswith("power_factor")):
         raise row.refuse('"four-quadrant" is how some devices send a power factor as a float')
     return register
@@ -207,8 +211,7 @@ def _check_apart(rows: _Rows) -> None:
 
 def _check_readable(register: Register, settings: ModbusSettings, row: Table) -> None:
     at = [(register.address, register.address + register.count - 1)]
-    if register.exponent_at is not None:
-        at.append((register.exponent_at, register.exponent_at))
+    at += [(place, place) for place in (register.exponent_at, register.rest_at) if place is not None]
     in_hole = any(
         function == register.function and low <= last and first <= high
         for function, low, high in settings.holes

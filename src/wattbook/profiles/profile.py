@@ -87,6 +87,8 @@ class Register:
     resolution: Scale | None = None  # of a float, in the base unit: 0.1 is (1, 1); None = its bits are kept
     exponent_at: int | None = None  # wire address of an int16 with the power of ten that the device counts in now
     form: Form = ""
+    rest_at: int | None = None  # wire address of a uint16 with what the count leaves out: minutes beside hours
+    rest_of: int = 1  # how many of those make one of the count
     verified: bool = True  # False: the sources are not sure of this one
 
     @property

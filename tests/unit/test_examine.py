@@ -1,11 +1,15 @@
 """What looks wrong at the start is said in words, with the evidence, once; and nothing is said of ordinary meters."""
 
+import json
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
+from wattbook.codecs.detect import decode
+from wattbook.codecs.telegram import Damage
 from wattbook.engine.examine import READINGS_IN_A_ROW, READINGS_MAX, Examination, findings
 from wattbook.engine.examined import ExaminedKeeper
 from wattbook.engine.status import MeterStatus
@@ -136,3 +140,15 @@ async def test_a_finding_becomes_an_event_and_a_hint_and_every_reading_is_kept()
     [event] = book.events
     assert (event.kind, event.subject, event.body["of"]) == ("meter.implausible", "press", "l2")
     assert status.hints == (event.body["words"],)
+
+
+CAPTURES = sorted((Path(__file__).parents[1] / "captures/modbus").glob("*.hex"))
+
+
+@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)
+def test_the_models_of_the_library_are_not_blamed_for_their_captures(path: Path) -> None:
+    profile = Library().get(json.loads(path.with_suffix(".json").read_text())["profile"])
+    for item in decode(path.read_bytes(), profile=profile):
+        assert isinstance(item, Damage) or {"word-order"}.isdisjoint(
+            finding.kind for finding in findings(item.measured.values, profile)
+        )

@@ -160,8 +160,10 @@ def check(
     """Prove a profile: its own faults, its requests, and what a capture says by it. Exits with 1 when that is wrong."""
     profile = load_profile(file)
     captures = _captures(file, capture)
-    expected = _expected(captures)
-    proofs = {path: prove(profile, _bytes(path, _CAPTURE_SIZE_MAX), expected) for path in captures}
+    proofs = {
+        path: prove(profile, _bytes(path, _CAPTURE_SIZE_MAX), _expected(path, alone=len(captures) == 1))
+        for path in captures
+    }
     if as_json:
         plan = [dataclasses.asdict(block) for block in plan_profile(profile.modbus).blocks] if profile.modbus else []
         shown = {str(path): dataclasses.asdict(proof) | {"holds": proof.holds} for path, proof in proofs.items()}
@@ -189,10 +191,11 @@ def _captures(file: Path, given: Path | None) -> list[Path]:
     return found
 
 
-def _expected(captures: list[Path]) -> Any:
-    """What stands beside a single capture."""
-    path = captures[0].with_name("expected.json") if len(captures) == 1 else None
-    if path is None or not path.exists():
+def _expected(capture: Path, *, alone: bool) -> Any:
+    """What stands beside a capture: a JSON file of its name, or for one alone expected.json."""
+    names = [capture.with_suffix(".json"), *([capture.with_name("expected.json")] if alone else [])]
+    path = next((path for path in names if path.exists()), None)
+    if path is None:
         return None
     try:
         expected = json.loads(_bytes(path, _CAPTURE_SIZE_MAX))
@@ -237,6 +240,7 @@ def _print_proof(path: Path, proof: Proof) -> None:
     problems = {
         "not in the capture": proof.missing,
         "look": proof.findings,
+        "wiring": proof.wiring,
         "damaged or refused": proof.damage,
         "differs from expected.json": proof.differences,
     }

@@ -18,6 +18,7 @@ from wattbook.profiles.profile import Profile, Register
 READINGS_IN_A_ROW = 5  # longer than a start-up, a switch-over or a damaged value lasts, at any usual period
 READINGS_MAX = 300  # of a run: 25 minutes at 5 s; without a load a reversed transformer shows nothing before
 DEAD_V = 20.0  # stray voltage on an open wire stays below, any network is far above
+WIRING = ("missing-phase", "reversed-transformer")  # kinds of findings that say nothing about the model
 _PHASES = ("l1", "l2", "l3")
 _PAIRS = ("l12", "l23", "l31")
 _PHASE_V, _PAIR_V = (80.0, 300.0), (80.0, 500.0)  # low-voltage networks: 100 to 277 V a phase, up to 480 V between two

@@ -8,7 +8,7 @@ from typing import Any
 
 from wattbook.codecs.detect import Decoded, decode
 from wattbook.codecs.telegram import Damage
-from wattbook.engine.examine import findings
+from wattbook.engine.examine import WIRING, findings
 from wattbook.model import Quality
 from wattbook.profiles import Profile
 
@@ -21,6 +21,7 @@ class Proof:
     missing: Sequence[str] = ()  # quantities of the profile that no answer held
     suspect: Sequence[str] = ()  # outside minimum..maximum
     findings: Sequence[str] = ()  # against electrical sense, in words
+    wiring: Sequence[str] = ()  # what looks wrong about the meter's wires, which the profile cannot help
     damage: Sequence[str] = ()
     differences: Sequence[str] = field(default=())  # from expected.json
 
@@ -37,7 +38,7 @@ def prove(profile: Profile, data: bytes, expected: Mapping[str, Any] | None = No
     readings = [_shown(item) for item in good]
     damage = [f"byte {item.offset}: {item.message}" for item in heard if isinstance(item, Damage)]
     seen = {name for item in good for name in item.measured.values}
-    told = [finding.words for item in good for finding in findings(item.measured.values, profile)]
+    told = [finding for item in good for finding in findings(item.measured.values, profile)]
     names = [register.quantity for register in profile.modbus.registers] if profile.modbus else []
     allowed = int(expected.get("errors", 0)) if expected else 0
     return Proof(
@@ -46,7 +47,8 @@ def prove(profile: Profile, data: bytes, expected: Mapping[str, Any] | None = No
         suspect=sorted(
             {name for item in good for name, doubt in item.measured.doubt.items() if doubt is Quality.SUSPECT}
         ),
-        findings=list(dict.fromkeys(told)),
+        findings=list(dict.fromkeys(one.words for one in told if one.kind not in WIRING)),
+        wiring=list(dict.fromkeys(one.words for one in told if one.kind in WIRING)),
         damage=[] if len(damage) == allowed else damage or [f"none, where {allowed} were expected"],
         differences=_differences(readings, expected) if expected else [],
     )

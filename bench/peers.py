@@ -113,6 +113,17 @@ def measure(name: str, seconds: float) -> list[Figure]:
     ]
 
 
+def ratios(found: Mapping[str, Sequence[Figure]]) -> list[Figure]:
+    """Ours against each peer of the same run: polls on the line, and CPU a poll."""
+    ours = found.get("wattbook")
+    figures = []
+    for name, theirs in found.items():
+        if ours and theirs and name != "wattbook":
+            figures.append(Figure(f"  wattbook / {name}: polls in the same time", ours[0].value / theirs[0].value))
+            figures.append(Figure(f"  wattbook / {name}: CPU a poll", ours[-1].value / theirs[-1].value))
+    return figures
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=10)
@@ -123,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.reader:
         READERS[given.reader[0]](given.reader[1])
         return
-    show([figure for name in given.only or NAMES for figure in measure(name, given.seconds)], as_json=given.json)
+    found = {name: measure(name, given.seconds) for name in given.only or NAMES}
+    show([*(figure for figures in found.values() for figure in figures), *ratios(found)], as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -8,9 +8,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import model_page  # beside this file
 from typer.testing import CliRunner
 
 from wattbook.cli.main import make_app
@@ -24,7 +26,7 @@ from wattbook.config import (
     SupplySettings,
 )
 from wattbook.model.vocabulary import all_names, base_names, quantity
-from wattbook.profiles import Library, Profile
+from wattbook.profiles import Library
 
 REFERENCE = Path(__file__).parent / "reference"
 _MADE = "<!-- made by docs/generate.py; do not edit -->"
@@ -50,16 +52,10 @@ def models() -> Iterator[str]:
     yield "| model | what | protocol | verified | source |\n| --- | --- | --- | --- | --- |"
     for profile in Library():
         doubtful = [one.quantity for one in profile.modbus.registers if not one.verified] if profile.modbus else []
-        sure = f"yes, but not {', '.join(f'`{name}`' for name in doubtful)}" if doubtful else "yes"
-        verified = sure if profile.verified else "no: see the file"
-        yield f"| `{profile.name}` | {profile.title} | {_speaks(profile)} | {verified} | {profile.source} |"
-
-
-def _speaks(profile: Profile) -> str:
-    serial = profile.serial
-    if not profile.wired:
-        return profile.protocol
-    return f"{profile.protocol}, {serial.baud} Bd {serial.bits}{serial.parity[0].upper()}{serial.stopbits}"
+        sure = f"yes, but for {len(doubtful)} of its values" if doubtful else "yes"
+        verified = sure if profile.verified else "no"
+        link = f"[`{profile.name}`]({model_page.FOLDER}/{profile.name}.md)"
+        yield f"| {link} | {profile.title} | {model_page.speaks(profile)} | {verified} | {profile.source} |"
 
 
 def configuration() -> Iterator[str]:
@@ -133,15 +129,21 @@ PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
 def main() -> None:
     """Write or check every page."""
     stale = []
-    for name, make in PAGES.items():
+    of_models = {name: partial(model_page.page, profile) for name, profile in model_page.pages().items()}
+    for name, make in {**PAGES, **of_models}.items():
         text = "\n".join([_MADE, *make()]) + "\n"
         page = REFERENCE / name
         if page.exists() and page.read_text(encoding="utf-8") == text:
             continue
         stale.append(name)
         if "--check" not in sys.argv:
-            REFERENCE.mkdir(exist_ok=True)
+            page.parent.mkdir(exist_ok=True)
             page.write_text(text, encoding="utf-8")
+    for page in (REFERENCE / model_page.FOLDER).glob("*.md"):
+        if f"{model_page.FOLDER}/{page.name}" not in of_models:
+            stale.append(f"{page.name} (of no model)")
+            if "--check" not in sys.argv:
+                page.unlink()
     if stale and "--check" in sys.argv:
         sys.exit(f"not as the code has it: {', '.join(stale)}; run `make docs`")
 

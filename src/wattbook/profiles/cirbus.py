@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from wattbook.model.errors import ConfigError
-
-if TYPE_CHECKING:
-    from wattbook.profiles.profile import Scale
+from wattbook.profiles.scale import Scale
 
 ADDRESS_MAX = 99  # two decimal digits in every frame
 

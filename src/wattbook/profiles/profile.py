@@ -10,6 +10,8 @@ from typing import Literal
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
 from wattbook.profiles.cirbus import CirbusSettings
+from wattbook.profiles.scale import AS_IT_IS
+from wattbook.profiles.scale import Scale as Scale
 
 Parity = Literal["none", "even", "odd"]
 Protocol = Literal["modbus", "iec62056-21", "dsmr", "sml", "mqtt", "push", "cirbus", "host"]
@@ -22,8 +24,6 @@ WordOrder = Literal["high-first", "low-first"]
 REACTION_S = 0.2  # between two messages of IEC 62056-21 at the least
 POWER_MAX_HOUSE = 100_000.0  # W: three phases of 145 A, what a house connection may have at most
 POWER_MAX_ANY = 1e9  # W: beyond what stands behind any meter of a customer
-
-_TEN_TO: tuple[int, ...] = tuple(10**power for power in range(40))
 
 REGISTERS_OF: Mapping[RegisterType, int] = {
     "uint16": 1, "int16": 1, "sign16": 1, "uint32": 2, "int32": 2, "float32": 2, "uint64": 4, "int64": 4, "float64": 4,
@@ -46,39 +46,13 @@ class SerialSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
-    """An exact scale: value = raw * multiplier / 10**decimals, one division at the end (design, exactness)."""
-
-    multiplier: int = 1
-    decimals: int = 0
-
-    @classmethod
-    def of(cls, factor: Decimal) -> Scale:
-        """The scale of a decimal factor: 0.1 -> (1, 1), 1000 -> (1000, 0), 0.25 -> (25, 2), -0.1 -> (-1, 1)."""
-        negative, digits, exponent = factor.normalize().as_tuple()
-        assert isinstance(exponent, int), f"{factor} is no factor"
-        whole = int("".join(map(str, digits))) * (-1 if negative else 1)
-        return cls(whole * 10 ** max(exponent, 0), max(-exponent, 0))
-
-    def times_ten_to(self, exponent: int) -> Scale:
-        """The scale of a meter that itself counts in powers of ten."""
-        if exponent >= 0:
-            return Scale(self.multiplier * _TEN_TO[exponent], self.decimals)
-        return Scale(self.multiplier, self.decimals - exponent)
-
-    def value(self, raw: int) -> float:
-        """The scaled value of a raw integer; exact for every raw up to 2**52."""
-        return raw * self.multiplier / _TEN_TO[self.decimals]
-
-
-@dataclass(frozen=True, slots=True)
 class Register:
     """One quantity in a Modbus device."""
 
     quantity: str
     address: int  # on the wire, 0-based; the file holds it as the vendor prints it
     type: RegisterType
-    scale: Scale = Scale()  # to the base unit
+    scale: Scale = AS_IT_IS  # to the base unit
     function: int = 4
     word_order: WordOrder = "high-first"
     absent: frozenset[int] = frozenset()  # raw values that mean "not available"
@@ -204,7 +178,7 @@ class Field:
 
     quantity: str
     path: str  # dots between keys, numbers for list places: "ENERGY.Power.0"; "" = the payload itself is the number
-    scale: Scale = Scale()
+    scale: Scale = AS_IT_IS
     topic: str = ""  # when it comes on a topic of its own; {address} stands for the meter's address
 
 

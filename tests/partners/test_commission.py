@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,10 +135,16 @@ def test_a_port_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
 def test_a_scan_that_is_stopped_tells_what_it_found(tmp_path: Path) -> None:
     with line(tmp_path, [(PZEM, 1)], baud=9600) as (port, _):
         command = [sys.executable, "-m", "wattbook", "scan", port, "--profiles", str(FOLDER)]
-        scan = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        time.sleep(5)  # a whole one takes half a minute, its first address some milliseconds
-        scan.send_signal(signal.SIGINT)
-        out, err = scan.communicate(timeout=20)
+        listens = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # tests in the background ignore it
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listens
+        ) as scan:
+            time.sleep(5)  # a whole one takes half a minute, its first address some milliseconds
+            scan.send_signal(signal.SIGINT)
+            try:
+                out, err = scan.communicate(timeout=20)
+            finally:
+                scan.kill()
     assert scan.returncode == 130 and "stopped" in err
     assert "pzem-016" in out and 'model = "pzem-016"' in out
 

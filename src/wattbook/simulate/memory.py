@@ -21,7 +21,10 @@ Place = tuple[int, int]
 
 def register_words(register: Register, value: float | None) -> tuple[int, ...]:
     """The words of a value that any meter can show: a counter starts again at its end, a gauge stops there."""
-    if value is not None and not register.type.startswith("float"):
+    if value is not None and register.type.startswith("float"):
+        least = value if register.minimum is None else max(value, register.minimum)
+        value = least if register.maximum is None else min(least, register.maximum)
+    elif value is not None:
         low, high = _range(register)
         if quantity(register.quantity).kind is Kind.REGISTER and not low <= value <= high:
             value %= high + abs(register.scale.value(1))

@@ -32,6 +32,9 @@ _GAUGES: Mapping[str, tuple[float, float]] = {  # base -> middle, swing
     "voltage_thd": (2.1, 0.4),
     "current_thd": (8.0, 2.0),
     "temperature": (24.0, 3.0),
+    "processor_load": (12.0, 6.0),
+    "storage_free": (60.0, 0.5),
+    "memory_free": (55.0, 5.0),
     "error_bits": (0.0, 0.0),
     "analogue": (0.5, 0.2),
 }

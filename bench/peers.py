@@ -19,6 +19,7 @@ from shutil import which
 from bench import machine
 from bench.figures import Figure, progress, show
 from bench.laboratory import Laboratory
+from wattbook.profiles import SerialSettings
 
 ADDRESSES = (4, 5, 6, 7)
 BAUD, REGISTERS = 9600, 9
@@ -31,7 +32,7 @@ def read_wattbook(port: str) -> None:
     from bench.line import SWITCH_INTERVAL_S, Counting
     from wattbook.engine.collect import LineTask, MeterTask, SerialLine
     from wattbook.model import SystemClock
-    from wattbook.profiles import Library, SerialSettings
+    from wattbook.profiles import Library
 
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     profile = Library().get("pzem-016")
@@ -65,10 +66,40 @@ def read_pymodbus(port: str) -> None:
             client.read_input_registers(0, count=REGISTERS, device_id=address)
 
 
+def read_bare(port: str) -> None:
+    """The least a reader can do, and no reader: sleep, write, sleep, read; nothing is checked, decoded or learnt."""
+    import os
+    import select
+    import tty
+
+    from wattbook.codecs.modbus import Request, encode_request, frame_silence_s
+    from wattbook.transports.pace import wake_on_time
+
+    wake_on_time()
+    fd = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(fd)
+    character_s = SerialSettings(baud=BAUD).character_s
+    silence_s, size = frame_silence_s(character_s), 5 + 2 * REGISTERS
+    requests = [encode_request(Request(address, 4, 0, REGISTERS)) for address in ADDRESSES]
+    free_at = time.monotonic()
+    end_s = free_at + _LAST_S
+    while free_at < end_s:
+        for request in requests:
+            time.sleep(max(0.0, free_at - time.monotonic()))
+            asked = time.monotonic()
+            os.write(fd, request)
+            time.sleep(max(0.0, asked + (len(request) + size) * character_s + silence_s - time.monotonic()))
+            heard = 0
+            while heard < size and select.select([fd], [], [], 0.5)[0]:
+                heard += len(os.read(fd, 256))
+            free_at = time.monotonic() + silence_s
+
+
 READERS: Mapping[str, Callable[[str], None]] = {
     "wattbook": read_wattbook,
     "minimalmodbus": read_minimalmodbus,
     "pymodbus": read_pymodbus,
+    "a bare loop": read_bare,
 }
 NAMES = [*READERS, "mbpoll"]
 

@@ -144,8 +144,8 @@ def test_a_silent_meter_is_away_and_returns(tmp_path: Path) -> None:
     with rs485(tmp_path) as simulation, collecting(simulation.address("line")) as (line, keeper):
         until(lambda: len(keeper.of("m0")) > 0)
         simulation.set_faults("m0", Faults(silent=True))
-        until(lambda: line.statuses[0].state == "away")
-        assert line.statuses[0].reason == "no answer to RHI"
+        # On a busy machine an answer of the other meter may come late, and is told as that.
+        until(lambda: line.statuses[0].state == "away" and line.statuses[0].reason == "no answer to RHI")
         others = len(keeper.of("m42"))
         until(lambda: len(keeper.of("m42")) > others + 1)
         simulation.set_faults("m0", Faults())

@@ -154,12 +154,12 @@ def test_only_who_may_writes_and_the_book_says_who_did(tmp_path: Path) -> None:
         with master(tcp, source="127.0.0.2") as client:
             assert not client.write_register(1, 100, device_id=8).isError()
             assert client.read_holding_registers(1, count=1, device_id=8).registers == [100]
-            assert client.write_register(1, 100, device_id=4).exception_code == 1  # this slave has none
+            assert client.write_register(1, 100, device_id=4).exception_code == 2  # this slave has no such one
     with BookReader(config.load(path).book) as reader:
         events = [event for event in reader.read("", 10_000).events if event.kind == "proxy.write"]
     assert {(event.subject, event.actor) for event in events} == {("rs485", "127.0.0.2")}
     told = [(event.body["unit"], event.body["words"], event.body["outcome"]) for event in events]
-    assert told == [(8, [100], "done"), (4, [100], "exception 1 (illegal function)")]
+    assert told == [(8, [100], "done"), (4, [100], "exception 2 (illegal data address)")]
 
 
 def test_strangers_nonsense_and_crowds_are_hung_up(tmp_path: Path) -> None:

@@ -75,7 +75,9 @@ def test_the_user_sees_what_is_not_verified() -> None:
     assert "active_energy_import" in by_name["rx380"]["not_verified"]
     assert "current_l1" not in by_name["rx380"]["not_verified"]
     assert by_name["pzem-016"]["not_verified"] == []
-    shown = runner.invoke(app, ["models", "show", "pm710"], env={"COLUMNS": "140"}).output
+    shown = runner.invoke(app, ["models", "show", "cvm-mini"], env={"COLUMNS": "140"}).output
     rows = {line.split()[0]: line.split()[-1] for line in shown.splitlines() if line.strip()}
-    assert (rows["power_factor"], rows["frequency"]) == ("no", "yes")
+    assert (rows["power_factor"], rows["power_factor_l1"]) == ("no", "yes")
+    assert not by_name["pm710"]["verified"]  # its registers are known, its serial settings are not
+    shown = runner.invoke(app, ["models", "show", "pm710"], env={"COLUMNS": "140"}).output
     assert "0x1008" in shown  # 4105 on the wire: the exponent of the currents

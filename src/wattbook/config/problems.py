@@ -82,8 +82,12 @@ def _certificate_problems(config: Config, line: LineSettings, *, secure: bool) -
 
 def _known(config: Config, line: LineSettings) -> Sequence[MeterSettings]:
     """The meters of a line that can be on one, as far as their models are known."""
-    models = {name for name in config.library.names() if config.library.get(name).protocol not in ("push", "host")}
-    return [meter for meter in config.meters_of(line) if meter.model in models]
+    known = set(config.library.names())
+    return [
+        meter
+        for meter in config.meters_of(line)
+        if meter.model in known and config.library.get(meter.model).protocol not in ("push", "host")
+    ]
 
 
 def _port_problems(config: Config, line: LineSettings, port: str, scheme: str) -> Iterator[str]:

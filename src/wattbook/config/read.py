@@ -109,7 +109,7 @@ def _library(path: Path, file: File, text: str) -> tuple[Library, list[Problem]]
         return Library(), []
     library = Library([path.parent / file.site.profiles])
     try:
-        list(library)
+        library.check_own()
     except ConfigError as error:
         return Library(), [Problem(place_of(text, ("site", "profiles")), str(error))]
     return library, []

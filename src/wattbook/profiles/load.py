@@ -63,6 +63,12 @@ class Library:
         """Every model's name, sorted."""
         return tuple(sorted(self._files))
 
+    def check_own(self) -> None:
+        """Read every model of the user's folders. Raises ConfigError for the first that is none."""
+        for name, file in self._files.items():
+            if isinstance(file, Path) and file.parent in self._folders:
+                self.get(name)
+
     def __iter__(self) -> Iterator[Profile]:
         return map(self.get, self.names())
 

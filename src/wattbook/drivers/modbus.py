@@ -39,7 +39,11 @@ class ModbusMeter:
     def conversation(self, timeout_s: float) -> Conversation[Measured]:
         """Read all registers. Raises Unreachable, Garbled, Refused, or Stranger for another device's serial number."""
         if self._settings.sunspec is None and not self._serial:
-            return (yield from self._read(timeout_s))
+            return self._read(timeout_s)  # nothing to find first: one generator less in every poll
+        return self._find_and_read(timeout_s)
+
+    def _find_and_read(self, timeout_s: float) -> Conversation[Measured]:
+        """Make sure that it is the right device, and where its block is, before its registers are read."""
         try:
             if not self._is_it:
                 yield from self._identify(timeout_s)

@@ -151,9 +151,7 @@ def give_address(line: Asking, profile: Profile, present: Present, new: int) -> 
     said = ""
     try:
         line.player.play(_write(line.framing, given, present.unit, new))
-    except LinkLost:
-        raise
-    except Refused:
+    except (LinkLost, Refused):
         raise
     except MeterError as error:
         said = str(error)  # some confirm from the new address, or start again at once: reading back decides

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from wattbook.codecs.encode_registers import by_exponent, encode_register, encode_rest, fitting_exponent
+from wattbook.codecs.encode_registers import EXPONENT_LEAST, by_exponent, encode_register, encode_rest, fitting_exponent
 from wattbook.codecs.modbus import READ_HOLDING
 from wattbook.codecs.sunspec import COMMON, COMMON_LENGTH, END, MARKER
 from wattbook.model.exact import RAW_MAX
@@ -119,11 +119,8 @@ class Memory:
     def _exponent(self, place: Place, at: datetime) -> int:
         told = {one.quantity: self._value(one.quantity, at) for one in self._groups[place]}
         values = {name: value for name, value in told.items() if value is not None}
-        least = self._exponents.get(place)
-        self._exponents[place] = (
-            fitting_exponent(self._groups[place], values) if least is None
-            else fitting_exponent(self._groups[place], values, least)
-        )  # fmt: skip
+        least = self._exponents.get(place, EXPONENT_LEAST)
+        self._exponents[place] = fitting_exponent(self._groups[place], values, least)
         return self._exponents[place]
 
 

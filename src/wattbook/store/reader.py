@@ -24,7 +24,6 @@ from wattbook.store.rows import Names, Sample
 from wattbook.store.steps import Step, boundaries
 
 Aggregate = Literal["mean", "min", "max", "last"]
-_NEVER_MS = 2**62  # after every instant
 _READERS_MAX = 4  # connections at once: two cores keep no more busy
 _READER_WAIT_S = 30.0  # for a free one; every transaction is far under 1 s
 _PAGE = 10_000  # readings in one transaction: some 20 ms
@@ -61,7 +60,7 @@ class BookReader:
 
         One dated after `now`, by a clock that was ahead and set back, does not hide those that came after it.
         """
-        by_ms = to_ms(now + STEP_MIN) if now else _NEVER_MS
+        by_ms = to_ms(now + STEP_MIN) if now else rows.NEVER_MS
         with self._snapshot() as connection:
             known = connection.execute("SELECT name, id FROM meter WHERE site = ? ORDER BY name", (site,)).fetchall()
             ids = dict(known)

@@ -18,6 +18,8 @@ from wattbook.model import BookError, Columns, Event, Quality, Reading
 from wattbook.model.batch import ABSENT, NO_DOUBT, QUALITY_CODES, QUALITY_OF, from_ms
 from wattbook.store.packing import Shape, decode_cells, divisors, parse_shape
 
+NEVER_MS = 2**62  # after every instant
+_LATEST = "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at <= ? ORDER BY at DESC LIMIT 1"
 _GOOD = QUALITY_CODES[Quality.GOOD]
 _decode_doubt = msgspec.msgpack.Decoder(dict[int, int]).decode
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
@@ -111,14 +113,9 @@ def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int, 
 
     One after `by_ms` was dated by a clock that was ahead: it counts only when there is no other.
     """
-    for condition, bounds in (("AND at <= ?", (by_ms,)), ("", ())):
-        row = connection.execute(
-            f"SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? {condition} ORDER BY at DESC LIMIT 1",  # noqa: S608 - one of the two texts above
-            (meter_id, *bounds),
-        ).fetchone()
-        if row is not None:
-            break
-    else:
+    row = connection.execute(_LATEST, (meter_id, by_ms)).fetchone()
+    row = row or connection.execute(_LATEST, (meter_id, NEVER_MS)).fetchone()
+    if row is None:
         return None
     at_ms, shape_id, quality, doubt, cells = row
     shape, divided_by = names.shape(connection, shape_id)

@@ -55,7 +55,7 @@ def models() -> Iterator[str]:
         sure = f"yes, but for {len(doubtful)} of its values" if doubtful else "yes"
         verified = sure if profile.verified else "no"
         link = f"[`{profile.name}`]({model_page.FOLDER}/{profile.name}.md)"
-        yield f"| {link} | {profile.title} | {model_page.speaks(profile)} | {verified} | {profile.source} |"
+        yield f"| {link} | {profile.title} | {profile.speaks} | {verified} | {profile.source} |"
 
 
 def configuration() -> Iterator[str]:

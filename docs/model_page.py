@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wattbook.model.vocabulary import quantity
-from wattbook.profiles import CirbusSettings, Library, ModbusSettings, Profile, Register, Scale
+from wattbook.profiles import CirbusSettings, Library, ModbusSettings, Profile
 
 FOLDER = "models"
 
@@ -21,7 +21,7 @@ def page(profile: Profile) -> Iterator[str]:
     facts = {
         "model": f"`{profile.name}`",
         "vendor": profile.vendor,
-        "speaks": speaks(profile),
+        "speaks": profile.speaks,
         "address": _address(profile),
         "numbers from": profile.source,
         "verified": "yes" if profile.verified else "no: compare a reading with the display",
@@ -37,14 +37,6 @@ def page(profile: Profile) -> Iterator[str]:
     if profile.cirbus:
         yield from _asks(profile.cirbus)
     yield f"\n```toml\n{_example(profile)}```"
-
-
-def speaks(profile: Profile) -> str:
-    """Protocol and settings of the line."""
-    serial = profile.serial
-    if not profile.wired:
-        return profile.protocol
-    return f"{profile.protocol}, {serial.baud} Bd {serial.bits}{serial.parity[0].upper()}{serial.stopbits}"
 
 
 def _address(profile: Profile) -> str:
@@ -75,7 +67,7 @@ def _registers(settings: ModbusSettings) -> Iterator[str]:
         unit = quantity(one.quantity).unit
         yield (
             f"| `{one.quantity}` | {unit} | {one.function} | 0x{one.address:04X} | {one.type}{order} "
-            f"| {_factor(one.scale)}{_beside(one)} | {sure} |"
+            f"| {one.scale_text} | {sure} |"
         )
 
 
@@ -84,18 +76,7 @@ def _asks(settings: CirbusSettings) -> Iterator[str]:
     for ask in settings.asks:
         for field, name in enumerate(ask.quantities, 1):
             if name:
-                yield f"| `{name}` | {quantity(name).unit} | {ask.code} | {field} | {_factor(ask.scale)} |"
-
-
-def _factor(scale: Scale) -> str:
-    times = f"× {scale.multiplier}" if scale.multiplier != 1 else ""
-    return f"{times} / {10**scale.decimals}".strip() if scale.decimals else times
-
-
-def _beside(register: Register) -> str:
-    if register.exponent_at is not None:
-        return f" × 10^[0x{register.exponent_at:04X}]"
-    return f" + [0x{register.rest_at:04X}] / {register.rest_of}" if register.rest_at is not None else ""
+                yield f"| `{name}` | {quantity(name).unit} | {ask.code} | {field} | {ask.scale.text} |"
 
 
 def _example(profile: Profile) -> str:

@@ -15,7 +15,7 @@ from wattbook.cli.show import JsonOption, console, for_people, print_line
 from wattbook.codecs.registers import plan_profile
 from wattbook.engine.prove import Proof, prove
 from wattbook.model import ConfigError, quantity
-from wattbook.profiles import CirbusSettings, Library, Profile, Register, Scale, load_profile
+from wattbook.profiles import CirbusSettings, Library, Profile, load_profile
 from wattbook.profiles.drafts import INPUT_SIZE_MAX, make_draft
 
 app = typer.Typer(help="The library of meter models.")
@@ -59,7 +59,7 @@ def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False)
         "model": profile.name,
         "title": profile.title,
         "vendor": profile.vendor,
-        "protocol": _protocol(profile),
+        "protocol": profile.speaks,
         "source": profile.source,
         "verified": _verified(profile),
         "note": profile.note,
@@ -85,13 +85,6 @@ def _doubtful(profile: Profile) -> list[str]:
     return [one.quantity for one in profile.modbus.registers if not one.verified] if profile.modbus else []
 
 
-def _protocol(profile: Profile) -> str:
-    serial = profile.serial
-    if not profile.wired:
-        return profile.protocol
-    return f"{profile.protocol}, {serial.baud} Bd {serial.bits}{serial.parity[0].upper()}{serial.stopbits}"
-
-
 def _registers(profile: Profile) -> Table:
     table = Table("quantity", "unit", "address", "function", "type", "scale", "verified", box=None, pad_edge=False)
     assert profile.modbus is not None
@@ -102,7 +95,7 @@ def _registers(profile: Profile) -> Table:
             f"0x{register.address:04X}",
             str(register.function),
             register.type,
-            _scale(register.scale) + _beside(register),
+            register.scale_text,
             "yes" if register.verified and profile.verified else "no",
         )
     return table
@@ -113,23 +106,8 @@ def _commands(settings: CirbusSettings) -> Table:
     for ask in settings.asks:
         for field, name in enumerate(ask.quantities, 1):
             if name:
-                table.add_row(
-                    name, quantity(name).unit, ask.code, f"{field} of {len(ask.quantities)}", _scale(ask.scale)
-                )
+                table.add_row(name, quantity(name).unit, ask.code, f"{field} of {len(ask.quantities)}", ask.scale.text)
     return table
-
-
-def _scale(scale: Scale) -> str:
-    return (f"x {scale.multiplier}" if scale.multiplier != 1 else "") + (
-        f"/ {10**scale.decimals}" if scale.decimals else ""
-    )
-
-
-def _beside(register: Register) -> str:
-    """The other register that its value depends on."""
-    if register.exponent_at is not None:
-        return f" x 10^[0x{register.exponent_at:04X}]"
-    return f" + [0x{register.rest_at:04X}] / {register.rest_of}" if register.rest_at is not None else ""
 
 
 def _summary(profile: Profile) -> dict[str, Any]:

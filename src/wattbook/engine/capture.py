@@ -81,11 +81,7 @@ def capture_registers(
 def _header(port: str, settings: SerialSettings, clock: Clock, what: str) -> list[str]:
     """When and how, without the port's path or address."""
     kind = scheme_of(port) or "serial"
-    wire = (
-        ""
-        if is_modbus_tcp(port)
-        else f", {settings.baud} Bd {settings.bits}{settings.parity[0].upper()}{settings.stopbits}"
-    )
+    wire = "" if is_modbus_tcp(port) else f", {settings.baud} Bd {settings.characters}"
     return [
         f"captured by wattbook on {clock.now():%Y-%m-%d}: {what}",
         f"port: {kind}{wire}; serial numbers are replaced by zeros; frames as on a serial line",

@@ -310,7 +310,7 @@ def _settle() -> Conversation[None]:
 
 def shown_settings(settings: SerialSettings) -> str:
     """As people write them: 9600 8N1."""
-    return f"{settings.baud} {settings.bits}{settings.parity[0].upper()}{settings.stopbits}"
+    return f"{settings.baud} {settings.characters}"
 
 
 def _usual(settings: SerialSettings, who: Recognised) -> SerialSettings:

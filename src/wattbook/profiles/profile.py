@@ -44,6 +44,11 @@ class SerialSettings:
         """Seconds one character takes on the wire, start and stop bits included."""
         return (1 + self.bits + (self.parity != "none") + self.stopbits) / self.baud
 
+    @property
+    def characters(self) -> str:
+        """How characters stand on the wire, as people write it: 8N1."""
+        return f"{self.bits}{self.parity[0].upper()}{self.stopbits}"
+
 
 @dataclass(frozen=True, slots=True)
 class Register:
@@ -69,6 +74,14 @@ class Register:
     def count(self) -> int:
         """How many 16-bit registers it takes."""
         return REGISTERS_OF[self.type]
+
+    @property
+    def scale_text(self) -> str:
+        """What turns its count into the base unit, with the other register that this depends on, for people."""
+        if self.exponent_at is not None:
+            return f"{self.scale.text} x 10^[0x{self.exponent_at:04X}]"
+        rest = f" + [0x{self.rest_at:04X}] / {self.rest_of}" if self.rest_at is not None else ""
+        return self.scale.text + rest
 
     def counting_in(self, exponent: int) -> Register:
         """The same register of a device that counts in this power of ten and says so nowhere."""
@@ -244,6 +257,11 @@ class Profile:
     def listens(self) -> bool:
         """Whether meters of this model speak by themselves."""
         return self.protocol in ("dsmr", "sml", "mqtt", "push") or (self.iec is not None and self.iec.mode == "D")
+
+    @property
+    def speaks(self) -> str:
+        """Protocol and settings of its line: "modbus, 9600 Bd 8N1"."""
+        return f"{self.protocol}, {self.serial.baud} Bd {self.serial.characters}" if self.wired else self.protocol
 
     def only(self, quantities: Sequence[str]) -> Profile:
         """The same model asked for these registers alone, so that a line has time for others.

@@ -23,6 +23,12 @@ class Scale:
         whole = int("".join(map(str, digits))) * (-1 if negative else 1)
         return cls(whole * 10 ** max(exponent, 0), max(-exponent, 0))
 
+    @property
+    def text(self) -> str:
+        """For people: "x 1000", "/ 10"; "" = as it is."""
+        times = f"x {self.multiplier}" if self.multiplier != 1 else ""
+        return times + (f"/ {10**self.decimals}" if self.decimals else "")
+
     def times_ten_to(self, exponent: int) -> Scale:
         """The scale of a meter that itself counts in powers of ten."""
         if exponent >= 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -9,6 +10,7 @@ from typing import Protocol
 from wattbook.profiles import SerialSettings
 
 NEVER = float("inf")
+WAITING_MAX = 64  # answers that come late
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,36 @@ class Say:
     def end(self) -> float:
         """When the last stop bit is through."""
         return self.start + len(self.data) * self.serial.character_s
+
+
+class Waiting:
+    """Answers to come, the soonest first. A reader that asks on while many come late gets no more."""
+
+    def __init__(self) -> None:
+        self._says: list[tuple[float, int, Say]] = []
+        self._numbers = 0
+
+    @property
+    def due(self) -> float:
+        """When the first of them is to begin; NEVER without one."""
+        return self._says[0][0] if self._says else NEVER
+
+    def add(self, say: Say) -> None:
+        """Let it wait for its start."""
+        if len(self._says) < WAITING_MAX:
+            self._numbers += 1
+            heapq.heappush(self._says, (say.start, self._numbers, say))
+
+    def take(self, now: float) -> list[Say]:
+        """Those whose time has come."""
+        says: list[Say] = []
+        while self.due <= now:
+            says.append(heapq.heappop(self._says)[2])
+        return says
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._says.clear()
 
 
 class Bus(Protocol):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -11,13 +10,12 @@ from wattbook.model.clock import Clock
 from wattbook.model.errors import Garbled
 from wattbook.model.vocabulary import Kind, quantity
 from wattbook.profiles import CirbusAsk, Profile, SerialSettings
-from wattbook.simulate.bus import NEVER, Say
+from wattbook.simulate.bus import NEVER, Say, Waiting
 from wattbook.simulate.faults import Trouble
 from wattbook.simulate.source import Source
 from wattbook.simulate.statistics import Tally
 
 _HEARD_MAX = 64  # bytes of a command without its end; the longest known takes 40
-_WAITING_MAX = 64  # answers that come late; a reader that asks on meanwhile gets no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +63,7 @@ class CirbusBus:
         self._heard = bytearray()
         self._heard_until = -NEVER
         self._began_at = 0.0
-        self._waiting: list[tuple[float, int, Say]] = []  # answers to come, the soonest first
-        self._numbers = 0
+        self._waiting = Waiting()
 
     def listening(self) -> SerialSettings:
         """One speed."""
@@ -87,7 +84,7 @@ class CirbusBus:
 
     def due(self) -> float:
         """When an answer is to begin."""
-        return self._waiting[0][0] if self._waiting else NEVER
+        return self._waiting.due
 
     def judged_from(self) -> float:
         """No silence is owed here."""
@@ -95,10 +92,7 @@ class CirbusBus:
 
     def act(self, now: float) -> Sequence[Say]:
         """Give the answers whose time has come."""
-        says: list[Say] = []
-        while self._waiting and self._waiting[0][0] <= now:
-            says.append(heapq.heappop(self._waiting)[2])
-        return says
+        return self._waiting.take(now)
 
     def said(self, say: Say, at: float) -> None:
         """Count the answer."""
@@ -130,12 +124,6 @@ class CirbusBus:
         due_s = (size + len(answer)) * self._serial.character_s
         spoken = slave.trouble.noise(faults.noise_before) + slave.trouble.damage(answer, faults)
         say = Say(spoken, ended_at + slave.turnaround_s + faults.late_s, self._serial, slave.name, due_s)
-        self._later(say)
+        self._waiting.add(say)
         if faults.noise_after:
-            self._later(Say(slave.trouble.noise(faults.noise_after), say.end, self._serial))
-
-    def _later(self, say: Say) -> None:
-        if len(self._waiting) >= _WAITING_MAX:
-            return
-        self._numbers += 1
-        heapq.heappush(self._waiting, (say.start, self._numbers, say))
+            self._waiting.add(Say(slave.trouble.noise(faults.noise_after), say.end, self._serial))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +25,7 @@ from wattbook.codecs.modbus import (
 from wattbook.model.clock import Clock
 from wattbook.model.errors import Garbled
 from wattbook.profiles import ModbusSettings, Profile, SerialSettings
-from wattbook.simulate.bus import NEVER, Say
+from wattbook.simulate.bus import NEVER, Say, Waiting
 from wattbook.simulate.faults import Trouble
 from wattbook.simulate.memory import Memory
 from wattbook.simulate.port import garbage
@@ -34,7 +33,6 @@ from wattbook.simulate.source import Source
 from wattbook.simulate.statistics import Tally
 
 MESSAGE_MAX = 256  # bytes of an RTU message; a longer one is noise
-WAITING_MAX = 64  # answers that come late; a reader that asks on meanwhile gets no more
 _RUNNING = 0xFF  # the run indicator of function 17
 
 
@@ -146,8 +144,7 @@ class ModbusBus:
             slave.unit = unit
         self._silence_s = frame_silence_s(serial.character_s)
         self._message: _Message | None = None
-        self._waiting: list[tuple[float, int, Say]] = []  # answers to come, the soonest first
-        self._numbers = 0
+        self._waiting = Waiting()
         self._quiet_since = -NEVER
 
     def listening(self) -> SerialSettings:
@@ -169,7 +166,7 @@ class ModbusBus:
     def due(self) -> float:
         """When the message is over, or an answer is to begin."""
         heard = NEVER if self._message is None else self._message.ends_at + self._silence_s
-        return min(heard, self._waiting[0][0]) if self._waiting else heard
+        return min(heard, self._waiting.due)
 
     def judged_from(self) -> float:
         """The end of the silence after what was said last."""
@@ -182,10 +179,7 @@ class ModbusBus:
             self._message, self._quiet_since = None, message.ends_at
             if not (message.early and self._strict):
                 self._understand(bytes(message.data), message.ends_at)
-        says: list[Say] = []
-        while self._waiting and self._waiting[0][0] <= now:
-            says.append(heapq.heappop(self._waiting)[2])
-        return says
+        return self._waiting.take(now)
 
     def said(self, say: Say, at: float) -> None:
         """Count the answer; the silence before the next request runs from here."""
@@ -237,12 +231,6 @@ class ModbusBus:
         data = slave.trouble.noise(faults.noise_before) + slave.trouble.damage(answer, faults)
         start = ended_at + self._silence_s + turnaround_s + faults.late_s
         say = Say(data, start, self._serial, slave.name, due_s)
-        self._later(say)
+        self._waiting.add(say)
         if faults.noise_after:
-            self._later(Say(slave.trouble.noise(faults.noise_after), say.end, self._serial))
-
-    def _later(self, say: Say) -> None:
-        if len(self._waiting) >= WAITING_MAX:
-            return
-        self._numbers += 1
-        heapq.heappush(self._waiting, (say.start, self._numbers, say))
+            self._waiting.add(Say(slave.trouble.noise(faults.noise_after), say.end, self._serial))

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import serial
 
+from notebook import Notebook
 from running import daemon, get_json, simulated, until, wattbook, write_house
 from wattbook.engine.collect import LineTask, MeterTask, SerialLine
-from wattbook.model import Event, Kept, Reading, SystemClock
+from wattbook.model import SystemClock
 from wattbook.profiles import Library, SerialSettings
 from wattbook.simulate import Faults, Options, SimulatedLine, SimulatedMeter, Simulation, build
 
@@ -76,27 +77,6 @@ def test_lectors_own_loop_gets_right_answers(tmp_path: Path) -> None:
     assert sum(powers[:3]) == pytest.approx(powers[3], rel=0.01)
     assert all(500 < current < 5000 for current in currents[:3])
     assert all(95 <= factor <= 100 for factor in factors)
-
-
-class Notebook:
-    """A keeper that remembers."""
-
-    def __init__(self) -> None:
-        self.readings: list[Reading] = []
-        self.events: list[Event] = []
-
-    async def keep(self, readings: Sequence[Reading]) -> Kept:
-        self.readings += readings
-        return Kept((0,) * len(readings))
-
-    def measured(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def note(self, event: Event) -> None:
-        self.events.append(event)
-
-    def of(self, meter: str) -> list[Reading]:
-        return [reading for reading in self.readings if reading.meter == meter]
 
 
 @contextmanager

@@ -17,13 +17,14 @@ import serial.rfc2217
 from pymodbus.datastore import ModbusDeviceContext, ModbusSequentialDataBlock, ModbusServerContext
 from pymodbus.server import ModbusTcpServer
 
+from notebook import Notebook
 from wattbook import config
 from wattbook.codecs.modbus_ask import Rtu, Tcp, read, write_register
 from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, make_line
 from wattbook.engine.lines import Lines
 from wattbook.engine.once import read_once
 from wattbook.engine.status import MeterStatus
-from wattbook.model import ConfigError, Event, Kept, Reading, Refused, SystemClock, Unreachable
+from wattbook.model import ConfigError, Event, Refused, SystemClock, Unreachable
 from wattbook.profiles import Library, SerialSettings
 from wattbook.simulate import Faults, Options, SimulatedLine, SimulatedMeter, Simulation, build
 from wattbook.transports.link import Link, LinkLost
@@ -36,30 +37,6 @@ LIBRARY = Library()
 PZEM, ZPA = LIBRARY.get("pzem-016"), LIBRARY.get("zpa-two-tariff")
 WAIT_S = 20.0  # for what takes a second on a machine that is not busy
 Welcome = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-class Notebook:
-    """A keeper that remembers."""
-
-    def __init__(self) -> None:
-        self.readings: list[Reading] = []
-        self.events: list[Event] = []
-
-    async def keep(self, readings: Sequence[Reading]) -> Kept:
-        self.readings += readings
-        return Kept((0,) * len(readings))
-
-    def measured(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def note(self, event: Event) -> None:
-        self.events.append(event)
-
-    def of(self, meter: str) -> list[Reading]:
-        return [reading for reading in self.readings if reading.meter == meter]
-
-    def kinds(self, meter: str) -> list[str]:
-        return [event.kind for event in self.events if event.subject == meter]
 
 
 def until(condition: Callable[[], bool]) -> None:

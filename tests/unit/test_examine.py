@@ -2,18 +2,18 @@
 
 import json
 import struct
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from notebook import Notebook
 from wattbook.codecs.detect import decode
 from wattbook.codecs.telegram import Damage
 from wattbook.engine.examine import READINGS_IN_A_ROW, READINGS_MAX, Examination, findings
 from wattbook.engine.examined import ExaminedKeeper
 from wattbook.engine.status import MeterStatus
-from wattbook.model import Event, Kept, Reading
+from wattbook.model import Reading
 from wattbook.profiles import Library, ModbusSettings, Profile, Register, Scale
 
 NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
@@ -108,24 +108,6 @@ def test_told_once_after_enough_readings_in_a_row() -> None:
     told = [[finding.subject for finding in examination.look(values)] for values in run]
     assert [number for number, subjects in enumerate(told) if subjects] == [2 * READINGS_IN_A_ROW - 1]
     assert examination.over
-
-
-class Notebook:
-    """Keeps what it is given in memory."""
-
-    def __init__(self) -> None:
-        self.readings: list[Reading] = []
-        self.events: list[Event] = []
-
-    async def keep(self, readings: Sequence[Reading]) -> Kept:
-        self.readings += readings
-        return Kept(tuple(range(len(readings))))
-
-    def measured(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def note(self, event: Event) -> None:
-        self.events.append(event)
 
 
 async def test_a_finding_becomes_an_event_and_a_hint_and_every_reading_is_kept() -> None:

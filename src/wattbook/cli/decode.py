@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 
+from wattbook.cli.files import read_bytes
 from wattbook.cli.show import JsonOption, console, print_line, print_reading
 from wattbook.codecs.detect import decode as decode_bytes
 from wattbook.codecs.telegram import Damage
-from wattbook.model import ConfigError, Reading, SystemClock
+from wattbook.model import Reading, SystemClock
 from wattbook.profiles import Library, Profile
 
 _SIZE_MAX = 16_000_000  # bytes: a day of a meter that speaks every second
@@ -48,7 +48,7 @@ def decode(
 
 def _decode_file(file: Path, format: Format, profile: Profile | None, library: Library, *, as_json: bool) -> bool:
     """Print one file; return whether any of it was damaged."""
-    found = decode_bytes(_read(file), format, profile, models=library)
+    found = decode_bytes(read_bytes(file, _SIZE_MAX, advice="; cut it", stdin=True), format, profile, models=library)
     # A capture says nothing about when it was taken, unless it is a file.
     now = SystemClock().now()
     damaged = False
@@ -68,17 +68,3 @@ def _print_damage(damage: Damage, *, as_json: bool) -> None:
         print_line(json.dumps({"error": damage.message, "offset": damage.offset}, ensure_ascii=False))
     else:
         console().print(f"[red]damaged[/] at byte {damage.offset}: {escape(damage.message)}", highlight=False)
-
-
-def _read(file: Path) -> bytes:
-    try:
-        if str(file) == "-":
-            data = sys.stdin.buffer.read(_SIZE_MAX + 1)
-        else:
-            with file.open("rb") as stream:
-                data = stream.read(_SIZE_MAX + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", place=str(file)) from error
-    if len(data) > _SIZE_MAX:
-        raise ConfigError(f"larger than {_SIZE_MAX} bytes; cut it", place=str(file))
-    return data

@@ -11,6 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from wattbook.cli.files import read_bytes
 from wattbook.cli.show import JsonOption, console, for_people, print_line
 from wattbook.codecs.registers import plan_profile
 from wattbook.engine.prove import Proof, prove
@@ -139,7 +140,7 @@ def check(
     profile = load_profile(file)
     captures = _captures(file, capture)
     proofs = {
-        path: prove(profile, _bytes(path, _CAPTURE_SIZE_MAX), _expected(path, alone=len(captures) == 1))
+        path: prove(profile, read_bytes(path, _CAPTURE_SIZE_MAX), _expected(path, alone=len(captures) == 1))
         for path in captures
     }
     if as_json:
@@ -176,23 +177,12 @@ def _expected(capture: Path, *, alone: bool) -> Any:
     if path is None:
         return None
     try:
-        expected = json.loads(_bytes(path, _CAPTURE_SIZE_MAX))
+        expected = json.loads(read_bytes(path, _CAPTURE_SIZE_MAX))
     except (ValueError, RecursionError) as error:
         raise ConfigError(f"not JSON: {error}", place=str(path)) from error
     if not isinstance(expected, dict) or not isinstance(expected.get("errors", 0), int):
         raise ConfigError('it must be {"profile": …, "readings": [{"values": {…}}]}', place=str(path))
     return expected
-
-
-def _bytes(path: Path, most: int) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(most + 1)
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", place=str(path)) from error
-    if len(data) > most:
-        raise ConfigError(f"larger than {most} bytes", place=str(path))
-    return data
 
 
 def _print_plan(profile: Profile) -> None:
@@ -239,7 +229,7 @@ def import_list(
 ) -> None:
     """Turn a register list of somebody else into the draft of a profile."""
     name = name or (output or file).stem
-    made = make_draft(_bytes(file, INPUT_SIZE_MAX), name=name, file=file.name, format=format)
+    made = make_draft(read_bytes(file, INPUT_SIZE_MAX), name=name, file=file.name, format=format)
     if output is None:
         print_line(made.text.rstrip())
     else:

@@ -24,9 +24,8 @@ from wattbook.profiles.profile import Profile, SerialSettings
 from wattbook.transports.link import LinkLost
 from wattbook.transports.open import open_link
 from wattbook.transports.play import Player
-from wattbook.transports.ports import PORT_DEFAULTS, host_and_port, scheme_of, split_port
+from wattbook.transports.ports import default_port, host_and_port, is_modbus_tcp, scheme_of, split_port
 
-_TCP_PORT = 502  # of Modbus TCP, by the standard
 _TCP_WIRE = SerialSettings(4_000_000)  # nothing on a network takes the time of a character
 _PATIENT_S = 0.5  # for the first byte, where somebody was noticed
 _SETTLE_S = 0.2  # for answers that are still to come
@@ -114,6 +113,7 @@ class Asking:
 @contextmanager
 def asking(port: str, settings: SerialSettings) -> Iterator[Asking]:
     """Open a line for Modbus, RTU or TCP as its address says. Raises LinkLost, ConfigError."""
+    check_scannable(port)
     tcp = is_modbus_tcp(port)
     link = open_link(with_port(port), _TCP_WIRE if tcp else settings)
     tap = _Tap()
@@ -123,12 +123,11 @@ def asking(port: str, settings: SerialSettings) -> Iterator[Asking]:
         link.close()
 
 
-def is_modbus_tcp(port: str) -> bool:
-    """Whether frames are numbered there. Raises ConfigError for what no Modbus meter is behind."""
+def check_scannable(port: str) -> None:
+    """Raise ConfigError for what no Modbus meter is behind."""
     scheme = scheme_of(port)
     if scheme not in ("", "tcp", "rtu+tcp", "rfc2217"):
         raise ConfigError(f"no Modbus meter is asked over {scheme}://; name a serial port, tcp:// or rtu+tcp://")
-    return scheme == "tcp"
 
 
 def with_port(port: str) -> str:
@@ -136,13 +135,13 @@ def with_port(port: str) -> str:
     scheme = scheme_of(port)
     if not scheme:
         return port
-    host, number = host_and_port(split_port(port), port, _TCP_PORT if scheme == "tcp" else PORT_DEFAULTS.get(scheme, 0))
+    host, number = host_and_port(split_port(port), port, default_port(scheme, modbus=True))
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{number}"
 
 
 def passes_of(port: str, profiles: Sequence[Profile], *, thorough: bool) -> list[Pass]:
     """What a scan of this port asks. Raises ConfigError."""
-    is_modbus_tcp(port)
+    check_scannable(port)
     with_port(port)
     if urlsplit(port).scheme in ("tcp", "rtu+tcp"):
         return tcp_passes(profiles, thorough=thorough)

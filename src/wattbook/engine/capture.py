@@ -11,14 +11,10 @@ from wattbook.codecs.conversation import Conversation
 from wattbook.codecs.modbus_ask import Framing, Rtu, Tcp
 from wattbook.codecs.modbus_record import Exchange, Recorder, capture_text, scrubbed
 from wattbook.drivers.explore import BLOCK_COUNT, PAUSE_S, explore, record_model
-from wattbook.engine.once import ASKED_TIMEOUT_S
+from wattbook.engine.once import ASKED_TIMEOUT_S, play_on_line, play_on_stream
 from wattbook.model import Clock, ConfigError, MeterError
 from wattbook.profiles import Profile, SerialSettings
-from wattbook.transports.open import open_link
-from wattbook.transports.play import Player
-from wattbook.transports.ports import is_modbus_tcp, modbus_address, scheme_of
-from wattbook.transports.stream import connect
-from wattbook.transports.tls import TlsSettings, tls_context
+from wattbook.transports.ports import is_modbus_tcp, scheme_of
 
 T = TypeVar("T")
 
@@ -97,21 +93,8 @@ def _play(
     try:
         if is_modbus_tcp(port):
             mine = recorder(Tcp())
-            return mine.heard, asyncio.run(_play_tcp(port, conversation(mine)))
+            return mine.heard, asyncio.run(play_on_stream(port, conversation(mine)))
         mine = recorder(Rtu())
-        link = open_link(port, settings)
-        try:
-            return mine.heard, Player(link, framed=True).play(conversation(mine))
-        finally:
-            link.close()
+        return mine.heard, play_on_line(port, settings, conversation(mine))
     except MeterError as error:
         raise error if error.meter else type(error)(str(error), meter="the meter") from error
-
-
-async def _play_tcp(port: str, conversation: Conversation[T]) -> T:
-    where = modbus_address(port)
-    stream = await connect(where.host, where.port, tls=tls_context(TlsSettings()) if where.tls else None)
-    try:
-        return await stream.play(conversation)
-    finally:
-        stream.close()

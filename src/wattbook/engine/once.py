@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
+from wattbook.codecs.conversation import Conversation
 from wattbook.codecs.decoder import make_decoder
 from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus_ask import Rtu, Tcp
@@ -15,7 +17,7 @@ from wattbook.drivers.asked import make_asked
 from wattbook.drivers.host import PORT as HOST
 from wattbook.drivers.host import Host
 from wattbook.model import Clock, ConfigError, MeterError, Reading, Unreachable
-from wattbook.profiles import Profile
+from wattbook.profiles import Profile, SerialSettings
 from wattbook.transports.open import open_link
 from wattbook.transports.play import Player, Wire
 from wattbook.transports.ports import is_modbus_tcp, modbus_address
@@ -26,6 +28,7 @@ ASKED_TIMEOUT_S = 1.0  # a Modbus meter's first byte; nobody else waits for the 
 LISTEN_S_MAX = 15.0  # three telegrams of meters that speak every 5 s; P1 meters speak every 1 or 10 s
 _ADVICE = "check the wiring, the address, the speed and the model"
 
+T = TypeVar("T")
 Heard = Callable[[int], None]
 
 
@@ -61,9 +64,13 @@ def read_once(
         elif profile.listens:
             measured = _hear(port, profile, baud, clock, heard, wire)
         elif profile.protocol == "modbus" and is_modbus_tcp(port):
-            measured = asyncio.run(_ask_tcp(port, profile, address, tls or TlsSettings(), wire))
+            conversation = make_asked(profile, address, Tcp()).conversation(ASKED_TIMEOUT_S)
+            measured = asyncio.run(play_on_stream(port, conversation, tls=tls, wire=wire))
         else:
-            measured = _ask(port, profile, address, baud, heard, wire)
+            asked = make_asked(profile, address, Rtu(), baud=baud)
+            settings = replace(profile.serial, baud=baud or profile.serial.baud)
+            conversation = asked.conversation(ASKED_TIMEOUT_S)
+            measured = play_on_line(port, settings, conversation, framed=asked.framed, heard=heard, wire=wire)
     except MeterError as error:
         if error.meter:
             raise
@@ -71,26 +78,32 @@ def read_once(
     return Reading(name, clock.now(), measured.values, doubt=measured.doubt)
 
 
-def _ask(
-    port: str, profile: Profile, address: int | str | None, baud: int, heard: Heard, wire: Wire | None
-) -> Measured:
-    asked = make_asked(profile, address, Rtu(), baud=baud)
-    link = open_link(port, replace(profile.serial, baud=baud or profile.serial.baud))
+def play_on_line(
+    port: str,
+    settings: SerialSettings,
+    conversation: Conversation[T],
+    *,
+    framed: bool = True,
+    heard: Heard = _ignore,
+    wire: Wire | None = None,
+) -> T:
+    """Open a line of bytes, have one conversation there, and close it. Raises what either raises."""
+    link = open_link(port, settings)
     try:
-        player = Player(link, framed=asked.framed, heard=heard, wire=wire)
-        return player.play(asked.conversation(ASKED_TIMEOUT_S))
+        return Player(link, framed=framed, heard=heard, wire=wire).play(conversation)
     finally:
         link.close()
 
 
-async def _ask_tcp(
-    port: str, profile: Profile, address: int | str | None, tls: TlsSettings, wire: Wire | None
-) -> Measured:
-    asked = make_asked(profile, address, Tcp())
+async def play_on_stream(
+    port: str, conversation: Conversation[T], *, tls: TlsSettings | None = None, wire: Wire | None = None
+) -> T:
+    """The same over Modbus TCP."""
     where = modbus_address(port)
-    stream = await connect(where.host, where.port, tls=tls_context(tls) if where.tls else None, wire=wire)
+    context = tls_context(tls or TlsSettings()) if where.tls else None
+    stream = await connect(where.host, where.port, tls=context, wire=wire)
     try:
-        return await stream.play(asked.conversation(ASKED_TIMEOUT_S))
+        return await stream.play(conversation)
     finally:
         stream.close()
 

@@ -12,6 +12,7 @@ from wattbook.model import Reading
 from wattbook.store.connection import connect_writer
 
 START = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+LATER = START + timedelta(days=1)  # after every reading of these tests
 TORTURE = os.environ.get("WATTBOOK_TORTURE") == "1"
 
 

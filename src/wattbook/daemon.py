@@ -48,13 +48,10 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             _log.warning("%s: %s", config.book.name, message)
         reader = stack.enter_context(BookReader(config.book))
         live = Live(clock)
-        live.seed(reader.latest())
+        live.seed(reader.latest(now=clock.now()))
         keeper = BookKeeper(book, live)
         lines = Lines(config, keeper=keeper, clock=clock, session=book.lineage)
-        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        lines.start(failed=lambda error: _settle(failed, error))
-        _on_thread_bugs(failed)
-        stack.push_async_callback(lines.stop)
+        failed = _started(lines, stack)
         proxies = await stack.enter_async_context(serving_proxies(config, lines, keeper=keeper, clock=clock))
         for settings, proxy in zip(config.proxies, proxies, strict=True):
             _log.info("serving %s", in_words(config, settings, proxy.listen))
@@ -120,12 +117,18 @@ async def serve_proxies(config: Config, *, started: Callable[[Sequence[ProxyStat
         stack.callback(book.close)
         keeper = BookKeeper(book, Live(clock))
         lines = Lines(config, keeper=keeper, clock=clock, session=book.lineage)
-        failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        lines.start(failed=lambda error: _settle(failed, error))
-        _on_thread_bugs(failed)
-        stack.push_async_callback(lines.stop)
+        failed = _started(lines, stack)
         started(await stack.enter_async_context(serving_proxies(config, lines, keeper=keeper, clock=clock)))
         await _first(stopping, failed)
+
+
+def _started(lines: Lines, stack: AsyncExitStack) -> asyncio.Future[None]:
+    """Start the lines, to be stopped with the stack; the future raises what ends one by itself."""
+    failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    lines.start(failed=lambda error: _settle(failed, error))
+    _on_thread_bugs(failed)
+    stack.push_async_callback(lines.stop)
+    return failed
 
 
 def _on_signals() -> asyncio.Future[None]:

@@ -163,7 +163,7 @@ async def test_a_fault_is_told_without_its_inside(home: House, monkeypatch: pyte
 async def test_sent_readings_are_in_the_book_once(home: House) -> None:
     body = json.dumps(pushed(100)).encode()
     assert await post(home, body) == {"new": 100, "same": 0, "conflicts": 0}
-    assert home.context.reader.latest(["workshop"])[0].values["active_power"] == 99.0
+    assert home.context.reader.latest(["workshop"], now=home.context.clock.now())[0].values["active_power"] == 99.0
     assert await post(home, body) == {"new": 0, "same": 100, "conflicts": 0}
     changed = [{**reading, "values": {"active_power": -1}} for reading in pushed(100)[:7]]
     assert await post(home, json.dumps(changed).encode()) == {"new": 0, "same": 0, "conflicts": 7}
@@ -201,7 +201,7 @@ async def test_every_form_of_sending(home: House, content: bytes, headers: dict[
     if content.startswith(b"meter,"):
         headers, new, content = {"content_type": "text/csv"}, 1, content.rsplit(b"\n", 2)[0] + b"\n"
     assert (await post(home, content, **headers))["new"] == new
-    assert {reading.site for reading in home.context.reader.latest()} == {""}
+    assert {reading.site for reading in home.context.reader.latest(now=home.context.clock.now())} == {""}
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ async def test_what_cannot_be_taken_is_refused_in_words(
 ) -> None:
     answer = await post(home, content, status, **headers)
     assert words in answer["error"]
-    assert home.context.reader.latest() == []
+    assert home.context.reader.latest(now=home.context.clock.now()) == []
 
 
 async def test_what_a_body_unpacks_to_is_held_too(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -247,7 +247,7 @@ async def test_one_wrong_row_refuses_the_whole_body(home: House) -> None:
     rows = [*pushed(5), {**pushed(1)[0], "values": {"volts": 1}}]
     answer = await post(home, json.dumps(rows).encode(), 400)
     assert "6" in answer["error"]
-    assert home.context.reader.latest() == []
+    assert home.context.reader.latest(now=home.context.clock.now()) == []
 
 
 # ---- the address of the replaced program

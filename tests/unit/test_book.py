@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from book_tools import START, HangingDisk, StillClock, poll, polls
+from book_tools import LATER, START, HangingDisk, StillClock, poll, polls
 from wattbook.model import BookError, Event, Kept, Quality, Reading
 from wattbook.store import Book, BookReader, Position
 from wattbook.store.schema import VERSION
@@ -78,7 +78,7 @@ def test_a_late_reading_finds_its_place_in_time(book: Book) -> None:
     keep(book, poll(0), poll(9))
     assert keep(book, poll(5), poll(4), poll(5)) == Kept((3, 4, 3), new=2, same=1)
     with BookReader(book.path) as reader:
-        assert reader.latest() == [poll(9)]
+        assert reader.latest(now=LATER) == [poll(9)]
 
 
 def test_a_fresh_reading_is_never_a_double(book: Book) -> None:
@@ -96,8 +96,8 @@ def test_meters_and_sites_have_their_own_identities(book: Book) -> None:
     assert keep(book, own, foreign, Reading("n", START, {"voltage": 3.0})).new == 3
     assert keep(book, Reading("m", START, {"voltage": 1.0}, site="House")).same == 1  # the book's own name
     with BookReader(book.path) as reader:
-        assert reader.latest() == [own, Reading("n", START, {"voltage": 3.0})]
-        assert reader.latest(["m"], site="Plant") == [foreign]
+        assert reader.latest(now=LATER) == [own, Reading("n", START, {"voltage": 3.0})]
+        assert reader.latest(["m"], site="Plant", now=LATER) == [foreign]
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf"), 2**53 + 1, 10**400])
@@ -245,15 +245,15 @@ def test_a_second_writer_is_refused_in_words(book: Book, path: Path) -> None:
 def test_readers_see_what_is_durable_while_the_writer_writes(book: Book) -> None:
     keep(book, *polls(3))
     with BookReader(book.path) as reader:
-        assert reader.latest() == [poll(2)]
+        assert reader.latest(now=LATER) == [poll(2)]
         keep(book, poll(3))
-        assert reader.latest(["main-a", "unknown"]) == [poll(3)]
+        assert reader.latest(["main-a", "unknown"], now=LATER) == [poll(3)]
         assert reader.meters() == ["main-a"]
 
 
 def test_a_reader_without_a_book_says_so(path: Path) -> None:
     with BookReader(path) as reader, pytest.raises(BookError, match="there is no book yet"):
-        reader.latest()
+        reader.latest(now=LATER)
 
 
 def test_too_much_that_somebody_waits_for_is_refused_for_later(path: Path) -> None:
@@ -318,7 +318,7 @@ def test_a_book_newer_than_the_program_is_refused_in_words(path: Path) -> None:
     with pytest.raises(BookError, match=f"version {VERSION + 1}.*use a newer wattbook"):
         Book.open(path, clock=StillClock())
     with BookReader(path) as reader, pytest.raises(BookError, match="use a newer wattbook"):
-        reader.latest()
+        reader.latest(now=LATER)
 
 
 def test_another_programs_database_is_refused_and_left_alone(path: Path) -> None:

@@ -166,7 +166,9 @@ def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
         @app.get(legacy.ENERGY_PATH, **describe.ENERGY)
         def energy() -> Response:
             display = context.config.profiles[meter].display
-            return Response(legacy.energy(last_good.values(), display), media_type="application/json")
+            return Response(
+                legacy.energy(last_good.values(context.clock.now()), display), media_type="application/json"
+            )
 
 
 def _add_page(app: FastAPI) -> None:

@@ -32,9 +32,9 @@ class LastGood:
         self._values: dict[str, float] = {}
         self._seen: datetime | None = None  # the book, up to the last reading of that time
 
-    def values(self) -> Mapping[str, float]:
+    def values(self, now: datetime) -> Mapping[str, float]:
         """Register -> value; without those that were never read."""
-        for last in self._reader.latest([self._meter]):
+        for last in self._reader.latest([self._meter], now=now):
             good = dict(last.good_values())
             for name in _ENERGY_KEYS.values():
                 value = good[name] if name in good else self._before(last.at, name)

@@ -53,14 +53,12 @@ class BookReader:
             columns, events, upto = rows.entries_after(connection, self._names, seq, limit)
         return Batch(columns, events, str(upto) if upto else after)
 
-    def latest(
-        self, meters: Sequence[str] | None = None, *, site: str = "", now: datetime | None = None
-    ) -> list[Reading]:
+    def latest(self, meters: Sequence[str] | None = None, *, now: datetime, site: str = "") -> list[Reading]:
         """Return the latest reading of each of these meters, or of all; without those that have none.
 
         One dated after `now`, by a clock that was ahead and set back, does not hide those that came after it.
         """
-        by_ms = to_ms(now + STEP_MIN) if now else rows.NEVER_MS
+        by_ms = to_ms(now + STEP_MIN)
         with self._snapshot() as connection:
             known = connection.execute("SELECT name, id FROM meter WHERE site = ? ORDER BY name", (site,)).fetchall()
             ids = dict(known)

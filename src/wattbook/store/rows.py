@@ -18,7 +18,7 @@ from wattbook.model import BookError, Columns, Event, Quality, Reading
 from wattbook.model.batch import ABSENT, NO_DOUBT, QUALITY_CODES, QUALITY_OF, from_ms
 from wattbook.store.packing import Shape, decode_cells, divisors, parse_shape
 
-NEVER_MS = 2**62  # after every instant
+_NEVER_MS = 2**62  # after every instant
 _LATEST = "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at <= ? ORDER BY at DESC LIMIT 1"
 _GOOD = QUALITY_CODES[Quality.GOOD]
 _decode_doubt = msgspec.msgpack.Decoder(dict[int, int]).decode
@@ -114,7 +114,7 @@ def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int, 
     One after `by_ms` was dated by a clock that was ahead: it counts only when there is no other.
     """
     row = connection.execute(_LATEST, (meter_id, by_ms)).fetchone()
-    row = row or connection.execute(_LATEST, (meter_id, NEVER_MS)).fetchone()
+    row = row or connection.execute(_LATEST, (meter_id, _NEVER_MS)).fetchone()
     if row is None:
         return None
     at_ms, shape_id, quality, doubt, cells = row

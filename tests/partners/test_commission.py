@@ -17,12 +17,13 @@ from typing import Any
 
 import pytest
 
+from notebook import Notebook
 from running import until, wattbook
 from wattbook.codecs.identity import serial_text
 from wattbook.config import examine
 from wattbook.engine.collect import LineTask, MeterTask, SerialLine
 from wattbook.engine.scan import Outcome, Scan
-from wattbook.model import ConfigError, Event, Kept, Reading, SystemClock
+from wattbook.model import ConfigError, SystemClock
 from wattbook.profiles import Library, Profile, SerialSettings
 from wattbook.profiles.profile import Identity, SerialNumber
 from wattbook.simulate import Faults, Options, SimulatedLine, SimulatedMeter, Simulation, build
@@ -208,10 +209,11 @@ address = 4
 """
 
 
-def test_a_reset_is_confirmed_read_back_and_remembered(tmp_path: Path, quick: Path) -> None:
+@pytest.mark.parametrize("asked_for", ["", 'quantities = ["voltage"]\n'], ids=["all", "no counter"])
+def test_a_reset_is_confirmed_read_back_and_remembered(tmp_path: Path, quick: Path, asked_for: str) -> None:
     path = tmp_path / "wattbook.toml"
     with line(tmp_path, [(PZEM, 4)]) as (port, _):
-        path.write_text(HOUSE.format(profiles=quick, port=port))
+        path.write_text(HOUSE.format(profiles=quick, port=port) + asked_for)
         wrong = wattbook("reset-energy", "kitchen", "-c", path, "--confirm", "kichen")
         assert wrong.returncode == 2 and "nothing was done" in wrong.stderr
         done = wattbook("reset-energy", "kitchen", "-c", path, given="kitchen\n")
@@ -237,23 +239,6 @@ def test_nothing_is_reset_while_a_daemon_writes_the_book(tmp_path: Path, quick: 
 def test_a_model_without_the_command_says_so(tmp_path: Path, quick: Path) -> None:
     said = wattbook("reset-energy", tmp_path / "x", "--model", "sdm630", "--profiles", quick)
     assert said.returncode == 2 and "has no command reset-energy" in said.stderr
-
-
-class Notebook:
-    """A keeper that remembers."""
-
-    def __init__(self) -> None:
-        self.readings: list[Reading] = []
-        self.events: list[Event] = []
-
-    async def keep(self, readings: Sequence[Reading]) -> Kept:
-        return Kept((0,) * len(readings))
-
-    def measured(self, reading: Reading) -> None:
-        self.readings.append(reading)
-
-    def note(self, event: Event) -> None:
-        self.events.append(event)
 
 
 NUMBER = SerialNumber(3, 0xFC00, 2)

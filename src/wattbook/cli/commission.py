@@ -133,15 +133,14 @@ def _configured(config: Config, name: str) -> _Device:
             f'no meter is called "{name}"{near}; a device on a port needs --model', place=config.path.name
         )
     meter = config.meters[names.index(name)]
-    profile = config.profiles[name]
+    profile = config.whole_profile(meter)  # its counters matter, even where nobody asks for them day by day
     line = next((line for line in config.lines if line.name == meter.line), None)
     if line is None or profile.modbus is None:
         raise ConfigError(f"{name} is on no Modbus line, and cannot be told anything", place=config.path.name)
     ports = line.ports or (line.port,)
     if AUTO in ports:
         ports = tuple(list_ports())
-    serial_of = config.profiles[config.meters_of(line)[0].name].serial
-    return _Device(name, profile, tuple(ports), meter.address, line.serial(serial_of), str(meter.serial))
+    return _Device(name, profile, tuple(ports), meter.address, config.serial_of(line), str(meter.serial))
 
 
 def _reset(device: _Device, confirm: str) -> tuple[Mapping[str, float], Mapping[str, float]]:

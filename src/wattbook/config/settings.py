@@ -174,10 +174,13 @@ class Config:
         return {meter.name: self._profile(meter) for meter in self.meters}
 
     def _profile(self, meter: MeterSettings) -> Profile:
-        profile = self.library.get(meter.model)
-        if meter.swap_import_export:
-            profile = swap_import_export(profile)
+        profile = self.whole_profile(meter)
         return profile.only(meter.quantities) if meter.quantities else profile
+
+    def whole_profile(self, meter: MeterSettings) -> Profile:
+        """All that a meter's model can tell, whatever it is asked for day by day."""
+        profile = self.library.get(meter.model)
+        return swap_import_export(profile) if meter.swap_import_export else profile
 
     def meters_of(self, line: LineSettings) -> Sequence[MeterSettings]:
         """The meters on a line, in the order of the file."""

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Any, cast, get_args
 from zoneinfo import ZoneInfo
 
 from wattbook.codecs.reading_json import format_instant, shown
 from wattbook.engine.instants import parse_instant
-from wattbook.model import BookError, ConfigError, Kind, Span, quantity
+from wattbook.model import BookError, ConfigError, Kind, Point, Series, Span, quantity
 from wattbook.model.nearest import did_you_mean
-from wattbook.store import Aggregate, BookReader, Point, Step
+from wattbook.store import Aggregate, BookReader, Step
 
 POINTS_MAX = 100_000  # of one answer: six days of 5-second readings; more is an export
 
@@ -100,9 +99,9 @@ def ask(reader: BookReader, question: Question, *, period_s: float = 0.0) -> Ans
     """
     register = quantity(question.quantity).kind is Kind.REGISTER
     meter, name, span, zone = question.meter, question.quantity, question.span, question.zone
-    points: Sequence[Point]
+    points: Series
     if question.every is None:
-        points = list(islice(reader.range(meter, name, span), POINTS_MAX + 1))
+        points = reader.range(meter, name, span, limit=POINTS_MAX + 1)
     elif register:
         period = timedelta(seconds=period_s) if period_s else None
         points = reader.energy(meter, name, span, question.every, zone, period=period)
@@ -110,4 +109,4 @@ def ask(reader: BookReader, question: Question, *, period_s: float = 0.0) -> Ans
         points = reader.aggregate(meter, name, span, question.every, zone, question.aggregate)
     if len(points) > POINTS_MAX:
         raise BookError(f"more than {POINTS_MAX} values; ask for steps (every = 1min), or for a shorter time")
-    return Answer(question, points)
+    return Answer(question, tuple(points))

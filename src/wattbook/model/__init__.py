@@ -15,6 +15,7 @@ from wattbook.model.errors import (
 )
 from wattbook.model.keeping import Keeper, Kept
 from wattbook.model.reading import EnergyQuality, Event, Quality, Reading
+from wattbook.model.series import Point, Series
 from wattbook.model.span import Span
 from wattbook.model.vocabulary import Kind, Quantity, UnknownQuantity, quantity
 
@@ -32,10 +33,12 @@ __all__ = [
     "Kept",
     "Kind",
     "MeterError",
+    "Point",
     "Quality",
     "Quantity",
     "Reading",
     "Refused",
+    "Series",
     "SinkUnavailable",
     "Span",
     "Stranger",

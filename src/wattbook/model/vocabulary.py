@@ -139,6 +139,14 @@ def quantity(name: str) -> Quantity:
     return Quantity(name, base.unit, base.kind, title, _obis(match, base))
 
 
+def known_kind(name: str) -> Kind:
+    """The kind of a quantity; a name that the vocabulary does not know is a gauge: nothing is counted from it."""
+    try:
+        return quantity(name).kind
+    except UnknownQuantity:
+        return Kind.GAUGE
+
+
 def _fits(base: _Base, match: re.Match[str]) -> bool:
     """Whether this base takes the suffixes of the name."""
     return (

@@ -1,7 +1,6 @@
 """The book: one SQLite file with the journal, history and positions."""
 
 from wattbook.store.book import Book
-from wattbook.store.history import Point
 from wattbook.store.journal import Journal, Position, Positions
 from wattbook.store.lock import BookHeld
 from wattbook.store.reader import Aggregate, BookReader, UnknownMeter
@@ -15,7 +14,6 @@ __all__ = [
     "BookReader",
     "BookStatistics",
     "Journal",
-    "Point",
     "Position",
     "Positions",
     "Step",

@@ -5,19 +5,25 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from wattbook.model import Batch, BookError, Clock, Event, Kept, Reading
+from wattbook.model import Batch, BookError, Clock, Columns, Event, Kept, Reading
 from wattbook.store.connection import Connect, connect_writer
 from wattbook.store.journal import Position
 from wattbook.store.lock import BookLock
 from wattbook.store.opening import open_file
 from wattbook.store.reader import BookReader
 from wattbook.store.statistics import BookStatistics
-from wattbook.store.work import AppendEvent, AppendReadings, Decide, Redate
+from wattbook.store.work import AppendEvent, AppendReadings, Correct, Decide, Redate, Seal
 from wattbook.store.writer import Writer
+
+if TYPE_CHECKING:
+    from wattbook.store.seal import Sealing
 
 # Readings in memory, urgent and others each: half a second of the fastest ingest, 23 h of three meters at 5 s; 30 MB.
 WAITING_MAX = 50_000
@@ -32,8 +38,9 @@ class Book:
     beyond WAITING_MAX are dropped, counted, and told by the event "book.gap".
     """
 
-    def __init__(self, path: Path, lock: BookLock, writer: Writer, opened_with: Sequence[str]) -> None:
+    def __init__(self, path: Path, lock: BookLock, writer: Writer, site: str, opened_with: Sequence[str]) -> None:
         self.path = path
+        self._site = site
         self.opened_with = tuple(opened_with)  # what had to be done to open it, for the log
         self._lock = lock
         self._writer = writer
@@ -62,7 +69,7 @@ class Book:
         try:
             opened = open_file(path, connect, crashed=lock.crashed, damaged=lock.damaged, now=clock.now())
             writer = Writer(opened, clock=clock, site=site, commit_every_s=commit_every_s, waiting_max=waiting_max)
-            book = cls(path, lock, writer, opened.messages)
+            book = cls(path, lock, writer, site, opened.messages)
         except BaseException:
             lock.abandon()
             raise
@@ -93,6 +100,44 @@ class Book:
         work = AppendEvent(event)
         self._writer.submit(work)
         return work.future
+
+    def correct(self, readings: Sequence[Reading], event: Event) -> Future[int]:
+        """Write readings in the place of those of their identities (or as new ones), and the event that tells of it.
+
+        They get new numbers, so followers receive them again. The caller puts into the event's body what undoes it.
+        The future gives the event's number; it raises BookError, with `retry` when the disk is full.
+        """
+        work = Correct(tuple(readings), event)
+        self._writer.submit(work)
+        return work.future
+
+    def seal(self, zone: ZoneInfo, now: datetime, *, late: bool = True) -> int:
+        """Seal what is due at this time: hours that are over, then local days; return how many frames were written.
+
+        Blocks the caller, not the writer. `late`: also sealed days to which readings have come since.
+        """
+        from wattbook.store.sealing import seal_due
+
+        return seal_due(self._reader, self._swapped, zone, now, late=late)
+
+    def import_columns(self, columns: Columns, zone: ZoneInfo) -> Kept:
+        """Write readings of one meter, in any order of time, straight into sealed days; return when they are durable.
+
+        For much at once: what the book has stays, an equal reading is the same, another a conflict. Raises BookError.
+        """
+        from wattbook.store.sealing import import_columns
+
+        if columns.site == self._site:
+            columns = replace(columns, site="")
+        return import_columns(self._reader, self._swapped, self._kept, columns, zone)
+
+    def _swapped(self, sealing: Sealing) -> Future[bool]:
+        work = Seal(sealing)
+        self._writer.submit(work)
+        return work.future
+
+    def _kept(self, readings: Sequence[Reading]) -> Kept:
+        return self.append(readings, urgent=True).result()
 
     def redate(self, *, before: datetime, by: timedelta) -> Future[int]:
         """Correct the readings of this run older than `before`: the clock was first set, a step of `by`.

@@ -1,4 +1,4 @@
-"""Samples -> energy and means of steps: pure, streaming, one pass (design, rule 4).
+"""Knots of a register, and rows of a gauge -> energy and means of steps: pure, whole columns at once (design, rule 4).
 
 The register at an instant depends on the instant alone: the last reading at or before it, and across a gap longer
 than two periods a straight line between the readings around it. Energy is the difference of two such values, so any
@@ -7,35 +7,44 @@ split of a span adds up. Suspect values are never used for energy.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
+from array import array
 from dataclasses import dataclass
-from datetime import datetime
 from itertools import pairwise
 from statistics import median
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from wattbook.model import EnergyQuality, Quality
-from wattbook.model.batch import QUALITY_CODES, QUALITY_OF, from_ms
-from wattbook.store.rows import Sample
+import numpy as np
+
+from wattbook.model.reading import EnergyQuality
+from wattbook.model.series import ENERGY_QUALITIES, Series
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Integers = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+    Flags = NDArray[np.bool_]
 
 NEIGHBOURS = 3  # samples needed on either side of a span: one to draw a line to, two to see that it is no outlier
 _DECIMALS = 6  # of base units (a micro-Wh): drops what subtracting floats leaves behind
-_SUSPECT = QUALITY_CODES[Quality.SUSPECT]
+_MEASURED, _SPREAD, _ESTIMATED, _MISSING = (
+    ENERGY_QUALITIES.index(quality)
+    for quality in (EnergyQuality.MEASURED, EnergyQuality.SPREAD, EnergyQuality.ESTIMATED, EnergyQuality.MISSING)
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A value at an instant, or of the step that starts there. None = nothing is known."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Knots:
+    """A register at rising instants: its good readings, or enough of them for the questions asked.
 
-    at: datetime
-    value: float | None
-    quality: Quality | EnergyQuality
+    Between two neighbours that are not neighbouring readings no question looks inside; `gap` tells of those too.
+    """
 
-
-def point(sample: Sample) -> Point:
-    """A sample as it is shown."""
-    return Point(from_ms(sample.at_ms), sample.value, QUALITY_OF[sample.quality])
+    at_ms: Integers
+    value: Floats
+    gap: Flags | None = None  # of what lies between neighbours (one less than knots); None = as their distance says
 
 
 def median_distance_ms(instants_ms: Sequence[int]) -> int:
@@ -44,134 +53,163 @@ def median_distance_ms(instants_ms: Sequence[int]) -> int:
     return int(median(distances)) if distances else 0
 
 
-def energy_of_steps(samples: Iterable[Sample], edges_ms: Sequence[int], period_ms: int) -> Iterator[Point]:
-    """Yield the energy of each step between neighbouring edges.
+def energy_of_steps(knots: Knots, edges_ms: Sequence[int] | Integers, period_ms: int) -> Series:
+    """The energy of each step between neighbouring edges.
 
-    `samples` rise in time and begin NEIGHBOURS before the first edge and end NEIGHBOURS after the last, where there
-    are any. `measured` steps touch no gap; `spread` ones do; `missing` ones (value None) lie where the book has no
-    reading around them, or touch a register that runs backwards.
+    The knots begin before the first edge and end after the last, where the book has any. `measured` steps touch no
+    gap; `spread` ones do; `estimated` ones touch a place where the register runs backwards, which adds nothing;
+    `missing` ones (NaN) lie where the book has no reading around them, or nothing else than such a place.
     """
-    stretches = _stretches(_without_outliers(samples), period_ms)
-    stretch = next(stretches, None)
-    for start, end in pairwise(edges_ms):
-        known_from, known_to = None, None
-        touches_gap = backwards = False
-        while stretch is not None:
-            if stretch.end_ms <= start:
-                stretch = next(stretches, None)
-                continue
-            if stretch.start_ms >= end:
-                break
-            if known_from is None:
-                known_from = stretch.register_at(start)
-                touches_gap |= stretch.start_ms > start + 2 * period_ms
-            known_to = stretch.register_at(end)
-            touches_gap |= stretch.gap
-            backwards |= stretch.backwards
-            if stretch.end_ms > end:
-                break
-            last_end_ms = stretch.end_ms
-            stretch = next(stretches, None)
-            if stretch is None:
-                touches_gap |= last_end_ms + 2 * period_ms < end
-        if known_from is None or known_to is None or backwards:
-            yield Point(from_ms(start), None, EnergyQuality.MISSING)
-        else:
-            quality = EnergyQuality.SPREAD if touches_gap else EnergyQuality.MEASURED
-            yield Point(from_ms(start), round(known_to - known_from, _DECIMALS), quality)
+    edges = np.asarray(edges_ms, np.int64)
+    at, value, gap = _without_outliers(knots, period_ms)
+    starts, ends = edges[:-1], edges[1:]
+    if len(at) < 2:
+        return _series(starts, np.full(len(starts), np.nan), np.full(len(starts), _MISSING, np.uint8))
+    change = np.diff(value)
+    falls = change < 0
+    if falls.any():  # what the register lost is put back, so that what it gained after that still counts
+        value = value + np.concatenate(([0.0], np.cumsum(np.where(falls, -change, 0.0))))
+    at_edges = _register_at(at, value, gap, edges)
+    energy = np.round(np.diff(at_edges), _DECIMALS)
+    first, beyond = _touched(at, starts, ends)
+    fell = _between(falls, first, beyond)
+    quality = np.full(len(starts), _MEASURED, np.uint8)
+    spread = _between(gap, first, beyond) > 0
+    if period_ms:
+        spread |= (at[0] > starts + 2 * period_ms) | (at[-1] + 2 * period_ms < ends)
+    quality[spread] = _SPREAD
+    quality[fell > 0] = _ESTIMATED
+    unknown = (at[0] >= ends) | (at[-1] <= starts) | (fell == beyond - first)
+    quality[unknown] = _MISSING
+    energy[unknown] = np.nan
+    return _series(starts, energy, quality)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stretch:
-    """What lies between two neighbouring samples of a register."""
-
-    start_ms: int
-    end_ms: int
-    first: float
-    last: float
-    gap: bool
-
-    @property
-    def backwards(self) -> bool:
-        return self.last < self.first
-
-    def register_at(self, at_ms: int) -> float:
-        """The register at an instant; before and after the stretch that of its ends."""
-        if at_ms <= self.start_ms:
-            return self.first
-        if at_ms >= self.end_ms:
-            return self.last
-        if not self.gap:
-            return self.first
-        return self.first + (self.last - self.first) * ((at_ms - self.start_ms) / (self.end_ms - self.start_ms))
+def _register_at(at: Integers, value: Floats, gap: Flags, instants: Integers) -> Floats:
+    """The register at each instant; before the first and after the last knot that knot's value."""
+    place = np.searchsorted(at, instants, side="right") - 1
+    within = np.clip(place, 0, len(at) - 2)
+    share = (instants - at[within]) / (at[within + 1] - at[within])
+    line = value[within] + (value[within + 1] - value[within]) * np.clip(share, 0.0, 1.0)
+    return np.where(gap[within] | (place > within), line, value[np.maximum(place, 0)])
 
 
-def _stretches(samples: Iterable[Sample], period_ms: int) -> Iterator[_Stretch]:
-    before: Sample | None = None
-    for sample in samples:
-        if before is not None:
-            gap = period_ms > 0 and sample.at_ms - before.at_ms > 2 * period_ms
-            yield _Stretch(before.at_ms, sample.at_ms, before.value, sample.value, gap)
-        before = sample
+def _touched(at: Integers, starts: Integers, ends: Integers) -> tuple[Integers, Integers]:
+    """The first stretch between knots that each step touches, and the one after its last."""
+    first = np.clip(np.searchsorted(at, starts, side="right") - 1, 0, len(at) - 1)
+    beyond = np.clip(np.searchsorted(at, ends, side="left"), 0, len(at) - 1)
+    return first, np.maximum(first, beyond)
 
 
-def _without_outliers(samples: Iterable[Sample]) -> Iterator[Sample]:
-    """Leave out suspect samples, and single ones that both neighbours contradict: a spike is not energy."""
-    window: list[Sample] = []
-    for sample in samples:
-        if sample.quality == _SUSPECT:
-            continue
-        window.append(sample)
+def _between(flags: Flags, first: Integers, beyond: Integers) -> Integers:
+    """How many flags are set from `first` on before `beyond`."""
+    if not flags.any():
+        return np.zeros(len(first), np.int64)
+    counted = np.concatenate(([0], np.cumsum(flags)))
+    return counted[beyond] - counted[first]
+
+
+def _without_outliers(knots: Knots, period_ms: int) -> tuple[Integers, Floats, Flags]:
+    """Leave out single readings that both neighbours contradict: a spike is not energy. Return at, value, gap."""
+    at, value, gap = knots.at_ms, knots.value, knots.gap
+    if not (np.diff(value) < 0).any():
+        return at, value, _gaps(at, period_ms) if gap is None else gap
+    kept = _trusted(value.tolist())
+    gaps = _gaps(at[kept], period_ms)
+    if gap is not None and len(kept) > 1:
+        gaps &= np.diff(kept) > 1  # the distance counts where an outlier lay between, else what is known of the gap
+        gaps |= np.maximum.reduceat(gap, kept[:-1])
+    return at[kept], value[kept], gaps
+
+
+def _gaps(at: Integers, period_ms: int) -> Flags:
+    distances: Integers = np.diff(at)
+    return distances > 2 * period_ms if period_ms else np.zeros(len(distances), np.bool_)
+
+
+def _trusted(values: Sequence[float]) -> Integers:
+    """The places of the values that are no outliers."""
+    window: list[int] = []
+    kept: list[int] = []
+    for place in range(len(values)):
+        window.append(place)
         if len(window) < 3:
             continue
-        before, middle, after = window
-        if before.value <= after.value and not before.value <= middle.value <= after.value:
-            window = [before, after]
+        before, middle, after = (values[each] for each in window)
+        if before <= after and not before <= middle <= after:
+            del window[1]
         else:
-            yield before
-            window = [middle, after]
-    yield from window
+            kept.append(window.pop(0))
+    return np.asarray(kept + window, np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """A gauge in order of time: its samples (count 1), or summaries of those of a stretch that starts at `at_ms`."""
+
+    at_ms: Integers
+    least: Floats
+    most: Floats
+    total: Floats
+    count: Integers
+    last: Floats
+    suspect: Flags
+
+    @classmethod
+    def of_samples(cls, at_ms: Integers, values: Floats, suspect: Flags) -> Rows:
+        """Each sample a row."""
+        return cls(at_ms, values, values, values, np.ones(len(at_ms), np.int64), values, suspect)
+
+    def where(self, chosen: Flags) -> Rows:
+        """Some of the rows."""
+        columns = (self.at_ms, self.least, self.most, self.total, self.count, self.last, self.suspect)
+        return Rows(*(column[chosen] for column in columns))  # type: ignore[arg-type]
 
 
 def gauge_of_steps(
-    samples: Iterable[Sample], edges_ms: Sequence[int], aggregate: Literal["mean", "min", "max", "last"]
-) -> Iterator[Point]:
-    """Yield one point for each step that has a sample: of its good ones, else of its suspect ones."""
-    source = iter(samples)
-    sample = next(source, None)
-    for start, end in pairwise(edges_ms):
-        good, suspect = _Summary(), _Summary()
-        while sample is not None and sample.at_ms < end:
-            if sample.at_ms >= start:
-                (suspect if sample.quality == _SUSPECT else good).add(sample.value)
-            sample = next(source, None)
-        chosen, quality = (good, Quality.GOOD) if good.count else (suspect, Quality.SUSPECT)
-        if chosen.count:
-            yield Point(from_ms(start), chosen.value(aggregate), quality)
+    rows: Rows, edges_ms: Sequence[int] | Integers, aggregate: Literal["mean", "min", "max", "last"]
+) -> Series:
+    """One value for each step that has a sample: of its good ones, else of its suspect ones."""
+    edges = np.asarray(edges_ms, np.int64)
+    good = _of_steps(rows.where(~rows.suspect) if rows.suspect.any() else rows, edges, aggregate)
+    quality = np.zeros(len(edges) - 1, np.uint8)
+    if rows.suspect.any():
+        doubted = _of_steps(rows.where(rows.suspect), edges, aggregate)
+        quality = np.isnan(good).astype(np.uint8)
+        good = np.where(np.isnan(good), doubted, good)
+    known = ~np.isnan(good)
+    return Series(
+        array("q", edges[:-1][known].tobytes()),
+        array("d", good[known].tobytes()),
+        array("B", quality[known].tobytes()),
+    )
 
 
-@dataclass(slots=True)
-class _Summary:
-    count: int = 0
-    total: float = 0.0
-    least: float = math.inf
-    most: float = -math.inf
-    last: float = math.nan
-
-    def add(self, value: float) -> None:
-        self.count += 1
-        self.total += value
-        self.least = min(self.least, value)
-        self.most = max(self.most, value)
-        self.last = value
-
-    def value(self, aggregate: Literal["mean", "min", "max", "last"]) -> float:
+def _of_steps(rows: Rows, edges: Integers, aggregate: str) -> Floats:
+    """The aggregate of each step; NaN where it has no row."""
+    bounds = np.searchsorted(rows.at_ms, edges, side="left")
+    filled = bounds[1:] > bounds[:-1]
+    result = np.full(len(edges) - 1, np.nan)
+    if filled.any():
+        starts = bounds[:-1][filled]
+        stop = bounds[-1]
         match aggregate:
             case "mean":
-                return round(self.total / self.count, _DECIMALS)
+                total = np.add.reduceat(rows.total[:stop], starts)
+                result[filled] = np.round(total / np.add.reduceat(rows.count[:stop], starts), _DECIMALS)
             case "min":
-                return self.least
+                result[filled] = np.minimum.reduceat(rows.least[:stop], starts)
             case "max":
-                return self.most
-            case "last":
-                return self.last
+                result[filled] = np.maximum.reduceat(rows.most[:stop], starts)
+            case _:
+                result[filled] = rows.last[bounds[1:][filled] - 1]
+    return result
+
+
+def _series(at: Integers, values: Floats, quality: NDArray[np.uint8]) -> Series:
+    return Series(
+        array("q", np.ascontiguousarray(at).tobytes()),
+        array("d", values.tobytes()),
+        array("B", quality.tobytes()),
+        ENERGY_QUALITIES,
+    )

@@ -18,9 +18,9 @@ from wattbook.model import BookError
 
 Shape = tuple[tuple[str, int | None], ...]  # (quantity, exponent of ten; None = float)
 
-_WHOLE_MAX = 2**53  # beyond, a float no longer holds every integer, so neither may a cell
+WHOLE_MAX = 2**53  # beyond, a float no longer holds every integer, so neither may a cell
 _FORMS_MAX = 64  # orders of quantities a meter has; one that shuffles them at every reading learns anew now and then
-_DECIMALS_MAX = 9  # more digits than any meter shows: such a number is binary, not decimal
+DECIMALS_MAX = 9  # more digits than any meter shows: such a number is binary, not decimal
 
 _encode_cells = msgspec.msgpack.Encoder().encode
 decode_cells = msgspec.msgpack.Decoder(list[int | float]).decode
@@ -44,9 +44,9 @@ def divisors(shape: Shape) -> tuple[int | None, ...]:
 def exponent_of(value: float) -> int | None:
     """The exponent of the last digit of the shortest decimal form, never above 0; None = not decimal."""
     exponent = Decimal(repr(float(value))).normalize().as_tuple().exponent
-    if not isinstance(exponent, int) or exponent < -_DECIMALS_MAX:
+    if not isinstance(exponent, int) or exponent < -DECIMALS_MAX:
         return None
-    return min(exponent, 0) if abs(value) * 10 ** max(-exponent, 0) <= _WHOLE_MAX else None
+    return min(exponent, 0) if abs(value) * 10 ** max(-exponent, 0) <= WHOLE_MAX else None
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ class Packer:
                 cells.append(_as_float(value, values))
                 continue
             scaled = value * divisor
-            if not -_WHOLE_MAX <= scaled <= _WHOLE_MAX or (whole := round(scaled)) / divisor != value:
+            if not -WHOLE_MAX <= scaled <= WHOLE_MAX or (whole := round(scaled)) / divisor != value:
                 self._learn(names, values)
                 return self.pack(values)  # ends: every turn makes an exponent finer, or a column float
             cells.append(whole)
@@ -108,7 +108,7 @@ def _finer(known: int | None, value: float) -> int | None:
         return None
     exponent = min(known, needed)
     scaled = value * 10**-exponent
-    return exponent if abs(scaled) <= _WHOLE_MAX and round(scaled) / 10**-exponent == value else None
+    return exponent if abs(scaled) <= WHOLE_MAX and round(scaled) / 10**-exponent == value else None
 
 
 def _as_float(value: float, values: Mapping[str, float]) -> float:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,6 +15,11 @@ from wattbook.model.batch import QUALITY_CODES, to_ms
 from wattbook.store.journal import Position
 from wattbook.store.packing import Packer, Shape, decode_cells, divisors, parse_shape, shape_text
 from wattbook.store.rows import cell_values
+
+if TYPE_CHECKING:
+    from wattbook.store.seal import Sealing
+    from wattbook.store.sealed import Head
+    from wattbook.store.table import Table
 
 GRAIN_MS = 10  # instants are kept to 10 ms
 _TAKEN_MAX = 1000  # neighbours looked at for a free instant: 10 s of a line that polls without a pause
@@ -63,6 +68,7 @@ class Pen:
         self._shape_ids: dict[Shape, int] = {}
         self._shapes: dict[int, Shape] = {}
         self._rows: list[_Row] = []
+        self._sealed = _SealedReadings(connection)
         self._stamped: list[list[int]] = []  # first and last numbers of runs that our own clock dated
 
     def forget(self) -> None:
@@ -144,6 +150,32 @@ class Pen:
             (seq, to_ms(event.at), event.kind, event.subject, event.actor, body),
         )
         return seq
+
+    def correct(self, readings: Sequence[Reading], event: Event) -> int:
+        """Write readings in the place of those of their identities, with new numbers; return the event's number.
+
+        In sealed time they are hot rows until their span is sealed again; whoever reads takes them first.
+        """
+        self.flush()
+        for reading in readings:
+            meter = self._meters.get((reading.site, reading.meter)) or self._learn_meter(reading)
+            at_ms = to_ms(reading.at)
+            body = self._body(meter, reading)
+            self._connection.execute("DELETE FROM hot WHERE meter = ? AND at = ?", (meter.id, at_ms))
+            self._connection.execute(_INSERT, (self._next_seq(), meter.id, at_ms, *body))
+            meter.last_ms = max(meter.last_ms, at_ms)
+        return self.append_event(event)
+
+    def seal(self, sealing: Sealing, now: datetime) -> bool:
+        """Put a frame into the place of what lies in its span; False = something there has changed meanwhile."""
+        from wattbook.store.seal import swap
+
+        self.flush()
+        count = swap(self._connection, sealing, self.seq_next, now)
+        if count is None:
+            return False
+        self.seq_next += count
+        return True
 
     def redate(self, *, before: datetime, by: timedelta, at: datetime) -> int:
         """Move what this run's own clock dated before `before` by `by`, with new numbers; return how many.
@@ -229,9 +261,9 @@ class Pen:
         last = self._connection.execute(
             "SELECT at, shape FROM hot WHERE meter = ? ORDER BY at DESC LIMIT 1", (meter_id,)
         ).fetchone()
-        meter = (
-            _Meter(meter_id, Packer(self._shape(last[1])), last[0]) if last else _Meter(meter_id, Packer(), -(2**62))
-        )
+        (sealed_ms,) = self._connection.execute("SELECT max(to_at) FROM frame WHERE meter = ?", (meter_id,)).fetchone()
+        last_ms, packer = (last[0], Packer(self._shape(last[1]))) if last else (-(2**62), Packer())
+        meter = _Meter(meter_id, packer, max(last_ms, sealed_ms - 1) if sealed_ms is not None else last_ms)
         self._meters[identity] = meter
         return meter
 
@@ -256,7 +288,7 @@ class Pen:
             "SELECT seq, shape, cells FROM hot WHERE meter = ? AND at = ?", (meter_id, at_ms)
         ).fetchone()
         if row is None:
-            return None
+            return self._sealed.reading(meter_id, at_ms)
         shape = self._shape(row[1])
         return row[0], dict(cell_values(shape, divisors(shape), decode_cells(row[2])))
 
@@ -267,10 +299,46 @@ class Pen:
         ).fetchall()
         instants = {row[0] for row in taken}
         for candidate_ms in range(at_ms, at_ms + GRAIN_MS * _TAKEN_MAX, GRAIN_MS):
-            if candidate_ms not in instants:
+            if candidate_ms not in instants and self._sealed.reading(meter_id, candidate_ms) is None:
                 return candidate_ms
         (last_ms,) = self._connection.execute("SELECT max(at) FROM hot WHERE meter = ?", (meter_id,)).fetchone()
         return int(last_ms) + GRAIN_MS
+
+
+class _SealedReadings:
+    """Readings of sealed time by identity; the frame looked at last stays open, as late readings come in runs."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._head: Head | None = None
+        self._rows: Mapping[int, int] = {}  # instant -> row
+        self._table: Table | None = None
+
+    def reading(self, meter_id: int, at_ms: int) -> tuple[int, Mapping[str, float]] | None:
+        """The number and values of the reading that has this identity. Raises Damaged."""
+        covered = self._connection.execute(
+            "SELECT to_at FROM frame WHERE meter = ? AND from_at <= ? ORDER BY from_at DESC LIMIT 1", (meter_id, at_ms)
+        ).fetchone()
+        if covered is None or covered[0] <= at_ms:
+            return None
+        table = self._open(meter_id, at_ms)
+        row = self._rows.get(at_ms)
+        if row is None:
+            return None
+        columns = {name: column.take(slice(row, row + 1)) for name, column in table.columns.items()}
+        values = {name: float(column.values()[0]) for name, column in columns.items() if column.here()}
+        return int(table.seq[row]), values
+
+    def _open(self, meter_id: int, at_ms: int) -> Table:
+        from wattbook.store.sealed import head_at, open_table
+
+        head = head_at(self._connection, meter_id, at_ms)
+        assert head is not None
+        if head != self._head or self._table is None:
+            self._table = open_table(self._connection, head)
+            self._rows = {instant: row for row, instant in enumerate(self._table.at_ms.tolist())}
+            self._head = head
+        return self._table
 
 
 def _doubt(reading: Reading) -> bytes | None:

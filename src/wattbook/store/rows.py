@@ -10,13 +10,16 @@ import sqlite3
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from wattbook.model import BookError, Columns, Event, Quality, Reading
 from wattbook.model.batch import ABSENT, NO_DOUBT, QUALITY_CODES, QUALITY_OF, from_ms
 from wattbook.store.packing import Shape, decode_cells, divisors, parse_shape
+
+if TYPE_CHECKING:
+    from wattbook.store.table import Table
 
 _NEVER_MS = 2**62  # after every instant
 _LATEST = "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at <= ? ORDER BY at DESC LIMIT 1"
@@ -82,25 +85,67 @@ def cell_values(
 def entries_after(
     connection: sqlite3.Connection, names: Names, seq: int, limit: int
 ) -> tuple[tuple[Columns, ...], tuple[Event, ...], int]:
-    """The next `limit` readings and events after a number, and the last number among them."""
+    """The next `limit` readings and events after a number, hot and sealed alike, and the last number among them."""
     rows = connection.execute(
         "SELECT seq, meter, at, shape, quality, doubt, cells FROM hot WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
     ).fetchall()
     events = connection.execute(
         "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
     ).fetchall()
-    if len(rows) + len(events) > limit:
-        last = sorted([row[0] for row in rows] + [row[0] for row in events])[limit - 1]
-        rows = [row for row in rows if row[0] <= last]
-        events = [row for row in events if row[0] <= last]
-    gathered: dict[int, _Gathered] = {}
-    for row_seq, meter_id, at_ms, shape_id, quality, doubt, cells in rows:
-        gathering = gathered.get(meter_id)
-        if gathering is None:
-            gathering = gathered[meter_id] = _Gathered(*names.meter(connection, meter_id))
-        gathering.add(row_seq, at_ms, quality, doubt, names.shape(connection, shape_id), cells)
-    upto = max(rows[-1][0] if rows else seq, events[-1][0] if events else seq)
-    return tuple(each.columns() for each in gathered.values()), tuple(map(_event, events)), upto
+    tables = _sealed_after(connection, seq, limit)
+    numbers = [row[0] for row in rows] + [row[0] for row in events]
+    for _, table in tables:
+        numbers += table.seq.tolist()
+    numbers.sort()
+    if not numbers:
+        return (), (), seq
+    upto = numbers[min(limit, len(numbers)) - 1]
+    hot: dict[int, list[Sequence[Any]]] = {}
+    for row in rows:
+        if row[0] <= upto:
+            hot.setdefault(row[1], []).append(row)
+    behind = _behind(connection, names, tables, hot, upto) if tables else []
+    fresh = [_gathered(connection, names, meter_id, its) for meter_id, its in hot.items()]
+    return tuple(behind + fresh), tuple(_event(row) for row in events if row[0] <= upto), upto
+
+
+def _gathered(connection: sqlite3.Connection, names: Names, meter_id: int, rows: Sequence[Sequence[Any]]) -> Columns:
+    gathering = _Gathered(*names.meter(connection, meter_id))
+    for seq, _, at_ms, shape_id, quality, doubt, cells in rows:
+        gathering.add(seq, at_ms, quality, doubt, names.shape(connection, shape_id), cells)
+    return gathering.columns()
+
+
+def _behind(
+    connection: sqlite3.Connection,
+    names: Names,
+    tables: Sequence[tuple[int, Table]],
+    hot: dict[int, list[Sequence[Any]]],
+    upto: int,
+) -> list[Columns]:
+    """Sealed rows up to a number, each meter's in the order of their numbers; its hot rows are taken out of `hot`."""
+    from wattbook.store.table import merged, table_of_hot
+
+    by_meter: dict[int, list[Table]] = {}
+    for meter_id, table in tables:
+        by_meter.setdefault(meter_id, []).append(table.take(table.seq <= upto))
+    found = []
+    for meter_id, its in by_meter.items():
+        rows = [(row[0], *row[2:]) for row in hot.pop(meter_id, [])]
+        shapes = {row[2]: names.shape(connection, row[2])[0] for row in rows}
+        table = merged([*its, table_of_hot(rows, shapes)])  # a correction that is hot replaces what it corrects
+        if len(table):
+            found.append(table.take(table.seq.argsort()).to_columns(*names.meter(connection, meter_id)))
+    return found
+
+
+def _sealed_after(connection: sqlite3.Connection, seq: int, limit: int) -> Sequence[tuple[int, Table]]:
+    """Meter and rows of sealed time with the next numbers; most followers are past all of it."""
+    if connection.execute("SELECT 1 FROM frame WHERE seq_last > ? LIMIT 1", (seq,)).fetchone() is None:
+        return ()
+    from wattbook.store.sealed import tables_after  # numpy takes 17 MB: only whoever is behind needs it
+
+    return tables_after(connection, seq, limit)
 
 
 def _event(row: Sequence[Any]) -> Event:
@@ -130,15 +175,23 @@ def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int, 
     )
 
 
-def samples_between(
-    connection: sqlite3.Connection, names: Names, meter_id: int, quantity: str, from_ms: int, to_ms: int, limit: int
-) -> tuple[list[Sample], int | None]:
-    """The samples of up to `limit` readings from `from_ms` before `to_ms`, and where to go on; None = at the end."""
+def samples_of(
+    connection: sqlite3.Connection, names: Names, meter_id: int, quantity: str, from_ms: int, to_ms: int
+) -> list[Sample]:
+    """The hot samples of one quantity from `from_ms` before `to_ms`, in order of time."""
     rows = connection.execute(
-        "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at >= ? AND at < ? ORDER BY at LIMIT ?",
-        (meter_id, from_ms, to_ms, limit),
-    ).fetchall()
-    return list(_samples(connection, names, quantity, rows)), rows[-1][0] + 1 if len(rows) == limit else None
+        "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at >= ? AND at < ? ORDER BY at",
+        (meter_id, from_ms, to_ms),
+    )
+    return list(_samples(connection, names, quantity, rows))
+
+
+def instants_of(connection: sqlite3.Connection, meter_id: int, from_ms: int, to_ms: int) -> list[int]:
+    """The instants of all hot rows of a meter from `from_ms` before `to_ms`."""
+    rows = connection.execute(
+        "SELECT at FROM hot WHERE meter = ? AND at >= ? AND at < ? ORDER BY at", (meter_id, from_ms, to_ms)
+    )
+    return [at_ms for (at_ms,) in rows]
 
 
 def samples_beside(
@@ -152,7 +205,7 @@ def samples_beside(
     count: int,
     looked_at_max: int,
 ) -> list[Sample]:
-    """Up to `count` good samples just before `at_ms`, or from it on; in order of time.
+    """Up to `count` good hot samples just before `at_ms`, or from it on; in order of time.
 
     Suspect ones, and readings without the quantity, are passed over, `looked_at_max` readings at most.
     """

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 APPLICATION_ID = 0x5742_4F4B  # "WBOK": what `file` and other programs can know a book by
-VERSION = 1
+VERSION = 2
 PAGE_SIZE = 2048  # measured: the smallest whole file and the fastest durable commit of the sizes tried
 
-TABLES = """
+_BOOK = """
 CREATE TABLE book (
   id INTEGER PRIMARY KEY CHECK (id = 1),
   lineage TEXT NOT NULL,         -- a new random value at creation, restore or clone
@@ -42,41 +42,6 @@ CREATE TABLE event (
   actor TEXT NOT NULL,
   body TEXT NOT NULL             -- JSON
 );
-CREATE TABLE frame (
-  id INTEGER PRIMARY KEY,
-  meter INTEGER NOT NULL,
-  from_at INTEGER NOT NULL,
-  to_at INTEGER NOT NULL,
-  n INTEGER NOT NULL,
-  seq_first INTEGER NOT NULL,
-  seq_last INTEGER NOT NULL,
-  at BLOB NOT NULL,
-  seq BLOB NOT NULL,
-  quality BLOB,
-  revision INTEGER NOT NULL,
-  codec INTEGER NOT NULL,
-  crc INTEGER NOT NULL,
-  UNIQUE (meter, from_at)
-);
-CREATE INDEX frame_seq_last ON frame (seq_last);
-CREATE TABLE piece (
-  id INTEGER PRIMARY KEY,
-  frame INTEGER NOT NULL,
-  meter INTEGER NOT NULL,
-  quantity TEXT NOT NULL,
-  from_at INTEGER NOT NULL,
-  n INTEGER NOT NULL,
-  exponent INTEGER,
-  codec INTEGER NOT NULL,
-  first NUMERIC, last NUMERIC, min NUMERIC, max NUMERIC, sum NUMERIC,
-  present BLOB,
-  doubt BLOB,
-  grid BLOB,
-  data BLOB NOT NULL,
-  crc INTEGER NOT NULL
-);
-CREATE INDEX piece_span ON piece (meter, quantity, from_at, first, last);
-CREATE INDEX piece_frame ON piece (frame);
 CREATE TABLE position (
   follower TEXT PRIMARY KEY,
   after TEXT NOT NULL,
@@ -84,7 +49,66 @@ CREATE TABLE position (
 );
 """
 
-TABLE_NAMES = ("book", "meter", "shape", "hot", "event", "frame", "piece", "position")
+SEALED = """
+CREATE TABLE frame (
+  id INTEGER PRIMARY KEY,
+  meter INTEGER NOT NULL,
+  from_at INTEGER NOT NULL,      -- an hour, or a local day of the site, half-open
+  to_at INTEGER NOT NULL,
+  n INTEGER NOT NULL,
+  seq_first INTEGER NOT NULL,
+  seq_last INTEGER NOT NULL,
+  revision INTEGER NOT NULL,     -- 1, and one more each time its span is sealed again
+  codec INTEGER NOT NULL,        -- of `at`
+  crc INTEGER NOT NULL,
+  at BLOB NOT NULL,
+  seq BLOB NOT NULL,             -- empty = seq_first, seq_first + 1, ...
+  quality BLOB,                  -- NULL = all good
+  UNIQUE (meter, from_at)
+);
+CREATE INDEX frame_seq ON frame (seq_last, seq_first);
+CREATE INDEX frame_hour ON frame (from_at) WHERE to_at - from_at <= 3600000;
+CREATE TABLE piece (
+  id INTEGER PRIMARY KEY,
+  frame INTEGER NOT NULL,
+  meter INTEGER NOT NULL,
+  from_at INTEGER NOT NULL,
+  to_at INTEGER NOT NULL,
+  crc INTEGER NOT NULL,
+  quantity TEXT NOT NULL,
+  n INTEGER NOT NULL,            -- values
+  exponent INTEGER,              -- power of ten of the cells; NULL = floats
+  good INTEGER NOT NULL,         -- good values, of which all to `falls` tells
+  first_at INTEGER, last_at INTEGER,
+  first, last, least, most, total, -- cells: integers, or floats where there is no exponent; so no type of a column
+  gap INTEGER NOT NULL,          -- ms, the longest distance between two neighbours
+  falls INTEGER NOT NULL,        -- how often a register runs backwards
+  grid BLOB,                     -- by quarters of an hour
+  present BLOB,                  -- NULL = in every row of the frame
+  doubt BLOB,                    -- NULL = every value is as good as its reading
+  data BLOB NOT NULL,
+  codec INTEGER NOT NULL
+);
+CREATE INDEX piece_span ON piece (
+  meter, quantity, from_at, to_at, n, exponent, good, first_at, last_at, first, last, gap, falls
+);
+CREATE INDEX piece_frame ON piece (frame);
+CREATE TABLE chain (             -- in the order of sealing: what makes a change of sealed days visible
+  id INTEGER PRIMARY KEY,
+  meter INTEGER NOT NULL,
+  from_at INTEGER NOT NULL,
+  to_at INTEGER NOT NULL,
+  revision INTEGER NOT NULL,
+  at INTEGER NOT NULL,           -- when it was sealed
+  leaf BLOB NOT NULL,            -- SHA-256 of the frame
+  link BLOB NOT NULL             -- SHA-256 of the link before and this leaf
+);
+CREATE INDEX chain_day ON chain (meter, from_at);
+"""
 
-# Version -> the script that makes the next version of it. The first book is version 1, so there is none yet.
-MIGRATIONS: Mapping[int, str] = {}
+TABLES = _BOOK + SEALED
+
+TABLE_NAMES = ("book", "meter", "shape", "hot", "event", "frame", "piece", "chain", "position")
+
+# Version -> the script that makes the next version of it. A book of version 1 has no sealed time yet.
+MIGRATIONS: Mapping[int, str] = {1: "DROP TABLE frame;\nDROP TABLE piece;\n" + SEALED}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from wattbook.model import BookError, Span
+from wattbook.model.batch import to_ms
 
 STEPS_MAX = 100_000  # in one answer: a year of 5-minute steps; more is an export
 
@@ -45,55 +47,53 @@ class Step:
         return self.count * _SHORT[self.unit]
 
 
-def boundaries(span: Span, every: Step, zone: ZoneInfo) -> list[datetime]:
-    """The instants (UTC) that cut a span into steps aligned to the local calendar, with both ends of the span.
+@lru_cache(maxsize=64)  # a page asks the same of many meters
+def boundaries(span: Span, every: Step, zone: ZoneInfo) -> tuple[int, ...]:
+    """The instants (ms since 1970 UTC) that cut a span into steps of the local calendar, with both ends of the span.
 
     Raises BookError when there would be more than STEPS_MAX steps, or for years no meter was read in.
     """
     if span.start.year not in _YEARS or span.end.year not in _YEARS:
         raise BookError(f"choose instants from {_YEARS[0]} to {_YEARS[-1]}")
-    edges = [span.start.astimezone(UTC)]
-    for edge in _edges(edges[0].astimezone(zone), every, zone):
-        if edge >= span.end:
+    start_ms, end_ms = to_ms(span.start), to_ms(span.end)
+    edges = [start_ms]
+    for edge_ms in _edges(span.start.astimezone(zone).date(), every, zone):
+        if edge_ms >= end_ms:
             break
-        if edge > edges[-1]:
-            edges.append(edge)
+        if edge_ms > edges[-1]:
+            edges.append(edge_ms)
         if len(edges) > STEPS_MAX:
             raise BookError(f"more than {STEPS_MAX} steps; choose a longer one, or a shorter time")
-    return [*edges, span.end.astimezone(UTC)]
+    return (*edges, end_ms)
 
 
-def _edges(local: datetime, every: Step, zone: ZoneInfo) -> Iterator[datetime]:
-    """Edges of steps from the one at or before this local time, without end."""
-    day = local.date()
+def _edges(day: date, every: Step, zone: ZoneInfo) -> Iterator[int]:
+    """Edges of steps from the one at or before the start of this local day, without end."""
     match every.unit:
         case "s" | "min" | "h":
+            step_ms = every.short // timedelta(milliseconds=1)
+            edge_ms = midnight_ms(day, zone)
             while True:  # the caller stops at its span's end
-                yield from _within(day, every.short, zone)
                 day += timedelta(days=1)
+                next_ms = midnight_ms(day, zone)
+                yield from range(edge_ms, next_ms, step_ms)
+                edge_ms = next_ms
         case "d" | "w":
             days = every.count * (7 if every.unit == "w" else 1)
             anchor = date(1970, 1, 5)  # a Monday
             day -= timedelta(days=(day - anchor).days % days)
             while True:
-                yield midnight(day, zone)
+                yield midnight_ms(day, zone)
                 day += timedelta(days=days)
         case "mo" | "y":
             months = every.count * (12 if every.unit == "y" else 1)
             month = day.year * 12 + day.month - 1
             month -= month % months
             while True:
-                yield midnight(date(month // 12, month % 12 + 1, 1), zone)
+                yield midnight_ms(date(month // 12, month % 12 + 1, 1), zone)
                 month += months
 
 
-def _within(day: date, length: timedelta, zone: ZoneInfo) -> Iterator[datetime]:
-    edge, end = midnight(day, zone), midnight(day + timedelta(days=1), zone)
-    while edge < end:
-        yield edge
-        edge += length
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The instant (UTC) a local day begins; where the clocks skip midnight, the first instant after."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)
+def midnight_ms(day: date, zone: ZoneInfo) -> int:
+    """The instant (ms since 1970 UTC) a local day begins; where the clocks skip midnight, the first instant after."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=zone).timestamp()) * 1000

@@ -6,11 +6,16 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wattbook.codecs.reading_json import format_instant
 from wattbook.model import Event, Kept, Reading
 from wattbook.store.journal import Position
+
+if TYPE_CHECKING:
+    from wattbook.store.seal import Sealing
+
+_SEAL_COSTS = 1_000  # readings: some 2 ms for the rows and pages of a day's frame
 
 
 def _begun() -> Future[Any]:
@@ -84,7 +89,41 @@ class Redate:
         return iter(())
 
 
-Work = AppendReadings | AppendEvent | Decide | Redate
+@dataclass(slots=True)
+class Correct:
+    """Readings that replace those of their identities, and the event that tells of it: all of it or nothing."""
+
+    readings: Sequence[Reading]
+    event: Event
+    urgent: bool = True
+    future: Future[int] = field(default_factory=_begun)
+
+    @property
+    def size(self) -> int:
+        return len(self.readings) + 1
+
+    def instants(self) -> Iterator[datetime]:
+        return (reading.at for reading in self.readings)
+
+
+@dataclass(slots=True)
+class Seal:
+    """A frame that is to take the place of what lies in its span; the future says whether it did."""
+
+    sealing: Sealing
+    urgent: bool = True
+    future: Future[bool] = field(default_factory=_begun)
+
+    @property
+    def size(self) -> int:
+        """What it costs, in readings appended: so that few frames are written in one transaction."""
+        return _SEAL_COSTS + self.sealing.found.hot_count // 2
+
+    def instants(self) -> Iterator[datetime]:
+        return iter(())
+
+
+Work = AppendReadings | AppendEvent | Decide | Redate | Correct | Seal
 
 
 @dataclass(frozen=True, slots=True)

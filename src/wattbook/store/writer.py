@@ -16,7 +16,7 @@ from wattbook.store.journal import Position
 from wattbook.store.opening import Opened
 from wattbook.store.pen import Pen
 from wattbook.store.statistics import BookStatistics
-from wattbook.store.work import AppendEvent, AppendReadings, Decide, Gap, Redate, Work
+from wattbook.store.work import AppendEvent, AppendReadings, Correct, Decide, Gap, Redate, Seal, Work
 
 _RETRY_S = 1.0  # between tries while the book cannot be written; soon enough after somebody made room
 
@@ -172,6 +172,10 @@ class Writer:
                 case Decide():
                     self._pen.acknowledge({work.follower: work.position})
                     return [self._pen.append_event(event) for event in work.events]
+                case Correct():
+                    return self._pen.correct(work.readings, work.event)
+                case Seal():
+                    return self._pen.seal(work.sealing, self._clock.now())
                 case Redate():
                     return self._pen.redate(before=work.before, by=work.by, at=self._clock.now())
                 case _:
@@ -193,6 +197,9 @@ class Writer:
                 self._events += 1
             elif isinstance(work, Decide):
                 self._events += work.size
+            elif isinstance(work, Correct):
+                self._readings += work.size - 1
+                self._events += 1
             work.future.set_result(result)  # type: ignore[arg-type]  # each kind of work has its own
 
     def _count(self, kept: Kept) -> None:

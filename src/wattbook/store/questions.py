@@ -1,0 +1,200 @@
+"""Questions about one meter, answered in one snapshot from sealed and hot time together.
+
+Loaded only when somebody asks: numpy takes 17 MB.
+"""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from array import array
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from wattbook.model import Columns, Span
+from wattbook.model.batch import QUALITY_CODES, to_ms
+from wattbook.model.reading import Quality
+from wattbook.model.series import Series
+from wattbook.store import rows, sealed
+from wattbook.store.gauges import rows_of_gauge
+from wattbook.store.history import NEIGHBOURS, Rows, energy_of_steps, gauge_of_steps, median_distance_ms
+from wattbook.store.registers import HotSamples, knots_of_register
+from wattbook.store.rows import Names, Sample
+from wattbook.store.table import Table, merged, table_of_hot
+
+if TYPE_CHECKING:
+    from wattbook.store.table import Codes, Floats, Integers
+
+_PERIOD_FROM = 101  # readings whose distances tell a meter's period
+_LOOKED_AT_MAX = 5_000  # readings without the quantity passed over beside a span
+_BLOCK_MS = 86_400_000
+_SUSPECT = QUALITY_CODES[Quality.SUSPECT]
+
+
+def energy(
+    connection: sqlite3.Connection,
+    names: Names,
+    meter_id: int,
+    quantity: str,
+    edges_ms: Sequence[int],
+    period_ms: int | None,
+) -> Series:
+    """The energy of each step between edges. `period_ms` None = the median distance of the meter's readings."""
+    if period_ms is None:
+        period_ms = _period_ms(connection, meter_id, edges_ms[-1])
+    hot = _hot_around(connection, names, meter_id, quantity, edges_ms[0], edges_ms[-1])
+    edges = np.asarray(edges_ms, np.int64)
+    knots = knots_of_register(connection, meter_id, quantity, edges, period_ms, hot)
+    return energy_of_steps(knots, edges, period_ms)
+
+
+def aggregate(
+    connection: sqlite3.Connection,
+    names: Names,
+    meter_id: int,
+    quantity: str,
+    edges_ms: Sequence[int],
+    aggregate: Literal["mean", "min", "max", "last"],
+) -> Series:
+    """One value of a gauge for each step that has any."""
+    edges = np.asarray(edges_ms, np.int64)
+    at, value, codes = _arrays(rows.samples_of(connection, names, meter_id, quantity, edges_ms[0], edges_ms[-1]))
+    hot_at = np.array(rows.instants_of(connection, meter_id, edges_ms[0], edges_ms[-1]), np.int64)
+    hot = Rows.of_samples(at, value, codes == _SUSPECT)
+    told = rows_of_gauge(connection, meter_id, quantity, edges, hot, hot_at, grids=aggregate != "last")
+    return gauge_of_steps(told, edges, aggregate)
+
+
+def values(
+    connection: sqlite3.Connection, names: Names, meter_id: int, quantity: str, span: Span, limit: int | None
+) -> Series:
+    """The values of a span as they were read; of more than `limit` the first ones."""
+    from_ms, to = to_ms(span.start), to_ms(span.end)
+    parts = []
+    found = 0
+    hot_at = np.array(rows.instants_of(connection, meter_id, from_ms, to), np.int64)
+    for head in sealed.heads_between(connection, meter_id, from_ms, to):
+        samples = sealed.open_samples(connection, head, quantity)
+        if samples is None:
+            continue
+        at, value, codes = samples
+        within = slice(at.searchsorted(from_ms), at.searchsorted(to))
+        kept = within if not len(hot_at) else np.flatnonzero(~np.isin(at[within], hot_at)) + within.start
+        parts.append((at[kept], value[kept], codes[kept]))
+        found += len(parts[-1][0])
+        if limit is not None and found >= limit:
+            to = min(to, head.to_at)
+            break
+    parts.append(_arrays(rows.samples_of(connection, names, meter_id, quantity, from_ms, to)))
+    return _in_order(parts, limit)
+
+
+def _in_order(parts: Sequence[tuple[Integers, Floats, Codes]], limit: int | None) -> Series:
+    at, value, codes = (np.concatenate(column) for column in zip(*parts, strict=True))
+    if not (at[1:] > at[:-1]).all():
+        order = np.argsort(at, kind="stable")
+        at, value, codes = at[order], value[order], codes[order]
+    return Series(
+        array("q", at[:limit].tobytes()), array("d", value[:limit].tobytes()), array("B", codes[:limit].tobytes())
+    )
+
+
+def block(
+    connection: sqlite3.Connection, names: Names, meter_id: int, from_ms: int, to_ms: int
+) -> tuple[Columns | None, int | None]:
+    """Whole readings from an instant on, of a day at most, and where to go on; None = at the end."""
+    first = _first_at(connection, meter_id, from_ms)
+    if first is None or first >= to_ms:
+        return None, None
+    end = min(to_ms, max(first, from_ms) + _BLOCK_MS)
+    heads = sealed.heads_between(connection, meter_id, first, end)
+    if heads and heads[0].from_at > first:
+        end = min(end, heads[0].from_at)  # hot rows up to the frame; it is opened once, as a block of its own
+        heads = []
+    elif heads:
+        end, heads = min(to_ms, heads[0].to_at), heads[:1]
+    tables = [sealed.open_table(connection, head) for head in heads]
+    table = merged([*tables, _hot_table(connection, names, meter_id, first, end)])
+    table = table.take(slice(table.at_ms.searchsorted(first), table.at_ms.searchsorted(end)))
+    columns = table.to_columns(*names.meter(connection, meter_id)) if len(table) else None
+    return columns, end if end < to_ms else None
+
+
+def _first_at(connection: sqlite3.Connection, meter_id: int, from_ms: int) -> int | None:
+    """Where the first reading from an instant on may be: an instant not after it; None = there is none."""
+    (hot,) = connection.execute("SELECT min(at) FROM hot WHERE meter = ? AND at >= ?", (meter_id, from_ms)).fetchone()
+    within = sealed.head_at(connection, meter_id, from_ms)
+    if within is not None:
+        return from_ms
+    (begins,) = connection.execute(
+        "SELECT min(from_at) FROM frame WHERE meter = ? AND from_at >= ?", (meter_id, from_ms)
+    ).fetchone()
+    known = [instant for instant in (hot, begins) if instant is not None]
+    return min(known) if known else None
+
+
+def _hot_table(connection: sqlite3.Connection, names: Names, meter_id: int, from_ms: int, to_ms: int) -> Table:
+    found = connection.execute(
+        "SELECT seq, at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at >= ? AND at < ? ORDER BY at",
+        (meter_id, from_ms, to_ms),
+    ).fetchall()
+    return table_of_hot(found, {row[2]: names.shape(connection, row[2])[0] for row in found})
+
+
+def _hot_around(
+    connection: sqlite3.Connection, names: Names, meter_id: int, quantity: str, from_ms: int, to_ms: int
+) -> HotSamples:
+    """The hot samples of a span, and those beside it that decide the register at its ends."""
+
+    def beside(at_ms: int, *, before: bool) -> list[Sample]:
+        return rows.samples_beside(
+            connection,
+            names,
+            meter_id,
+            quantity,
+            at_ms,
+            before=before,
+            count=NEIGHBOURS,
+            looked_at_max=_LOOKED_AT_MAX,
+        )
+
+    around = [
+        *beside(from_ms, before=True),
+        *rows.samples_of(connection, names, meter_id, quantity, from_ms, to_ms),
+        *beside(to_ms, before=False),
+    ]
+    at, value, codes = _arrays(around)
+    good = codes != _SUSPECT
+    beside_ms = sealed.LENGTH_MAX_MS  # pieces beside the span may hold hot rows too
+    all_at = rows.instants_of(connection, meter_id, from_ms - beside_ms, to_ms + beside_ms)
+    return HotSamples(np.union1d(np.array(all_at, np.int64), at), at[good], value[good])
+
+
+def _arrays(samples: Sequence[Sample]) -> tuple[Integers, Floats, Codes]:
+    return (
+        np.array([sample.at_ms for sample in samples], np.int64),
+        np.array([sample.value for sample in samples], np.float64),
+        np.array([sample.quality for sample in samples], np.uint8),
+    )
+
+
+def _period_ms(connection: sqlite3.Connection, meter_id: int, before_ms: int) -> int:
+    """The median distance of the meter's last readings before an instant; 0 when there are not two."""
+    found = connection.execute(
+        "SELECT at FROM hot WHERE meter = ? AND at < ? ORDER BY at DESC LIMIT ?", (meter_id, before_ms, _PERIOD_FROM)
+    ).fetchall()
+    instants = {at_ms for (at_ms,) in found}
+    frames = connection.execute(
+        "SELECT id FROM frame WHERE meter = ? AND from_at < ? ORDER BY from_at DESC", (meter_id, before_ms)
+    )
+    enough = sorted(instants)[-_PERIOD_FROM] if len(instants) >= _PERIOD_FROM else -math.inf
+    for (frame_id,) in frames:  # ends: each frame has a reading, and PERIOD_FROM are enough
+        head = sealed.head_of(connection, frame_id)
+        if head.to_at <= enough:
+            break
+        instants.update(at_ms for at_ms in sealed.open_instants(connection, head).tolist() if at_ms < before_ms)
+        if len(instants) >= _PERIOD_FROM:
+            enough = sorted(instants)[-_PERIOD_FROM]
+    return median_distance_ms(sorted(instants)[-_PERIOD_FROM:])

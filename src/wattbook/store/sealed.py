@@ -1,0 +1,169 @@
+"""Sealed frames as they lie in the book -> tables. Loaded only where there is sealed time to read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from wattbook.model.batch import from_ms
+from wattbook.store import frames
+from wattbook.store.frames import FIELDS, Damaged, Frame, Piece
+from wattbook.store.table import Column, Table
+
+if TYPE_CHECKING:
+    from wattbook.store.table import Cells, Codes, Floats, Integers
+
+T = TypeVar("T")
+
+LENGTH_MAX_MS = 2 * 86_400_000  # no frame is longer than a local day, and that has at most 26 hours
+_HEAD = "SELECT id, meter, from_at, to_at, n, seq_first, seq_last, revision, codec, crc FROM frame"
+_PIECE = ", ".join(FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A frame's row without its columns."""
+
+    id: int
+    meter: int
+    from_at: int
+    to_at: int
+    n: int
+    seq_first: int
+    seq_last: int
+    revision: int
+    codec: int
+    crc: int
+
+
+def heads_between(connection: sqlite3.Connection, meter_id: int, from_ms: int, to_ms: int) -> list[Head]:
+    """The frames of a meter that overlap a span, in order of time."""
+    rows = connection.execute(
+        f"{_HEAD} WHERE meter = ? AND from_at > ? AND from_at < ? AND to_at > ? ORDER BY from_at",
+        (meter_id, from_ms - LENGTH_MAX_MS, to_ms, from_ms),
+    )
+    return [Head(*row) for row in rows]
+
+
+def head_at(connection: sqlite3.Connection, meter_id: int, at_ms: int) -> Head | None:
+    """The frame that an instant lies in."""
+    found = heads_between(connection, meter_id, at_ms, at_ms + 1)
+    return found[0] if found else None
+
+
+def head_of(connection: sqlite3.Connection, frame_id: int) -> Head:
+    """A frame by its number."""
+    return Head(*connection.execute(f"{_HEAD} WHERE id = ?", (frame_id,)).fetchone())
+
+
+def open_instants(connection: sqlite3.Connection, head: Head) -> Integers:
+    """The instants of a frame. Raises Damaged."""
+    (at,) = connection.execute("SELECT at FROM frame WHERE id = ?", (head.id,)).fetchone()
+    return _opened(head, "its instants", lambda: _of_length(frames.open_at(at, head.from_at, head.codec), head))
+
+
+def open_seq(connection: sqlite3.Connection, head: Head) -> Integers:
+    """The journal's numbers of a frame's rows. Raises Damaged."""
+    (seq,) = connection.execute("SELECT seq FROM frame WHERE id = ?", (head.id,)).fetchone()
+    return _opened(head, "its numbers", lambda: _of_length(frames.open_seq(seq, head.n, head.seq_first), head))
+
+
+def open_qualities(connection: sqlite3.Connection, head: Head) -> Codes:
+    """The qualities of a frame's rows. Raises Damaged."""
+    (quality,) = connection.execute("SELECT quality FROM frame WHERE id = ?", (head.id,)).fetchone()
+    return _opened(head, "its qualities", lambda: _of_length(frames.open_codes(quality, head.n), head))
+
+
+def open_table(connection: sqlite3.Connection, head: Head) -> Table:
+    """A whole frame, its checksums compared. Raises Damaged with the meter's number and the day."""
+    row = connection.execute("SELECT at, seq, quality FROM frame WHERE id = ?", (head.id,)).fetchone()
+    at, seq, quality = row
+    frame = Frame(head.from_at, head.to_at, head.n, at, quality, head.codec, ())
+    if frames.frame_crc(frame, head.seq_first, head.seq_last, seq, head.revision) != head.crc:
+        raise _damaged(head, "the checksum of its instants and numbers differs")
+    pieces = connection.execute(f"SELECT crc, {_PIECE} FROM piece WHERE frame = ? ORDER BY id", (head.id,))  # noqa: S608 - our own names
+    columns = {}
+    for crc, *fields in pieces:
+        piece = Piece(*fields)
+        columns[piece.quantity] = _column(head, piece, crc)
+    return Table(open_instants(connection, head), open_seq(connection, head), open_qualities(connection, head), columns)
+
+
+def open_piece(connection: sqlite3.Connection, head: Head, quantity: str) -> Column | None:
+    """One quantity of a frame; None = it has none of it. Raises Damaged."""
+    row = connection.execute(
+        f"SELECT crc, {_PIECE} FROM piece WHERE frame = ? AND quantity = ?",  # noqa: S608 - our own names
+        (head.id, quantity),
+    ).fetchone()
+    return None if row is None else _column(head, Piece(*row[1:]), row[0])
+
+
+def open_samples(connection: sqlite3.Connection, head: Head, quantity: str) -> tuple[Integers, Floats, Codes] | None:
+    """Instants, values and qualities of one quantity of a frame; None = it has none of it. Raises Damaged."""
+    column = open_piece(connection, head, quantity)
+    if column is None:
+        return None
+    at, quality = open_instants(connection, head), open_qualities(connection, head)
+    codes = Table(at, at, quality, {quantity: column}).codes(quantity)
+    values = column.values()
+    if column.present is None:
+        return at, values, codes
+    return at[column.present], values[column.present], codes[column.present]
+
+
+def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[tuple[int, Table]]:
+    """Meter and rows of frames with numbers above `seq`: at least the lowest `limit` of them are among these.
+
+    Only as many frames are opened as that takes; their rows are in order of time.
+    """
+    found: list[tuple[Head, Integers]] = []
+    numbers = np.zeros(0, np.int64)
+    heads = connection.execute("SELECT seq_first, id FROM frame WHERE seq_last > ? ORDER BY seq_first", (seq,))
+    for seq_first, frame_id in heads:
+        if len(numbers) >= limit and seq_first > np.partition(numbers, limit - 1)[limit - 1]:
+            break
+        head = head_of(connection, frame_id)
+        its = open_seq(connection, head)
+        found.append((head, its))
+        numbers = np.concatenate((numbers, its[its > seq]))
+        if len(numbers) > limit:
+            numbers = np.partition(numbers, limit - 1)[:limit]
+    last = numbers.max(initial=seq)
+    return [
+        (head.meter, open_table(connection, head).take((its > seq) & (its <= last)))
+        for head, its in found
+        if ((its > seq) & (its <= last)).any()
+    ]
+
+
+def _column(head: Head, piece: Piece, crc: int) -> Column:
+    if piece.crc() != crc:
+        raise _damaged(head, f"the checksum of {piece.quantity} differs")
+    return _opened(
+        head,
+        piece.quantity,
+        lambda: frames.open_column(head.n, piece.exponent, piece.codec, piece.present, piece.doubt, piece.data),
+    )
+
+
+def _of_length(numbers: Cells, head: Head) -> Cells:
+    if len(numbers) != head.n:
+        raise ValueError(f"{len(numbers)} rows of {head.n}")
+    return numbers
+
+
+def _opened(head: Head, what: str, opening: Callable[[], T]) -> T:
+    try:
+        return opening()
+    except Damaged:
+        raise
+    except Exception as error:
+        raise _damaged(head, f"{what} cannot be opened: {error}") from error
+
+
+def _damaged(head: Head, reason: str) -> Damaged:
+    return Damaged(f"meter {head.meter}, {from_ms(head.from_at):%Y-%m-%d %H:%M} UTC: {reason}")

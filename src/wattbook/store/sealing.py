@@ -1,0 +1,107 @@
+"""Carry out what is to be sealed, and what comes in bulk: prepared beside the writer, swapped in by it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import numpy as np
+
+from wattbook.model import BookError, Columns, Kept, Reading
+from wattbook.store import seal
+from wattbook.store.reader import BookReader
+from wattbook.store.seal import Due, Sealing
+from wattbook.store.table import Table, table_of_columns
+
+Swap = Callable[[Sealing], Future[bool]]
+
+_TRIES_MAX = 5  # of a span in which something changes again and again: it is tried anew at the next pass
+_AHEAD_MAX = 4  # frames prepared while the writer is busy: some 4 MB
+
+
+def seal_due(reader: BookReader, swap: Swap, zone: ZoneInfo, now: datetime, *, late: bool) -> int:
+    """Seal what is due; return how many frames were written. Raises BookError, with `retry` when the disk is full."""
+    with reader.snapshot() as connection:
+        spans = list(seal.due(connection, zone, now, late=late))
+    written = 0
+    for span in spans:
+        written += _seal(reader, swap, span)
+    return written
+
+
+def _seal(reader: BookReader, swap: Swap, span: Due) -> bool:
+    for _ in range(_TRIES_MAX):
+        with reader.snapshot() as connection:
+            sealing = seal.prepare(connection, reader.names, span)
+        if sealing is None:
+            return False
+        if swap(sealing).result():
+            return True
+    return False
+
+
+def import_columns(
+    reader: BookReader, swap: Swap, keep: Callable[[Sequence[Reading]], Kept], columns: Columns, zone: ZoneInfo
+) -> Kept:
+    """Write the readings of one meter, day by day. Its newest one stays hot, as always."""
+    if not len(columns):
+        return Kept((), new=0)
+    newest = max(range(len(columns)), key=columns.at_ms.__getitem__)
+    first = next(iter(_row(columns, newest).readings()))
+    told = keep([first])
+    rows = table_of_columns(columns)
+    new, same, conflicts = told.new, told.same, told.conflicts
+    meter_id = reader.meter_id(columns.meter, site=columns.site)
+    rows = rows.take(slice(0, len(rows) - 1))  # all but the newest
+    waiting: deque[tuple[Future[bool], Due, Table]] = deque()
+    for span, part in _days(reader, meter_id, rows, zone):
+        with reader.snapshot() as connection:
+            sealing, imported = seal.prepare_import(connection, reader.names, span, part)
+        new, same, conflicts = new + imported.new, same + imported.same, conflicts + imported.conflicts
+        if sealing is not None:
+            waiting.append((swap(sealing), span, part))
+        if len(waiting) >= _AHEAD_MAX:
+            _settle(reader, swap, waiting.popleft())
+    while waiting:
+        _settle(reader, swap, waiting.popleft())
+    return Kept((), new=new, same=same, conflicts=conflicts)
+
+
+def _row(columns: Columns, row: int) -> Columns:
+    one = slice(row, row + 1)
+    return Columns(
+        columns.site,
+        columns.meter,
+        columns.at_ms[one],
+        columns.seq[one],
+        {name: cells[one] for name, cells in columns.values.items()},
+        columns.quality[one],
+        {name: codes[one] for name, codes in columns.doubt.items()},
+    )
+
+
+def _days(reader: BookReader, meter_id: int, rows: Table, zone: ZoneInfo) -> Iterator[tuple[Due, Table]]:
+    place = 0
+    while place < len(rows):
+        with reader.snapshot() as connection:
+            span = seal.free_day(connection, meter_id, int(rows.at_ms[place]), zone)
+        end = int(np.searchsorted(rows.at_ms, span.to_at))
+        yield span, rows.take(slice(place, end))
+        place = end
+
+
+def _settle(reader: BookReader, swap: Swap, waited: tuple[Future[bool], Due, Table]) -> None:
+    """Wait for a frame; where something in its span has changed meanwhile, make it anew."""
+    future, span, part = waited
+    for _ in range(_TRIES_MAX):
+        if future.result():
+            return
+        with reader.snapshot() as connection:
+            sealing, _imported = seal.prepare_import(connection, reader.names, span, part)
+        if sealing is None:
+            return
+        future = swap(sealing)
+    raise BookError(f"the book changes too often around {span.from_at}; import again", retry=True)

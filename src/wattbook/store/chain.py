@@ -24,7 +24,8 @@ def leaf_of(connection: sqlite3.Connection, frame_id: int) -> bytes:
         (frame_id,),
     ).fetchone()
     pieces: Sequence[Sequence[object]] = connection.execute(
-        f"SELECT {', '.join(FIELDS)} FROM piece WHERE frame = ? ORDER BY id",  # noqa: S608 - our own names
+        f"SELECT name, {', '.join(FIELDS)} FROM piece LEFT JOIN quantity ON quantity.id = piece.quantity"  # noqa: S608
+        " WHERE frame = ? ORDER BY piece.id",
         (frame_id,),
     ).fetchall()
     return hashlib.sha256(msgspec.msgpack.encode([row, pieces])).digest()

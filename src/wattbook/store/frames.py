@@ -9,9 +9,11 @@ least, most, sum and count.
 
 from __future__ import annotations
 
+import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -42,32 +44,41 @@ class Damaged(BookError):
     """What is stored is not what was written."""
 
 
+ENDS = np.dtype(
+    [
+        ("to_at", "<i8"),
+        ("first_at", "<i8"),
+        ("last_at", "<i8"),
+        ("first", "<f8"),
+        ("last", "<f8"),
+        ("gap", "<u4"),  # ms, the longest distance between two neighbours
+        ("falls", "<u4"),  # how often a register is less than before
+    ]
+)
+
+ENDS_STRUCT = struct.Struct("<qqqddII")  # the same, for one
+
+
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A row of the table `piece`, but for the numbers of the rows it belongs to."""
 
-    quantity: str
     n: int
     exponent: int | None
     good: int
-    first_at: int | None  # of the good values, as all that follow; None = there is none
-    last_at: int | None
-    first: float | None
-    last: float | None
-    least: float | None
+    ends: bytes | None  # ENDS, of the good values
+    least: float | None  # a cell, as the next two
     most: float | None
     total: float | None
-    gap: int  # ms, the longest distance between two neighbours
-    falls: int  # how often a value is less than the one before
     grid: bytes | None
     present: bytes | None
     doubt: bytes | None
+    codec: int
     data: bytes
-    codec: int = PCODEC
 
-    def crc(self) -> int:
-        """The checksum over all of it."""
-        return _crc(self.fields())
+    def crc(self, quantity: str) -> int:
+        """The checksum over all of it and its name."""
+        return _crc((quantity, *self.fields()))
 
     def fields(self) -> tuple[Any, ...]:
         """All of it, in the order of the table's columns."""
@@ -84,7 +95,7 @@ class Frame:
     at: bytes
     quality: bytes | None
     codec: int
-    pieces: tuple[Piece, ...]
+    pieces: tuple[tuple[str, Piece], ...]  # quantity and what there is of it
 
 
 FIELDS = tuple(field.name for field in fields(Piece))
@@ -123,7 +134,7 @@ def make_frame(table: Table, from_at: int, to_at: int) -> Frame:
         _compress(since // _GRAIN_MS if in_grains else since),
         _pack(table.quality) if table.quality.any() else None,
         IN_GRAINS if in_grains else IN_MS,
-        tuple(_make_piece(table, name, from_at, to_at) for name in table.columns),
+        tuple((name, _make_piece(table, name, from_at, to_at)) for name in table.columns),
     )
 
 
@@ -137,24 +148,27 @@ def _make_piece(table: Table, name: str, from_at: int, to_at: int) -> Piece:
     some = len(cells) > 0
     register = known_kind(name) is Kind.REGISTER
     return Piece(
-        quantity=name,
         n=len(table) if present is None else int(present.sum()),
         exponent=column.exponent,
         good=len(cells),
-        first_at=int(at[0]) if some else None,
-        last_at=int(at[-1]) if some else None,
-        first=cells[0].item() if some else None,
-        last=cells[-1].item() if some else None,
+        ends=_ends(at, cells, column.exponent, to_at, register=register) if some else None,
         least=cells.min().item() if some else None,
         most=cells.max().item() if some else None,
         total=_total(cells) if some else None,
-        gap=int(np.diff(at).max()) if len(at) > 1 else 0,
-        falls=int((np.diff(cells) < 0).sum()) if register else 0,
-        grid=_register_grid(at, cells, from_at, to_at) if register else _gauge_grid(at, cells, from_at, to_at),
+        grid=_register_grid(at, cells, from_at, to_at) if register else _gauge_grid(at, cells, from_at),
         present=None if present is None else _pack(np.packbits(present)),
         doubt=None if column.doubt is None or (column.doubt == NO_DOUBT).all() else _pack(column.doubt),
+        codec=PCODEC,
         data=_compress(column.cells if present is None else column.cells[present]),
     )
+
+
+def _ends(at: Integers, cells: Cells, exponent: int | None, to_at: int, *, register: bool) -> bytes:
+    divided_by = 1 if exponent is None else 10**-exponent
+    first, last = cells[0].item() / divided_by, cells[-1].item() / divided_by
+    gap = int(np.diff(at).max(initial=0))
+    falls = int((np.diff(cells) < 0).sum()) if register else 0
+    return ENDS_STRUCT.pack(to_at, int(at[0]), int(at[-1]), first, last, gap, falls)
 
 
 def _total(cells: Cells) -> float:
@@ -163,6 +177,7 @@ def _total(cells: Cells) -> float:
     return float(cells.sum(dtype=np.float64))
 
 
+@lru_cache(maxsize=4096)  # eleven years of days, which all meters share
 def grid_edges(from_at: int, to_at: int) -> Integers:
     """The quarters of an hour strictly within a span."""
     return np.arange(from_at // GRID_MS + 1, -(-to_at // GRID_MS), dtype=np.int64) * GRID_MS
@@ -181,7 +196,7 @@ def register_grid(grid: bytes) -> Cells:
     return _decompress(_whole(grid))
 
 
-def _gauge_grid(at: Integers, cells: Cells, from_at: int, to_at: int) -> bytes | None:
+def _gauge_grid(at: Integers, cells: Cells, from_at: int) -> bytes | None:
     if len(at) < _GAUGE_GRID_MIN or (cells.dtype == np.int64 and isinstance(_total(cells), float)):
         return None
     slot = at // GRID_MS - from_at // GRID_MS

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from wattbook.store.table import Codes, Floats, Integers
 
 _SUMMARY = (
-    "SELECT from_at, to_at, n, good, exponent, first_at, last_at, least, most, total, last FROM piece"
-    " WHERE meter = ? AND quantity = ? AND from_at > ? AND from_at < ? AND to_at > ? ORDER BY from_at"
+    "SELECT from_at, n, good, exponent, ends, least, most, total FROM piece"
+    " WHERE meter = ? AND quantity = ? AND from_at > ? AND from_at < ? ORDER BY from_at"
 )
 _SUSPECT = 1
 
@@ -36,44 +36,49 @@ def rows_of_gauge(
     `grids`: whether quarters of an hour will do; they do not tell which value was the last.
     """
     from_ms, to_ms = int(edges[0]), int(edges[-1])
-    summaries = connection.execute(
-        _SUMMARY, (meter_id, quantity, from_ms - sealed.LENGTH_MAX_MS, to_ms, from_ms)
-    ).fetchall()
-    parts = [_rows_of(connection, meter_id, quantity, summary, edges, hot_at, grids) for summary in summaries]
+    of = meter_id, sealed.quantity_id(connection, quantity)
+    summaries = connection.execute(_SUMMARY, (*of, from_ms - sealed.LENGTH_MAX_MS, to_ms)).fetchall()
+    parts = [_rows_of(connection, of, quantity, summary, edges, hot_at, grids) for summary in summaries]
     return _in_order([part for part in parts if part is not None], hot)
 
 
 def _rows_of(
     connection: sqlite3.Connection,
-    meter_id: int,
+    of: tuple[int, int],
     quantity: str,
     summary: Sequence[Any],
     edges: Integers,
     hot_at: Integers,
     grids: bool,
 ) -> Rows | None:
-    from_at, to_at, n, good, exponent, first_at, last_at, *told = summary
-    if n == good and not _any_between(hot_at, from_at, to_at - 1):
-        inner = edges[np.searchsorted(edges, first_at, side="right") : np.searchsorted(edges, last_at, side="right")]
-        if not len(inner):
-            return _whole(first_at, good, exponent, told)
-        if grids and not (inner % frames.GRID_MS).any():
-            (grid,) = connection.execute(
-                "SELECT grid FROM piece WHERE meter = ? AND quantity = ? AND from_at = ?", (meter_id, quantity, from_at)
-            ).fetchone()
-            if grid is not None:
-                return _by_quarters(grid, from_at, exponent)
-    return _opened(connection, meter_id, quantity, from_at, hot_at)
+    from_at, n, good, exponent, packed, *told = summary
+    if n == good:
+        to_at, first_at, last_at, _, last, _, _ = frames.ENDS_STRUCT.unpack(packed)
+        if not _any_between(hot_at, from_at, to_at - 1):
+            inner = edges[edges.searchsorted(first_at, side="right") : edges.searchsorted(last_at, side="right")]
+            if not len(inner):
+                return _whole(first_at, good, last, _divided(told, exponent))
+            if grids and not (inner % frames.GRID_MS).any():
+                (grid,) = connection.execute(
+                    "SELECT grid FROM piece WHERE meter = ? AND quantity = ? AND from_at = ?", (*of, from_at)
+                ).fetchone()
+                if grid is not None:
+                    return _by_quarters(grid, from_at, exponent)
+    return _opened(connection, of[0], quantity, from_at, hot_at)
+
+
+def _divided(cells: Sequence[float], exponent: int | None) -> Sequence[float]:
+    return cells if exponent is None else [cell / 10**-exponent for cell in cells]
 
 
 def _any_between(instants: Integers, from_ms: int, to_ms: int) -> bool:
     return bool(np.searchsorted(instants, to_ms, side="right") > np.searchsorted(instants, from_ms, side="left"))
 
 
-def _whole(at_ms: int, count: int, exponent: int | None, told: Sequence[float]) -> Rows:
-    divided_by = 1 if exponent is None else 10**-exponent
-    least, most, total, last = (np.array([each / divided_by]) for each in told)
-    return Rows(np.array([at_ms]), least, most, total, np.array([count]), last, np.zeros(1, np.bool_))
+def _whole(at_ms: int, count: int, last: float, told: Sequence[float]) -> Rows:
+    least, most, total = (np.array([each], np.float64) for each in told)
+    none = np.zeros(1, np.bool_)
+    return Rows(np.array([at_ms]), least, most, total, np.array([count]), np.array([last]), none)
 
 
 def _by_quarters(grid: bytes, from_at: int, exponent: int | None) -> Rows:

@@ -7,8 +7,9 @@ grid. Only what holds a gap or runs backwards where somebody looks, or has hot r
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,13 +18,23 @@ from wattbook.store import frames, sealed
 from wattbook.store.history import Knots
 
 if TYPE_CHECKING:
-    from wattbook.store.table import Flags, Floats, Integers
+    from numpy.typing import NDArray
 
-_SUMMARY = (
-    "SELECT from_at, to_at, first_at, last_at, first, last, exponent, gap, falls FROM piece INDEXED BY piece_span"
-    " WHERE meter = ? AND quantity = ? AND good > 0 AND "
-)
+    from wattbook.store.table import Cells, Flags, Floats, Integers
+
+    Ends = NDArray[np.void]  # frames.ENDS
+
+_OF = "FROM piece WHERE meter = ? AND quantity = ? AND ends IS NOT NULL AND "
 _GOOD = 0
+_Grid = tuple["Cells", int]  # and what the cells are divided by
+
+
+class _Way(IntEnum):
+    """How a piece is looked at."""
+
+    ENDS = 0  # by its first and last reading
+    GRID = 1  # by its quarters of an hour
+    OPEN = 2  # by every reading
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,197 +47,207 @@ class HotSamples:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Summaries:
+class _Pieces:
+    """The pieces of one register that a question is about, in order of time."""
+
+    connection: sqlite3.Connection
+    meter: int
+    quantity: int
+    name: str
+    period_ms: int
     from_at: Integers
-    to_at: Integers
-    first_at: Integers
-    last_at: Integers
-    first: Floats
-    last: Floats
-    gap: Integers
-    falls: Flags
+    ends: Ends
 
     def __len__(self) -> int:
         return len(self.from_at)
 
+    def gaps(self, distances_ms: Integers) -> Flags:
+        """Whether each distance between readings is a gap."""
+        gaps: Flags = distances_ms > 2 * self.period_ms if self.period_ms else np.zeros(len(distances_ms), np.bool_)
+        return gaps
+
 
 def knots_of_register(
-    connection: sqlite3.Connection,
-    meter_id: int,
-    quantity: str,
-    edges: Integers,
-    period_ms: int,
-    hot: HotSamples,
+    connection: sqlite3.Connection, meter: int, name: str, edges: Integers, period_ms: int, hot: HotSamples
 ) -> Knots:
     """The knots for energy between edges: from the last reading before the first edge to the first after the last."""
-    summaries = _summaries(connection, meter_id, quantity, int(edges[0]), int(edges[-1]))
-    if not len(summaries):
+    quantity = sealed.quantity_id(connection, name)
+    found = _ends_around(connection, (meter, quantity), int(edges[0]), int(edges[-1])) if quantity else []
+    if not found:
         return Knots(hot.at_ms, hot.value)
-    looked_into = _looked_into(summaries, edges)
-    opened = _must_open(summaries, hot, looked_into & (summaries.gap > 2 * period_ms if period_ms else False))
-    cut = looked_into & ~opened
-    segments = list(_segments(connection, meter_id, quantity, summaries, edges, opened, cut, period_ms))
-    return _joined(segments, hot, period_ms)
-
-
-def _summaries(connection: sqlite3.Connection, meter_id: int, quantity: str, from_ms: int, to_ms: int) -> _Summaries:
-    """The pieces that overlap the span, and the nearest one with a good value on either side."""
-    of = (meter_id, quantity)
-    rows = connection.execute(
-        _SUMMARY + "from_at > ? AND from_at < ? ORDER BY from_at", (*of, from_ms - sealed.LENGTH_MAX_MS, to_ms)
-    ).fetchall()
-    if not rows or rows[0][2] >= from_ms:
-        begins = rows[0][0] if rows else from_ms
-        rows = (
-            connection.execute(_SUMMARY + "from_at < ? ORDER BY from_at DESC LIMIT 1", (*of, begins)).fetchall() + rows
-        )
-    if not rows or rows[-1][3] < to_ms:
-        rows += connection.execute(_SUMMARY + "from_at >= ? ORDER BY from_at LIMIT 1", (*of, to_ms)).fetchall()
-    if not rows:
-        none, floats = np.zeros(0, np.int64), np.zeros(0)
-        return _Summaries(none, none, none, none, floats, floats, none, none.astype(np.bool_))
-    from_at, to_at, first_at, last_at, first, last, exponents, gap, falls = zip(*rows, strict=True)
-    divided_by = np.array([1 if exponent is None else 10**-exponent for exponent in exponents])
-    return _Summaries(
-        np.array(from_at),
-        np.array(to_at),
-        np.array(first_at),
-        np.array(last_at),
-        np.array(first) / divided_by,
-        np.array(last) / divided_by,
-        np.array(gap),
-        np.array(falls) > 0,
+    from_at, ends = zip(*found, strict=True)
+    pieces = _Pieces(
+        connection,
+        meter,
+        quantity,
+        name,
+        period_ms,
+        np.array(from_at, np.int64),
+        np.frombuffer(b"".join(ends), frames.ENDS),
     )
+    ways, grids = _ways(pieces, edges, hot)
+    return _joined(pieces, list(_segments(pieces, ways, grids)), hot)
 
 
-def _looked_into(summaries: _Summaries, edges: Integers) -> Flags:
+def _ends_around(
+    connection: sqlite3.Connection, of: tuple[int, int], from_ms: int, to_ms: int
+) -> list[tuple[int, bytes]]:
+    """Start and ends of the pieces that overlap the span, and of the nearest one with a good value on either side."""
+    rows = connection.execute(
+        f"SELECT from_at, ends {_OF} from_at > ? AND from_at < ? ORDER BY from_at",
+        (*of, from_ms - sealed.LENGTH_MAX_MS, to_ms),
+    ).fetchall()
+    if not rows or frames.ENDS_STRUCT.unpack(rows[0][1])[1] >= from_ms:
+        begins = rows[0][0] if rows else from_ms
+        nearest = f"SELECT from_at, ends {_OF} from_at < ? ORDER BY from_at DESC LIMIT 1"
+        rows = connection.execute(nearest, (*of, begins)).fetchall() + rows
+    if not rows or frames.ENDS_STRUCT.unpack(rows[-1][1])[2] < to_ms:
+        nearest = f"SELECT from_at, ends {_OF} from_at >= ? ORDER BY from_at LIMIT 1"
+        rows += connection.execute(nearest, (*of, to_ms)).fetchall()
+    return rows
+
+
+def _ways(pieces: _Pieces, edges: Integers, hot: HotSamples) -> tuple[Sequence[int], Mapping[int, _Grid]]:
+    """How each piece is looked at, and the grids, by place, of those looked at that way."""
+    looked_into = _looked_into(pieces, edges)
+    opened = _must_open(pieces, hot) | (looked_into & pieces.gaps(pieces.ends["gap"]))
+    opened |= _looked_into(pieces, edges[edges % frames.GRID_MS != 0])
+    ways = np.where(opened, _Way.OPEN, np.where(looked_into, _Way.GRID, _Way.ENDS))
+    grids = _grids(pieces, np.flatnonzero(ways == _Way.GRID))
+    for place in np.flatnonzero(ways == _Way.GRID).tolist():
+        if place not in grids:
+            ways[place] = _Way.OPEN
+    return ways.tolist(), grids
+
+
+def _looked_into(pieces: _Pieces, edges: Integers) -> Flags:
     """Whether an edge lies after the first reading of a piece and before its last."""
-    after_first = np.searchsorted(edges, summaries.first_at, side="right")
-    before_last = np.searchsorted(edges, summaries.last_at, side="left")
+    after_first = edges.searchsorted(pieces.ends["first_at"], side="right")
+    before_last = edges.searchsorted(pieces.ends["last_at"], side="left")
     flags: Flags = before_last > after_first
     return flags
 
 
-def _must_open(summaries: _Summaries, hot: HotSamples, holes: Flags) -> Flags:
-    opened = summaries.falls | holes
-    if len(summaries) > 1:
-        falls = summaries.first[1:] < summaries.last[:-1]  # between two pieces: an outlier may be at the end of either
-        opened[1:] |= falls
-        opened[:-1] |= falls
-    if len(hot.all_at):
-        within = np.searchsorted(hot.all_at, summaries.to_at) > np.searchsorted(hot.all_at, summaries.from_at)
-        opened |= within
+def _must_open(pieces: _Pieces, hot: HotSamples) -> Flags:
+    """Whether a piece's register falls, in it or at its borders, or hot rows lie in its time."""
+    ends = pieces.ends
+    opened: Flags = ends["falls"] > 0
+    falls = ends["first"][1:] < ends["last"][:-1]  # an outlier may be at the end of either
+    opened[1:] |= falls
+    opened[:-1] |= falls
+    if len(hot.all_at) and hot.all_at[0] < ends["to_at"][-1]:
+        opened |= hot.all_at.searchsorted(ends["to_at"]) > hot.all_at.searchsorted(pieces.from_at)
     return opened
 
 
-_Segment = tuple["Integers", "Floats", "Flags"]
-
-
-def _segments(
-    connection: sqlite3.Connection,
-    meter_id: int,
-    quantity: str,
-    summaries: _Summaries,
-    edges: Integers,
-    opened: Flags,
-    cut: Flags,
-    period_ms: int,
-) -> Iterator[_Segment]:
-    """Yield instants, values and the gaps between them, piece by piece; neighbours that nobody looks into at once."""
-    special = np.flatnonzero(opened | cut)
-    begin = 0
-    for place in [*special.tolist(), len(summaries)]:
-        if place > begin:
-            yield _ends(summaries, slice(begin, place), period_ms)
-        if place < len(summaries):
-            from_at, to_at = int(summaries.from_at[place]), int(summaries.to_at[place])
-            if cut[place] and (grid := _grid(connection, meter_id, quantity, summaries, place, edges)):
-                yield grid
-            else:
-                yield _opened(connection, meter_id, quantity, from_at, to_at, period_ms)
-        begin = place + 1
-
-
-def _ends(summaries: _Summaries, which: slice, period_ms: int) -> _Segment:
-    """The first and last readings of neighbouring pieces."""
-    first_at, last_at = summaries.first_at[which], summaries.last_at[which]
-    at = np.column_stack((first_at, last_at)).ravel()
-    value = np.column_stack((summaries.first[which], summaries.last[which])).ravel()
-    within = summaries.gap[which]
-    between = np.append(first_at[1:] - last_at[:-1], 0)
-    gap = np.column_stack((within, between)).ravel()[:-1] > 2 * period_ms if period_ms else np.zeros(len(at) - 1, bool)
-    single = np.append(at[1:] == at[:-1], False)  # a piece with one reading
-    return (at[~single], value[~single], gap[~single[:-1]]) if single.any() else (at, value, gap)
-
-
-def _grid(
-    connection: sqlite3.Connection, meter_id: int, quantity: str, summaries: _Summaries, place: int, edges: Integers
-) -> _Segment | None:
-    """A piece with its register at every quarter of an hour; None = that does not answer, it must be opened."""
-    from_at, to_at = int(summaries.from_at[place]), int(summaries.to_at[place])
-    first_at, last_at = summaries.first_at[place], summaries.last_at[place]
-    inner = edges[np.searchsorted(edges, first_at, side="right") : np.searchsorted(edges, last_at, side="left")]
-    if (inner % frames.GRID_MS).any():
-        return None
-    exponent, grid = connection.execute(
-        "SELECT exponent, grid FROM piece WHERE meter = ? AND quantity = ? AND from_at = ?",
-        (meter_id, quantity, from_at),
-    ).fetchone()
-    if grid is None:
-        return None
-    at = frames.grid_edges(from_at, to_at)
-    within = slice(np.searchsorted(at, first_at, side="right"), np.searchsorted(at, last_at, side="left"))
-    cells = frames.register_grid(grid)[within]
-    value = cells if exponent is None else cells / 10**-exponent
-    return (
-        np.concatenate(([first_at], at[within], [last_at])),
-        np.concatenate(([summaries.first[place]], value, [summaries.last[place]])),
-        np.zeros(len(cells) + 1, np.bool_),
+def _grids(pieces: _Pieces, places: Integers) -> Mapping[int, _Grid]:
+    """The register at every quarter of an hour of these pieces, of those that have a grid."""
+    if not len(places):
+        return {}
+    wanted = dict(zip(pieces.from_at[places].tolist(), places.tolist(), strict=True))
+    rows = pieces.connection.execute(
+        "SELECT from_at, exponent, grid FROM piece"
+        " WHERE meter = ? AND quantity = ? AND from_at BETWEEN ? AND ? AND grid IS NOT NULL",
+        (pieces.meter, pieces.quantity, int(pieces.from_at[places[0]]), int(pieces.from_at[places[-1]])),
     )
+    return {
+        wanted[from_at]: (frames.register_grid(grid), 1 if exponent is None else 10**-exponent)
+        for from_at, exponent, grid in rows
+        if from_at in wanted
+    }
 
 
-def _opened(
-    connection: sqlite3.Connection, meter_id: int, quantity: str, from_at: int, to_at: int, period_ms: int
-) -> _Segment:
+_Segment = tuple["Integers", "Floats", "Flags"]  # instants, values, gaps between them
+
+
+def _segments(pieces: _Pieces, ways: Sequence[int], grids: Mapping[int, _Grid]) -> Iterator[_Segment]:
+    """Yield knots, run by run of pieces that are looked at in the same way."""
+    begin = 0
+    for place in range(1, len(ways) + 1):
+        if place < len(ways) and ways[place] == ways[begin] != _Way.OPEN:
+            continue
+        match ways[begin]:
+            case _Way.ENDS:
+                yield _by_ends(pieces, slice(begin, place))
+            case _Way.GRID:
+                yield _by_grids(pieces, slice(begin, place), [grids[each] for each in range(begin, place)])
+            case _:
+                yield _by_readings(pieces, begin)
+        begin = place
+
+
+def _by_ends(pieces: _Pieces, which: slice) -> _Segment:
+    """The first and last readings of neighbouring pieces."""
+    ends = pieces.ends[which]
+    at = np.column_stack((ends["first_at"], ends["last_at"])).ravel()
+    value = np.column_stack((ends["first"], ends["last"])).ravel()
+    distances = np.diff(at)
+    distances[::2] = ends["gap"]  # within a piece
+    gap = pieces.gaps(distances)
+    twice = np.append(at[1:] == at[:-1], False)  # a piece of one reading
+    return (at[~twice], value[~twice], gap[~twice[:-1]]) if twice.any() else (at, value, gap)
+
+
+def _by_grids(pieces: _Pieces, which: slice, grids: Sequence[_Grid]) -> _Segment:
+    """Neighbouring pieces by their ends and quarters of an hour; none of them holds a gap."""
+    ends, from_at = pieces.ends[which], pieces.from_at[which]
+    quarters = [
+        frames.grid_edges(begins, to_at) for begins, to_at in zip(from_at.tolist(), ends["to_at"].tolist(), strict=True)
+    ]
+    piece = np.repeat(np.arange(len(ends)), [len(each) for each in quarters])
+    cells, divided_by = zip(*grids, strict=True)
+    at_quarters, values = np.concatenate(quarters), np.concatenate(cells) / np.array(divided_by)[piece]
+    within = (at_quarters > ends["first_at"][piece]) & (at_quarters < ends["last_at"][piece])
+    at = np.concatenate((ends["first_at"], ends["last_at"], at_quarters[within]))
+    value = np.concatenate((ends["first"], ends["last"], values[within]))
+    last = np.zeros(len(at), np.bool_)
+    last[len(ends) : 2 * len(ends)] = True
+    order = np.argsort(at, kind="stable")
+    at, last = at[order], last[order][:-1]
+    return at, value[order], last & pieces.gaps(np.diff(at))
+
+
+def _by_readings(pieces: _Pieces, place: int) -> _Segment:
     """Every good reading of a piece."""
-    head = sealed.head_at(connection, meter_id, from_at)
+    head = sealed.head_at(pieces.connection, pieces.meter, int(pieces.from_at[place]))
     assert head is not None, "a piece has a frame"
-    samples = sealed.open_samples(connection, head, quantity)
+    samples = sealed.open_samples(pieces.connection, head, pieces.name)
     assert samples is not None
     at, value, codes = samples
     good = codes == _GOOD
-    at, value = at[good], value[good]
-    return at, value, np.diff(at) > 2 * period_ms if period_ms else np.zeros(len(at) - 1, np.bool_)
+    return at[good], value[good], pieces.gaps(np.diff(at[good]))
 
 
-def _joined(segments: Sequence[_Segment], hot: HotSamples, period_ms: int) -> Knots:
+def _joined(pieces: _Pieces, segments: Sequence[_Segment], hot: HotSamples) -> Knots:
     """Sealed and hot knots in one order; hot ones never lie between the knots of a piece that was not opened."""
-    at = np.concatenate([segment[0] for segment in segments])
-    value = np.concatenate([segment[1] for segment in segments])
-    gap = np.concatenate([np.append(segment[2], False) for segment in segments])[:-1]  # the joints come below
-    joints = np.cumsum([len(segment[0]) for segment in segments])[:-1] - 1
-    if period_ms:
-        gap[joints] = at[joints + 1] - at[joints] > 2 * period_ms
+    ats, values, gaps = zip(*segments, strict=True)
+    at, value = np.concatenate(ats), np.concatenate(values)
+    gap = np.concatenate([np.append(each, False) for each in gaps])[:-1]
+    joints = np.cumsum([len(each) for each in ats])[:-1] - 1
+    gap[joints] = pieces.gaps(at[joints + 1] - at[joints])
     if not len(hot.all_at):
         return Knots(at, value, gap)
-    return _with_hot(at, value, gap, hot, period_ms)
+    if hot.all_at[0] > at[-1]:  # what most questions find: what is not sealed yet
+        between = pieces.gaps(np.diff(np.concatenate((at[-1:], hot.at_ms))))
+        return Knots(np.concatenate((at, hot.at_ms)), np.concatenate((value, hot.value)), np.append(gap, between))
+    return _among(pieces, Knots(at, value, gap), hot)
 
 
-def _with_hot(at: Integers, value: Floats, gap: Flags, hot: HotSamples, period_ms: int) -> Knots:
-    kept = ~np.isin(at, hot.all_at)  # replaced ones
-    if not kept.all():  # only in opened pieces, where neighbours are readings
+def _among(pieces: _Pieces, knots: Knots, hot: HotSamples) -> Knots:
+    """Sealed knots with hot ones among them."""
+    at, value, gap = knots.at_ms, knots.value, knots.gap
+    assert gap is not None
+    kept = ~np.isin(at, hot.all_at)
+    if not kept.all():  # replaced ones: only in opened pieces, where neighbours are readings
         places = np.flatnonzero(kept)
         at, value = at[kept], value[kept]
-        known = np.diff(places) == 1
-        gap = np.where(known, gap[places[:-1]], np.diff(at) > 2 * period_ms if period_ms else False)
+        gap = np.where(np.diff(places) == 1, gap[places[:-1]], pieces.gaps(np.diff(at)))
     both = np.concatenate((at, hot.at_ms))
     order = np.argsort(both, kind="stable")
-    place_of = np.full(len(both), -1)
-    place_of[: len(at)] = np.arange(len(at))
-    old = place_of[order]
-    neighbours = (old[1:] == old[:-1] + 1) & (old[:-1] >= 0)  # nothing hot came between
+    was = np.concatenate((np.arange(len(at)), np.full(len(hot.at_ms), -1)))[order]
+    untouched = (was[1:] == was[:-1] + 1) & (was[:-1] >= 0)  # nothing hot came between
     both = both[order]
-    distances = np.diff(both) > 2 * period_ms if period_ms else np.zeros(len(both) - 1, np.bool_)
+    gaps = pieces.gaps(np.diff(both))
     if len(gap):
-        distances = np.where(neighbours, gap[np.clip(old[:-1], 0, len(gap) - 1)], distances)
-    return Knots(both, np.concatenate((value, hot.value))[order], distances)
+        gaps = np.where(untouched, gap[np.clip(was[:-1], 0, len(gap) - 1)], gaps)
+    return Knots(both, np.concatenate((value, hot.value))[order], gaps)

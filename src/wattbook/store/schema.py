@@ -68,30 +68,29 @@ CREATE TABLE frame (
 );
 CREATE INDEX frame_seq ON frame (seq_last, seq_first);
 CREATE INDEX frame_hour ON frame (from_at) WHERE to_at - from_at <= 3600000;
+CREATE TABLE quantity (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL UNIQUE
+);
 CREATE TABLE piece (
   id INTEGER PRIMARY KEY,
   frame INTEGER NOT NULL,
   meter INTEGER NOT NULL,
+  quantity INTEGER NOT NULL,
   from_at INTEGER NOT NULL,
-  to_at INTEGER NOT NULL,
   crc INTEGER NOT NULL,
-  quantity TEXT NOT NULL,
   n INTEGER NOT NULL,            -- values
   exponent INTEGER,              -- power of ten of the cells; NULL = floats
-  good INTEGER NOT NULL,         -- good values, of which all to `falls` tells
-  first_at INTEGER, last_at INTEGER,
-  first, last, least, most, total, -- cells: integers, or floats where there is no exponent; so no type of a column
-  gap INTEGER NOT NULL,          -- ms, the longest distance between two neighbours
-  falls INTEGER NOT NULL,        -- how often a register runs backwards
+  good INTEGER NOT NULL,         -- good values, of which all to `total` tells
+  ends BLOB,                     -- instants and values of the first and last, longest distance, falls; NULL = none
+  least, most, total,            -- cells: integers, or floats where there is no exponent; so no type of a column
   grid BLOB,                     -- by quarters of an hour
   present BLOB,                  -- NULL = in every row of the frame
   doubt BLOB,                    -- NULL = every value is as good as its reading
-  data BLOB NOT NULL,
-  codec INTEGER NOT NULL
+  codec INTEGER NOT NULL,
+  data BLOB NOT NULL
 );
-CREATE INDEX piece_span ON piece (
-  meter, quantity, from_at, to_at, n, exponent, good, first_at, last_at, first, last, gap, falls
-);
+CREATE INDEX piece_span ON piece (meter, quantity, from_at, ends);
 CREATE INDEX piece_frame ON piece (frame);
 CREATE TABLE chain (             -- in the order of sealing: what makes a change of sealed days visible
   id INTEGER PRIMARY KEY,
@@ -108,7 +107,7 @@ CREATE INDEX chain_day ON chain (meter, from_at);
 
 TABLES = _BOOK + SEALED
 
-TABLE_NAMES = ("book", "meter", "shape", "hot", "event", "frame", "piece", "chain", "position")
+TABLE_NAMES = ("book", "meter", "shape", "hot", "event", "quantity", "frame", "piece", "chain", "position")
 
 # Version -> the script that makes the next version of it. A book of version 1 has no sealed time yet.
 MIGRATIONS: Mapping[int, str] = {1: "DROP TABLE frame;\nDROP TABLE piece;\n" + SEALED}

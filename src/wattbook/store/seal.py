@@ -36,7 +36,7 @@ _INSERT_FRAME = (
     " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_PIECE = (
-    f"INSERT INTO piece (frame, meter, from_at, to_at, crc, {', '.join(FIELDS)})"  # noqa: S608 - our own names
+    f"INSERT INTO piece (frame, meter, quantity, from_at, crc, {', '.join(FIELDS)})"  # noqa: S608 - our own names
     f" VALUES (?, ?, ?, ?, ?, {', '.join('?' * len(FIELDS))})"
 )
 
@@ -265,11 +265,20 @@ def swap(connection: sqlite3.Connection, sealing: Sealing, seq_next: int, now: d
     assert sealed_id is not None
     connection.executemany(
         _INSERT_PIECE,
-        [(sealed_id, meter, frame.from_at, frame.to_at, piece.crc(), *piece.fields()) for piece in frame.pieces],
+        [
+            (sealed_id, meter, _quantity_id(connection, name), frame.from_at, piece.crc(name), *piece.fields())
+            for name, piece in frame.pieces
+        ],
     )
     if sealing.day:
         add_link(connection, sealed_id, meter, frame.from_at, frame.to_at, revision, to_ms(now))
     return count
+
+
+def _quantity_id(connection: sqlite3.Connection, name: str) -> int:
+    """The number of a quantity, given to it when it is new."""
+    found = sealed.quantity_id(connection, name)
+    return found or int(connection.execute("INSERT INTO quantity (name) VALUES (?)", (name,)).lastrowid or 0)
 
 
 def _look(connection: sqlite3.Connection, sealing: Sealing) -> _Found:

@@ -85,21 +85,23 @@ def open_table(connection: sqlite3.Connection, head: Head) -> Table:
     frame = Frame(head.from_at, head.to_at, head.n, at, quality, head.codec, ())
     if frames.frame_crc(frame, head.seq_first, head.seq_last, seq, head.revision) != head.crc:
         raise _damaged(head, "the checksum of its instants and numbers differs")
-    pieces = connection.execute(f"SELECT crc, {_PIECE} FROM piece WHERE frame = ? ORDER BY id", (head.id,))  # noqa: S608 - our own names
-    columns = {}
-    for crc, *fields in pieces:
-        piece = Piece(*fields)
-        columns[piece.quantity] = _column(head, piece, crc)
+    pieces = connection.execute(
+        f"SELECT name, crc, {_PIECE} FROM piece LEFT JOIN quantity ON quantity.id = piece.quantity"  # noqa: S608 - our own
+        " WHERE frame = ? ORDER BY piece.id",
+        (head.id,),
+    )
+    columns = {name: _column(head, name, Piece(*fields), crc) for name, crc, *fields in pieces}
     return Table(open_instants(connection, head), open_seq(connection, head), open_qualities(connection, head), columns)
 
 
 def open_piece(connection: sqlite3.Connection, head: Head, quantity: str) -> Column | None:
     """One quantity of a frame; None = it has none of it. Raises Damaged."""
     row = connection.execute(
-        f"SELECT crc, {_PIECE} FROM piece WHERE frame = ? AND quantity = ?",  # noqa: S608 - our own names
+        f"SELECT crc, {_PIECE} FROM piece"  # noqa: S608 - our own names
+        " WHERE frame = ? AND quantity = (SELECT id FROM quantity WHERE name = ?)",
         (head.id, quantity),
     ).fetchone()
-    return None if row is None else _column(head, Piece(*row[1:]), row[0])
+    return None if row is None else _column(head, quantity, Piece(*row[1:]), row[0])
 
 
 def open_samples(connection: sqlite3.Connection, head: Head, quantity: str) -> tuple[Integers, Floats, Codes] | None:
@@ -140,14 +142,22 @@ def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[t
     ]
 
 
-def _column(head: Head, piece: Piece, crc: int) -> Column:
-    if piece.crc() != crc:
-        raise _damaged(head, f"the checksum of {piece.quantity} differs")
+def _column(head: Head, quantity: str | None, piece: Piece, crc: int) -> Column:
+    if quantity is None:
+        raise _damaged(head, "the name of a quantity is lost")
+    if piece.crc(quantity) != crc:
+        raise _damaged(head, f"the checksum of {quantity} differs")
     return _opened(
         head,
-        piece.quantity,
+        quantity,
         lambda: frames.open_column(head.n, piece.exponent, piece.codec, piece.present, piece.doubt, piece.data),
     )
+
+
+def quantity_id(connection: sqlite3.Connection, name: str) -> int:
+    """The number of a quantity; 0 = nothing is sealed of it."""
+    row = connection.execute("SELECT id FROM quantity WHERE name = ?", (name,)).fetchone()
+    return int(row[0]) if row else 0
 
 
 def _of_length(numbers: Cells, head: Head) -> Cells:

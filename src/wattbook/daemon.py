@@ -21,6 +21,7 @@ from wattbook.engine.keep_time import keep_time
 from wattbook.engine.lines import Lines
 from wattbook.engine.live import Live
 from wattbook.engine.proxies import in_words, serving_proxies
+from wattbook.engine.seal import seal_history
 from wattbook.engine.status import ProxyStatus, SupplyNow
 from wattbook.model import SystemClock
 from wattbook.store import Book, BookReader
@@ -72,7 +73,11 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         served = await stack.enter_async_context(serving(context))
         keeping_time = asyncio.create_task(keep_time(clock, book), name="clock")
         stack.callback(keeping_time.cancel)
-        tasks = [keeping_time]
+        tasks = [
+            keeping_time,
+            asyncio.create_task(seal_history(book, reader, config.site.timezone, clock), name="seal"),
+        ]
+        stack.callback(tasks[-1].cancel)
         if supply:
             tasks.append(asyncio.create_task(follow(book, supply, idle_s=TICK_S), name=supply.name))
             stack.callback(tasks[-1].cancel)

@@ -85,6 +85,12 @@ class SystemClock:
         """Return the instant, aware, UTC, cut to 10 ms."""
         return instant(self._running() + self._offset_s)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the clock cannot turn out to have been unset any more, which would re-date what it told."""
+        age_s = self._running() - self._started_s
+        return self.now() >= FIRST_SANE and (not self._never_set or age_s > _BY_NETWORK_S_MAX)
+
     def adjust(self) -> ClockStep | None:
         """Follow the wall clock; return the step when it jumped by more than 2 s."""
         was, running = self.now(), self._running()

@@ -24,6 +24,7 @@ from wattbook.store.writer import Writer
 
 if TYPE_CHECKING:
     from wattbook.store.seal import Sealing
+    from wattbook.store.sealing import Sealed
 
 # Readings in memory, urgent and others each: half a second of the fastest ingest, 23 h of three meters at 5 s; 30 MB.
 WAITING_MAX = 50_000
@@ -111,10 +112,11 @@ class Book:
         self._writer.submit(work)
         return work.future
 
-    def seal(self, zone: ZoneInfo, now: datetime, *, late: bool = True) -> int:
-        """Seal what is due at this time: hours that are over, then local days; return how many frames were written.
+    def seal(self, zone: ZoneInfo, now: datetime, *, late: bool = True) -> Sealed:
+        """Seal what is due at this time: hours that are over, then local days.
 
         Blocks the caller, not the writer. `late`: also sealed days to which readings have come since.
+        Raises BookError, with `retry` when the disk is full.
         """
         from wattbook.store.sealing import seal_due
 

@@ -315,13 +315,16 @@ class _SealedReadings:
         self._table: Table | None = None
 
     def reading(self, meter_id: int, at_ms: int) -> tuple[int, Mapping[str, float]] | None:
-        """The number and values of the reading that has this identity. Raises Damaged."""
+        """The number and values of the reading that has this identity."""
         covered = self._connection.execute(
             "SELECT to_at FROM frame WHERE meter = ? AND from_at <= ? ORDER BY from_at DESC LIMIT 1", (meter_id, at_ms)
         ).fetchone()
         if covered is None or covered[0] <= at_ms:
             return None
-        table = self._open(meter_id, at_ms)
+        try:
+            table = self._open(meter_id, at_ms)
+        except BookError:  # a damaged frame tells nothing: what comes now is kept beside it, and verify tells of it
+            return None
         row = self._rows.get(at_ms)
         if row is None:
             return None

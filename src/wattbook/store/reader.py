@@ -13,7 +13,7 @@ from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
 from wattbook.model import Batch, BookError, Columns, Reading, Span
-from wattbook.model.batch import to_ms
+from wattbook.model.batch import from_ms, to_ms
 from wattbook.model.clock import STEP_MIN
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.series import Series
@@ -195,6 +195,14 @@ class BookReader:
             connection.close()
             raise
         return connection
+
+    def oldest_hot(self) -> datetime | None:
+        """Return an instant not after the oldest reading that is not sealed; None = there is none."""
+        with self.snapshot() as connection:
+            ids = connection.execute("SELECT id FROM meter").fetchall()
+            oldest = "SELECT min(at) FROM hot WHERE meter = ?"
+            found = [connection.execute(oldest, meter_id).fetchone()[0] for meter_id in ids]
+        return min((from_ms(at_ms) for at_ms in found if at_ms is not None), default=None)
 
     def meter_id(self, meter: str, *, site: str = "") -> int:
         """The number of a meter. Raises UnknownMeter."""

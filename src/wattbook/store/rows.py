@@ -92,12 +92,14 @@ def entries_after(
     events = connection.execute(
         "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
     ).fetchall()
-    tables = _sealed_after(connection, seq, limit)
+    tables, looked_at = _sealed_after(connection, seq, limit)
     numbers = [row[0] for row in rows] + [row[0] for row in events]
     for _, table in tables:
         numbers += table.seq.tolist()
     numbers.sort()
     if not numbers:
+        if looked_at > seq:  # damaged, all of it
+            return entries_after(connection, names, looked_at, limit)
         return (), (), seq
     upto = numbers[min(limit, len(numbers)) - 1]
     hot: dict[int, list[Sequence[Any]]] = {}
@@ -139,10 +141,10 @@ def _behind(
     return found
 
 
-def _sealed_after(connection: sqlite3.Connection, seq: int, limit: int) -> Sequence[tuple[int, Table]]:
-    """Meter and rows of sealed time with the next numbers; most followers are past all of it."""
+def _sealed_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[Sequence[tuple[int, Table]], int]:
+    """Meter and rows of sealed time with the next numbers, and the last looked at; most followers are past all."""
     if connection.execute("SELECT 1 FROM frame WHERE seq_last > ? LIMIT 1", (seq,)).fetchone() is None:
-        return ()
+        return (), seq
     from wattbook.store.sealed import tables_after  # numpy takes 17 MB: only whoever is behind needs it
 
     return tables_after(connection, seq, limit)

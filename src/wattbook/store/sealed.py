@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 LENGTH_MAX_MS = 2 * 86_400_000  # no frame is longer than a local day, and that has at most 26 hours
+_TOLD_MAX = 1_000
+_told: set[str] = set()  # damages, so that each is logged once
+_log = logging.getLogger("wattbook.book")
 _HEAD = "SELECT id, meter, from_at, to_at, n, seq_first, seq_last, revision, codec, crc FROM frame"
 _PIECE = ", ".join(FIELDS)
 
@@ -117,29 +122,44 @@ def open_samples(connection: sqlite3.Connection, head: Head, quantity: str) -> t
     return at[column.present], values[column.present], codes[column.present]
 
 
-def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> list[tuple[int, Table]]:
-    """Meter and rows of frames with numbers above `seq`: at least the lowest `limit` of them are among these.
+def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[tuple[int, Table]], int]:
+    """Meter and rows of frames with the lowest `limit` numbers above `seq`, and the last number looked at.
 
-    Only as many frames are opened as that takes; their rows are in order of time.
+    Only as many frames are opened as that takes; their rows are in order of time. Damaged ones are left out.
     """
     found: list[tuple[Head, Integers]] = []
     numbers = np.zeros(0, np.int64)
     heads = connection.execute("SELECT seq_first, id FROM frame WHERE seq_last > ? ORDER BY seq_first", (seq,))
     for seq_first, frame_id in heads:
-        if len(numbers) >= limit and seq_first > np.partition(numbers, limit - 1)[limit - 1]:
+        if len(numbers) >= limit and seq_first > numbers.max():
             break
         head = head_of(connection, frame_id)
-        its = open_seq(connection, head)
+        its = _readable(partial(open_seq, connection, head))
+        if its is None:
+            continue
         found.append((head, its))
         numbers = np.concatenate((numbers, its[its > seq]))
         if len(numbers) > limit:
             numbers = np.partition(numbers, limit - 1)[:limit]
     last = numbers.max(initial=seq)
-    return [
-        (head.meter, open_table(connection, head).take((its > seq) & (its <= last)))
-        for head, its in found
-        if ((its > seq) & (its <= last)).any()
-    ]
+    tables = []
+    for head, its in found:
+        wanted = (its > seq) & (its <= last)
+        table = _readable(partial(open_table, connection, head)) if wanted.any() else None
+        if table is not None:
+            tables.append((head.meter, table.take(wanted)))
+    return tables, int(last)
+
+
+def _readable(opening: Callable[[], T]) -> T | None:
+    """What can be read; None = it is damaged, which is told, and what comes after it is handed on."""
+    try:
+        return opening()
+    except Damaged as error:
+        if str(error) not in _told and len(_told) < _TOLD_MAX:
+            _told.add(str(error))
+            _log.error("followers do not get what is damaged: %s", error)
+        return None
 
 
 def _column(head: Head, quantity: str | None, piece: Piece, crc: int) -> Column:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from wattbook.model import BookError, Columns, Kept, Reading
 from wattbook.store import seal
+from wattbook.store.frames import Damaged
 from wattbook.store.reader import BookReader
 from wattbook.store.seal import Due, Sealing
 from wattbook.store.table import Table, table_of_columns
@@ -22,14 +24,25 @@ _TRIES_MAX = 5  # of a span in which something changes again and again: it is tr
 _AHEAD_MAX = 4  # frames prepared while the writer is busy: some 4 MB
 
 
-def seal_due(reader: BookReader, swap: Swap, zone: ZoneInfo, now: datetime, *, late: bool) -> int:
-    """Seal what is due; return how many frames were written. Raises BookError, with `retry` when the disk is full."""
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What became of what was due."""
+
+    frames: int
+    damaged: tuple[str, ...] = ()  # in words: frames that cannot be read, so cannot be sealed again
+
+
+def seal_due(reader: BookReader, swap: Swap, zone: ZoneInfo, now: datetime, *, late: bool) -> Sealed:
+    """Seal what is due. Raises BookError, with `retry` when the disk is full."""
     with reader.snapshot() as connection:
         spans = list(seal.due(connection, zone, now, late=late))
-    written = 0
+    written, damaged = 0, []
     for span in spans:
-        written += _seal(reader, swap, span)
-    return written
+        try:
+            written += _seal(reader, swap, span)
+        except Damaged as error:  # it stays as it is; what came to it since stays hot and is read from there
+            damaged.append(str(error))
+    return Sealed(written, tuple(damaged))
 
 
 def _seal(reader: BookReader, swap: Swap, span: Due) -> bool:

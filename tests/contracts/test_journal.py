@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from book_tools import START, StillClock, poll, polls
+from book_tools import LATER, START, StillClock, poll, polls
 from two_partitions import TwoPartitions
 from wattbook.model import Batch, BookError, Event, Kept, Quality, Reading
 from wattbook.store import Book, Journal, Position
@@ -40,6 +42,19 @@ class InTheBook:
         return self._book.append_event(event).result(DONE_S)
 
 
+class InSealedTime(InTheBook):
+    """All but each meter's newest reading is sealed after every word, as if days had gone by."""
+
+    def __init__(self, book: Book) -> None:
+        super().__init__(book)
+        self._zone = ZoneInfo("Europe/Prague")
+
+    def append(self, readings: Sequence[Reading]) -> Kept:
+        kept = super().append(readings)
+        self._book.seal(self._zone, LATER + timedelta(days=2))
+        return kept
+
+
 class InMemory:
     def __init__(self) -> None:
         memory = TwoPartitions()
@@ -47,13 +62,13 @@ class InMemory:
         self.append, self.append_event = memory.append, memory.append_event
 
 
-@pytest.fixture(params=["book", "two partitions"])
+@pytest.fixture(params=["book", "sealed time", "two partitions"])
 def writing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Writing]:
     if request.param == "two partitions":
         yield InMemory()
         return
     with Book.open(tmp_path / "wattbook.db", clock=StillClock(), commit_every_s=0.01) as book:
-        yield InTheBook(book)
+        yield InTheBook(book) if request.param == "book" else InSealedTime(book)
 
 
 def follow(journal: Journal, after: str, limit: int) -> Iterator[Batch]:

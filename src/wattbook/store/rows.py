@@ -92,15 +92,17 @@ def entries_after(
     events = connection.execute(
         "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
     ).fetchall()
-    tables, looked_at = _sealed_after(connection, seq, limit)
+    tables, sealed_upto = _sealed_after(connection, seq, limit)
     numbers = [row[0] for row in rows] + [row[0] for row in events]
     for _, table in tables:
         numbers += table.seq.tolist()
-    numbers.sort()
+    if sealed_upto is not None:  # there is more in sealed time, and nothing may be passed over
+        numbers = [number for number in numbers if number <= sealed_upto]
+        if not numbers:  # what lies there is damaged, all of it
+            return entries_after(connection, names, sealed_upto, limit)
     if not numbers:
-        if looked_at > seq:  # damaged, all of it
-            return entries_after(connection, names, looked_at, limit)
         return (), (), seq
+    numbers.sort()
     upto = numbers[min(limit, len(numbers)) - 1]
     hot: dict[int, list[Sequence[Any]]] = {}
     for row in rows:
@@ -141,10 +143,10 @@ def _behind(
     return found
 
 
-def _sealed_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[Sequence[tuple[int, Table]], int]:
-    """Meter and rows of sealed time with the next numbers, and the last looked at; most followers are past all."""
+def _sealed_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[Sequence[tuple[int, Table]], int | None]:
+    """Meter and rows of sealed time with the next numbers, and the last of them; None = all. Most are past all."""
     if connection.execute("SELECT 1 FROM frame WHERE seq_last > ? LIMIT 1", (seq,)).fetchone() is None:
-        return (), seq
+        return (), None
     from wattbook.store.sealed import tables_after  # numpy takes 17 MB: only whoever is behind needs it
 
     return tables_after(connection, seq, limit)

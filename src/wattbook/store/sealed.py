@@ -67,29 +67,34 @@ def head_of(connection: sqlite3.Connection, frame_id: int) -> Head:
 
 def open_instants(connection: sqlite3.Connection, head: Head) -> Integers:
     """The instants of a frame. Raises Damaged."""
-    (at,) = connection.execute("SELECT at FROM frame WHERE id = ?", (head.id,)).fetchone()
+    at, _, _ = _columns(connection, head)
     return _opened(head, "its instants", lambda: _of_length(frames.open_at(at, head.from_at, head.codec), head))
 
 
 def open_seq(connection: sqlite3.Connection, head: Head) -> Integers:
     """The journal's numbers of a frame's rows. Raises Damaged."""
-    (seq,) = connection.execute("SELECT seq FROM frame WHERE id = ?", (head.id,)).fetchone()
+    _, seq, _ = _columns(connection, head)
     return _opened(head, "its numbers", lambda: _of_length(frames.open_seq(seq, head.n, head.seq_first), head))
 
 
 def open_qualities(connection: sqlite3.Connection, head: Head) -> Codes:
     """The qualities of a frame's rows. Raises Damaged."""
-    (quality,) = connection.execute("SELECT quality FROM frame WHERE id = ?", (head.id,)).fetchone()
+    _, _, quality = _columns(connection, head)
     return _opened(head, "its qualities", lambda: _of_length(frames.open_codes(quality, head.n), head))
 
 
-def open_table(connection: sqlite3.Connection, head: Head) -> Table:
-    """A whole frame, its checksums compared. Raises Damaged with the meter's number and the day."""
+def _columns(connection: sqlite3.Connection, head: Head) -> tuple[bytes, bytes, bytes | None]:
+    """A frame's instants, numbers and qualities as they are stored, their checksum compared."""
     row = connection.execute("SELECT at, seq, quality FROM frame WHERE id = ?", (head.id,)).fetchone()
     at, seq, quality = row
     frame = Frame(head.from_at, head.to_at, head.n, at, quality, head.codec, ())
     if frames.frame_crc(frame, head.seq_first, head.seq_last, seq, head.revision) != head.crc:
         raise _damaged(head, "the checksum of its instants and numbers differs")
+    return at, seq, quality
+
+
+def open_table(connection: sqlite3.Connection, head: Head) -> Table:
+    """A whole frame. Raises Damaged with the meter's number and the day."""
     pieces = connection.execute(
         f"SELECT name, crc, {_PIECE} FROM piece LEFT JOIN quantity ON quantity.id = piece.quantity"  # noqa: S608 - our own
         " WHERE frame = ? ORDER BY piece.id",
@@ -122,8 +127,8 @@ def open_samples(connection: sqlite3.Connection, head: Head, quantity: str) -> t
     return at[column.present], values[column.present], codes[column.present]
 
 
-def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[tuple[int, Table]], int]:
-    """Meter and rows of frames with the lowest `limit` numbers above `seq`, and the last number looked at.
+def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[tuple[int, Table]], int | None]:
+    """Meter and rows of frames with the lowest `limit` numbers above `seq`, and the last of these; None = all of them.
 
     Only as many frames are opened as that takes; their rows are in order of time. Damaged ones are left out.
     """
@@ -148,7 +153,7 @@ def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[
         table = _readable(partial(open_table, connection, head)) if wanted.any() else None
         if table is not None:
             tables.append((head.meter, table.take(wanted)))
-    return tables, int(last)
+    return tables, int(last) if len(numbers) >= limit else None
 
 
 def _readable(opening: Callable[[], T]) -> T | None:

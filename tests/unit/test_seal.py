@@ -1,0 +1,185 @@
+"""Sealed time where something is wrong: damage, a full disk, late readings in a damaged day, a month behind."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from book_tools import START, StillClock
+from wattbook.model import BookError, Reading, Span
+from wattbook.store import Book, BookReader, Step
+from wattbook.store.connection import connect_writer
+from wattbook.store.frames import Damaged
+
+PRAGUE = ZoneInfo("Europe/Prague")
+ENERGY = "active_energy_import"
+MINUTE = timedelta(minutes=1)
+MIDNIGHT = datetime(2026, 11, 21, tzinfo=PRAGUE)
+DONE_S = 30.0
+
+
+def day(number: int, meter: str = "m", *, every: timedelta = MINUTE) -> list[Reading]:
+    """A day of readings of a register that gains 1 Wh each."""
+    count = timedelta(days=1) // every
+    return [
+        Reading(meter, MIDNIGHT + (number * count + place) * every, {ENERGY: float(number * count + place)})
+        for place in range(count)
+    ]
+
+
+def write_days(book: Book, days: int, meter: str = "m") -> None:
+    for number in range(days):
+        book.append(day(number, meter), urgent=True).result(DONE_S)
+
+
+def after(days: int) -> datetime:
+    return MIDNIGHT + timedelta(days=days, hours=1)
+
+
+@pytest.fixture
+def book(tmp_path: Path) -> Iterator[Book]:
+    with Book.open(tmp_path / "wattbook.db", clock=StillClock(), commit_every_s=0.01) as book:
+        yield book
+
+
+def damage_data(path: Path, table: str, column: str, place: int) -> None:
+    """Turn a byte of the frame or piece that was written as number `place`."""
+    select = f"SELECT id, {column} FROM {table} ORDER BY id LIMIT 1 OFFSET ?"  # noqa: S608 - words of these tests
+    update = f"UPDATE {table} SET {column} = ? WHERE id = ?"  # noqa: S608 - words of these tests
+    with closing(sqlite3.connect(path)) as connection, connection:
+        row_id, data = connection.execute(select, (place,)).fetchone()
+        middle = len(data) // 2
+        changed = data[:middle] + bytes([data[middle] ^ 0x10]) + data[middle + 1 :]
+        connection.execute(update, (changed, row_id))
+
+
+@pytest.mark.parametrize(("table", "column"), [("piece", "data"), ("frame", "at"), ("piece", "grid")])
+def test_a_damaged_day_is_named_and_the_others_stay_readable(book: Book, table: str, column: str) -> None:
+    write_days(book, 4)
+    book.seal(PRAGUE, after(4))
+    damage_data(book.path, table, column, 1)
+    with BookReader(book.path) as reader:
+        for number in (0, 2):
+            span = Span(MIDNIGHT + timedelta(days=number), MIDNIGHT + timedelta(days=number + 1))
+            assert len(reader.range("m", ENERGY, span)) == 1440
+            assert len(reader.energy("m", ENERGY, span, Step.parse("1h"), PRAGUE)) == 24
+        second = Span(MIDNIGHT + timedelta(days=1), MIDNIGHT + timedelta(days=2))
+        if column == "grid":
+            with pytest.raises(Damaged, match="grid"):
+                reader.energy("m", ENERGY, second, Step.parse("1h"), PRAGUE)
+        with pytest.raises(Damaged, match="2026-11-21 23:00 UTC"):
+            reader.range("m", ENERGY, second)
+
+
+def test_followers_get_what_is_not_damaged(book: Book) -> None:
+    write_days(book, 4)
+    book.seal(PRAGUE, after(4))
+    damage_data(book.path, "piece", "data", 1)
+    found: list[float] = []
+    position = ""
+    while len(batch := book.read(position, 1_000)):
+        position = batch.upto
+        found += [reading.values[ENERGY] for reading in batch.readings()]
+    assert found == [float(number) for number in range(4 * 1440) if not 1440 <= number < 2880]
+
+
+def test_what_comes_late_into_a_damaged_day_is_kept_beside_it(book: Book) -> None:
+    write_days(book, 2)
+    book.seal(PRAGUE, after(2))
+    damage_data(book.path, "piece", "data", 0)
+    late = Reading("m", MIDNIGHT + timedelta(seconds=30), {ENERGY: 0.5})
+    assert book.append([late], urgent=True).result(DONE_S).new == 1
+    sealed = book.seal(PRAGUE, after(2))
+    assert sealed.frames == 0
+    assert len(sealed.damaged) == 1 and "2026-11-20 23:00 UTC" in sealed.damaged[0]
+
+
+def test_a_follower_a_month_behind_gets_every_reading_once_and_in_order(book: Book) -> None:
+    meters = ("a", "b", "c")
+    every = timedelta(minutes=10)
+    for number in range(31):
+        rows = [day(number, meter, every=every) for meter in meters]
+        for together in zip(*rows, strict=True):
+            book.append(together)
+        book.append([], urgent=True).result(DONE_S)
+        book.seal(PRAGUE, MIDNIGHT + timedelta(days=number, hours=20))  # hours, and the day before
+    found: dict[str, list[float]] = {meter: [] for meter in meters}
+    numbers: set[int] = set()
+    position = ""
+    while len(batch := book.read(position, 777)):
+        assert len(batch) <= 777
+        position = batch.upto
+        for columns in batch.columns:
+            assert numbers.isdisjoint(columns.seq)
+            numbers.update(columns.seq)
+            found[columns.meter] += columns.values[ENERGY]
+    assert all(values == [float(number) for number in range(31 * 144)] for values in found.values())
+
+
+def test_a_full_disk_keeps_history_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wattbook.store.writer._RETRY_S", 0.01)
+    connections: list[sqlite3.Connection] = []
+
+    def connect(path: Path) -> sqlite3.Connection:
+        connections.append(connect_writer(path))
+        return connections[-1]
+
+    def whole() -> bool:
+        with BookReader(path) as reader:
+            found = list(reader.range("m", ENERGY, Span(MIDNIGHT, MIDNIGHT + timedelta(days=3))).values)
+        return found == [float(number) for number in range(3 * 1440)]
+
+    path = tmp_path / "wattbook.db"
+    with Book.open(path, clock=StillClock(), connect=connect, commit_every_s=0.01) as book:
+        write_days(book, 3)
+        (pages,) = connections[-1].execute("PRAGMA page_count").fetchone()
+        connections[-1].execute(f"PRAGMA max_page_count = {pages}").fetchone()
+        with pytest.raises(BookError, match="full"):
+            for number in range(3, 10):
+                book.append(day(number), urgent=True).result(DONE_S)
+        waiting = book.append(day(20), fresh=True)  # more than there is room for
+        with pytest.raises(BookError, match="full") as refused:
+            book.seal(PRAGUE, after(3))
+        assert refused.value.retry
+        assert whole()
+        connections[-1].execute("PRAGMA max_page_count = 1000000").fetchone()
+        waiting.result(DONE_S)
+        assert book.seal(PRAGUE, after(3)).frames >= 3
+        assert whole()
+
+
+def test_sealing_again_finds_nothing_to_do(book: Book) -> None:
+    write_days(book, 2)
+    assert book.seal(PRAGUE, after(2)).frames == 2
+    assert book.seal(PRAGUE, after(2)).frames == 0
+    assert book.seal(PRAGUE, after(9)).frames == 0
+
+
+def test_the_chain_grows_by_each_sealing_of_a_day(book: Book) -> None:
+    write_days(book, 2)
+    book.seal(PRAGUE, after(2))
+    book.append([Reading("m", MIDNIGHT + timedelta(seconds=30), {ENERGY: 0.5})], urgent=True).result(DONE_S)
+    book.seal(PRAGUE, after(2))
+    with closing(sqlite3.connect(book.path)) as connection:
+        links = connection.execute("SELECT from_at, revision FROM chain ORDER BY id").fetchall()
+    first = int(MIDNIGHT.timestamp() * 1000)
+    assert links == [(first, 1), (first + 86_400_000, 1), (first, 2)]
+
+
+def test_the_zone_may_change_and_nothing_is_sealed_twice(book: Book) -> None:
+    write_days(book, 3)
+    book.seal(PRAGUE, after(2) - timedelta(hours=3))
+    book.seal(ZoneInfo("Asia/Kathmandu"), after(4))
+    with closing(sqlite3.connect(book.path)) as connection:
+        spans = connection.execute("SELECT from_at, to_at, n FROM frame ORDER BY from_at").fetchall()
+    assert all(earlier[1] <= later[0] for earlier, later in pairwise(spans))
+    assert sum(n for _, _, n in spans) == 3 * 1440 - 1  # the newest reading stays hot
+    with BookReader(book.path) as reader:
+        assert len(reader.range("m", ENERGY, Span(START - timedelta(days=9), START + timedelta(days=9)))) == 3 * 1440

@@ -135,9 +135,21 @@ def _must_open(pieces: _Pieces, hot: HotSamples) -> Flags:
     falls = ends["first"][1:] < ends["last"][:-1]  # an outlier may be at the end of either
     opened[1:] |= falls
     opened[:-1] |= falls
+    if len(hot.at_ms):
+        _open_beside(opened, ends, hot)
     if len(hot.all_at) and hot.all_at[0] < ends["to_at"][-1]:
         opened |= hot.all_at.searchsorted(ends["to_at"]) > hot.all_at.searchsorted(pieces.from_at)
     return opened
+
+
+def _open_beside(opened: Flags, ends: Ends, hot: HotSamples) -> None:
+    """Mark the pieces between which and the hot sample beside them the register falls."""
+    before = ends["last_at"].searchsorted(hot.at_ms) - 1
+    falls = (before >= 0) & (hot.value < ends["last"][before])
+    opened[before[falls]] = True
+    after = ends["first_at"].searchsorted(hot.at_ms)
+    falls = (after < len(ends)) & (ends["first"][np.minimum(after, len(ends) - 1)] < hot.value)
+    opened[after[falls]] = True
 
 
 def _grids(pieces: _Pieces, places: Integers) -> Mapping[int, _Grid]:

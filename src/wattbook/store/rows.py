@@ -143,7 +143,9 @@ def _behind(
     return found
 
 
-def _sealed_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[Sequence[tuple[int, Table]], int | None]:
+def _sealed_after(
+    connection: sqlite3.Connection, seq: int, limit: int
+) -> tuple[Sequence[tuple[int, Table]], int | None]:
     """Meter and rows of sealed time with the next numbers, and the last of them; None = all. Most are past all."""
     if connection.execute("SELECT 1 FROM frame WHERE seq_last > ? LIMIT 1", (seq,)).fetchone() is None:
         return (), None

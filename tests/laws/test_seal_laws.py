@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from book_tools import StillClock
+from book_tools import TORTURE, StillClock
 from wattbook.model import Event, Quality, Reading, Span
 from wattbook.store import Book, BookReader, Step
 
@@ -104,7 +104,7 @@ def followed(book: Book, batch: int) -> list[tuple[int, Reading]]:
     return sorted(found, key=lambda each: each[0])
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=2_000 if TORTURE else 60)
 @given(st.lists(late, min_size=1, max_size=6), st.integers(1, 40))
 def test_sealing_changes_no_answer(works: Sequence[Late], batch: int) -> None:
     with books() as (never, sealed):
@@ -119,7 +119,7 @@ def test_sealing_changes_no_answer(works: Sequence[Late], batch: int) -> None:
         assert followed(sealed, 10_000) == followed(never, 10_000)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=1_000 if TORTURE else 30)
 @given(st.lists(late, min_size=1, max_size=4))
 def test_an_import_by_columns_is_what_appending_is(works: Sequence[Late]) -> None:
     with books() as (appended, imported):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -183,3 +184,66 @@ def test_the_zone_may_change_and_nothing_is_sealed_twice(book: Book) -> None:
     assert sum(n for _, _, n in spans) == 3 * 1440 - 1  # the newest reading stays hot
     with BookReader(book.path) as reader:
         assert len(reader.range("m", ENERGY, Span(START - timedelta(days=9), START + timedelta(days=9)))) == 3 * 1440
+
+
+def every_hour(book: Book, quantity: str, *, start: datetime, days: int) -> list[object]:
+    span = Span(start, start + timedelta(days=days))
+    with BookReader(book.path) as reader:
+        if quantity == ENERGY:
+            return list(reader.energy("m", quantity, span, Step.parse("1h"), PRAGUE, period=MINUTE))
+        return [
+            list(reader.aggregate("m", quantity, span, Step.parse("1h"), PRAGUE, aggregate))
+            for aggregate in ("mean", "min", "max")
+        ]
+
+
+def test_what_is_forgotten_leaves_hours_as_they_were(book: Book) -> None:
+    for number in range(4):
+        readings = [
+            Reading(
+                "m", reading.at, {**reading.values, "voltage": 229.0 + place % 7 / 10, "temperature": place % 11 / 3}
+            )
+            for place, reading in enumerate(day(number))
+        ]
+        book.append(readings, urgent=True).result(DONE_S)
+    book.seal(PRAGUE, after(4))
+    quantities = (ENERGY, "voltage", "temperature")
+    before = {name: every_hour(book, name, start=MIDNIGHT, days=4) for name in quantities}
+    assert book.forget("m", ["voltage"], MIDNIGHT + timedelta(days=2)) == 2
+    assert book.forget("m", quantities, MIDNIGHT + timedelta(days=1)) == 1
+    assert book.forget("m", quantities, MIDNIGHT + timedelta(days=1)) == 0
+    assert {name: every_hour(book, name, start=MIDNIGHT, days=4) for name in quantities} == before
+    with BookReader(book.path) as reader:
+        lengths = {
+            name: [
+                len(reader.range("m", name, Span(MIDNIGHT + timedelta(days=each), MIDNIGHT + timedelta(days=each + 1))))
+                for each in range(4)
+            ]
+            for name in quantities
+        }
+    assert lengths == {
+        ENERGY: [0, 1440, 1440, 1440],
+        "voltage": [0, 0, 1440, 1440],
+        "temperature": [0, 1440, 1440, 1440],
+    }
+    assert sum(len(batch) for batch in [book.read("", 10_000)]) == 3 * 1440
+    assert book.seal(PRAGUE, after(4)).frames == 0
+
+
+def test_steps_finer_than_what_is_left_are_spread(book: Book) -> None:
+    write_days(book, 3)
+    book.seal(PRAGUE, after(3))
+    book.forget("m", [ENERGY], MIDNIGHT + timedelta(days=1))
+    span = Span(MIDNIGHT + timedelta(hours=1), MIDNIGHT + timedelta(hours=2))
+    with BookReader(book.path) as reader:
+        points = list(reader.energy("m", ENERGY, span, Step.parse("10min"), PRAGUE, period=MINUTE))
+    assert [(point.value, str(point.quality)) for point in points] == [(10.0, "spread")] * 6
+
+
+def test_an_import_does_not_bring_back_what_was_forgotten(book: Book) -> None:
+    write_days(book, 3)
+    (columns,) = book.read("", 10_000).columns
+    book.seal(PRAGUE, after(3))
+    book.forget("m", [ENERGY], MIDNIGHT + timedelta(days=1))
+    kept = book.import_columns(columns, PRAGUE)
+    assert (kept.new, kept.same, kept.conflicts) == (0, 2 * 1440, 1440)

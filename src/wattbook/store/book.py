@@ -19,10 +19,11 @@ from wattbook.store.lock import BookLock
 from wattbook.store.opening import open_file
 from wattbook.store.reader import BookReader
 from wattbook.store.statistics import BookStatistics
-from wattbook.store.work import AppendEvent, AppendReadings, Correct, Decide, Redate, Seal
+from wattbook.store.work import AppendEvent, AppendReadings, Correct, Decide, Forget, Redate, Seal
 from wattbook.store.writer import Writer
 
 if TYPE_CHECKING:
+    from wattbook.store.forget import Forgetting
     from wattbook.store.seal import Sealing
     from wattbook.store.sealing import Sealed
 
@@ -121,6 +122,20 @@ class Book:
         from wattbook.store.sealing import seal_due
 
         return seal_due(self._reader, self._swapped, zone, now, late=late)
+
+    def forget(self, meter: str, quantities: Sequence[str], before: datetime, *, site: str = "") -> int:
+        """Keep of days that were over by `before` only quarters of an hour; return how many days have less now.
+
+        Of registers stays the value at each quarter, of gauges least, most, sum and count. Blocks the caller.
+        """
+        from wattbook.store.sealing import forget
+
+        return forget(self._reader, self._forgotten, meter, quantities, before, site=site)
+
+    def _forgotten(self, forgetting: Forgetting) -> Future[bool]:
+        work = Forget(forgetting)
+        self._writer.submit(work)
+        return work.future
 
     def import_columns(self, columns: Columns, zone: ZoneInfo) -> Kept:
         """Write readings of one meter, in any order of time, straight into sealed days; return when they are durable.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from wattbook.store.table import Cells, Codes, Flags, Floats, Integers
 
 GRID_MS = 900_000
+FORGOTTEN = 0  # the codec of a piece of which only summary and grid are kept, and of a frame of only such pieces
 IN_GRAINS, IN_MS = 1, 2  # the codec of a frame: its instants count 10 ms, or 1 ms
 PCODEC = 1  # the codec of a piece
 _GRAIN_MS = 10
@@ -177,15 +178,28 @@ def _total(cells: Cells) -> float:
     return float(cells.sum(dtype=np.float64))
 
 
+def forgotten(piece: Piece, at: Integers, cells: Cells, from_at: int, to_at: int, *, register: bool) -> Piece:
+    """The same piece without its readings: hours and days are answered as before, from its quarters of an hour.
+
+    `at` and `cells` are its good values, for a grid where it has none.
+    """
+    grid = piece.grid
+    if grid is None and len(at):
+        grid = _register_grid(at, cells, from_at, to_at, 1) if register else _gauge_grid(at, cells, from_at, 1)
+    return replace(piece, grid=grid, present=None, doubt=None, codec=FORGOTTEN, data=b"")
+
+
 @lru_cache(maxsize=4096)  # eleven years of days, which all meters share
 def grid_edges(from_at: int, to_at: int) -> Integers:
     """The quarters of an hour strictly within a span."""
     return np.arange(from_at // GRID_MS + 1, -(-to_at // GRID_MS), dtype=np.int64) * GRID_MS
 
 
-def _register_grid(at: Integers, cells: Cells, from_at: int, to_at: int) -> bytes | None:
+def _register_grid(
+    at: Integers, cells: Cells, from_at: int, to_at: int, count_min: int = _REGISTER_GRID_MIN
+) -> bytes | None:
     edges = grid_edges(from_at, to_at)
-    if len(at) < _REGISTER_GRID_MIN or not len(edges):
+    if len(at) < count_min or not len(edges):
         return None
     place = np.searchsorted(at, edges, side="right") - 1
     return _checked(_compress(cells[np.maximum(place, 0)]))
@@ -196,8 +210,8 @@ def register_grid(grid: bytes) -> Cells:
     return _decompress(_whole(grid))
 
 
-def _gauge_grid(at: Integers, cells: Cells, from_at: int) -> bytes | None:
-    if len(at) < _GAUGE_GRID_MIN or (cells.dtype == np.int64 and isinstance(_total(cells), float)):
+def _gauge_grid(at: Integers, cells: Cells, from_at: int, count_min: int = _GAUGE_GRID_MIN) -> bytes | None:
+    if len(at) < count_min or (cells.dtype == np.int64 and isinstance(_total(cells), float)):
         return None
     slot = at // GRID_MS - from_at // GRID_MS
     filled, starts, count = np.unique(slot, return_index=True, return_counts=True)

@@ -64,7 +64,7 @@ def _rows_of(
                 ).fetchone()
                 if grid is not None:
                     return _by_quarters(grid, from_at, exponent)
-    return _opened(connection, of[0], quantity, from_at, hot_at)
+    return _opened(connection, of[0], quantity, from_at, hot_at) or _what_is_left(connection, of, from_at)
 
 
 def _divided(cells: Sequence[float], exponent: int | None) -> Sequence[float]:
@@ -99,6 +99,14 @@ def _opened(
     at, value, codes = samples
     kept = ~np.isin(at, hot_at)
     return Rows.of_samples(at[kept], value[kept], codes[kept] == _SUSPECT)
+
+
+def _what_is_left(connection: sqlite3.Connection, of: tuple[int, int], from_at: int) -> Rows | None:
+    """A piece whose readings were forgotten, by quarters of an hour."""
+    exponent, grid = connection.execute(
+        "SELECT exponent, grid FROM piece WHERE meter = ? AND quantity = ? AND from_at = ?", (*of, from_at)
+    ).fetchone()
+    return None if grid is None else _by_quarters(grid, from_at, exponent)
 
 
 def _in_order(parts: Sequence[Rows], hot: Rows) -> Rows:

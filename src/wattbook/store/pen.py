@@ -17,6 +17,7 @@ from wattbook.store.packing import Packer, Shape, decode_cells, divisors, parse_
 from wattbook.store.rows import cell_values
 
 if TYPE_CHECKING:
+    from wattbook.store.forget import Forgetting
     from wattbook.store.seal import Sealing
     from wattbook.store.sealed import Head
     from wattbook.store.table import Table
@@ -176,6 +177,13 @@ class Pen:
             return False
         self.seq_next += count
         return True
+
+    def forget_readings(self, forgetting: Forgetting, now: datetime) -> bool:
+        """Write what is left of a sealed day; False = it has changed meanwhile."""
+        from wattbook.store.forget import swap_forgotten
+
+        self.flush()
+        return swap_forgotten(self._connection, forgetting, now)
 
     def redate(self, *, before: datetime, by: timedelta, at: datetime) -> int:
         """Move what this run's own clock dated before `before` by `by`, with new numbers; return how many.

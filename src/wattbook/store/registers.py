@@ -224,10 +224,19 @@ def _by_readings(pieces: _Pieces, place: int) -> _Segment:
     head = sealed.head_at(pieces.connection, pieces.meter, int(pieces.from_at[place]))
     assert head is not None, "a piece has a frame"
     samples = sealed.open_samples(pieces.connection, head, pieces.name)
-    assert samples is not None
+    if samples is None:
+        return _by_what_is_left(pieces, place)
     at, value, codes = samples
     good = codes == _GOOD
     return at[good], value[good], pieces.gaps(np.diff(at[good]))
+
+
+def _by_what_is_left(pieces: _Pieces, place: int) -> _Segment:
+    """A piece whose readings were forgotten: nothing tells what lies between its quarters, so all of it is a gap."""
+    which = slice(place, place + 1)
+    grid = _grids(pieces, np.array([place])).get(place)
+    at, value, gap = _by_ends(pieces, which) if grid is None else _by_grids(pieces, which, [grid])
+    return at, value, np.ones(len(gap), np.bool_)
 
 
 def _joined(pieces: _Pieces, segments: Sequence[_Segment], hot: HotSamples) -> Knots:

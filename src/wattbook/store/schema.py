@@ -66,7 +66,7 @@ CREATE TABLE frame (
   quality BLOB,                  -- NULL = all good
   UNIQUE (meter, from_at)
 );
-CREATE INDEX frame_seq ON frame (seq_last, seq_first);
+CREATE INDEX frame_seq ON frame (seq_last, seq_first, codec);
 CREATE INDEX frame_hour ON frame (from_at) WHERE to_at - from_at <= 3600000;
 CREATE TABLE quantity (
   id INTEGER PRIMARY KEY,

@@ -169,6 +169,8 @@ def prepare(connection: sqlite3.Connection, names: Names, span: Due) -> Sealing 
 
     Raises Damaged when a frame in the span cannot be read: it stays as it is.
     """
+    if _has_forgotten(connection, span):  # what came since stays hot
+        return None
     known, found, hot_until = _gather(connection, names, span)
     if not len(known) or (not found.hot_count and len(found.frames) == 1 and _spans(connection, found, span)):
         return None
@@ -179,6 +181,8 @@ def prepare_import(
     connection: sqlite3.Connection, names: Names, span: Due, rows: Table
 ) -> tuple[Sealing | None, Imported]:
     """Make the frame of a span with these rows, all in it, added to what the book has; what it has stays."""
+    if _has_forgotten(connection, span):
+        return None, Imported(0, 0, len(rows))
     known, found, hot_until = _gather(connection, names, span)
     rows = Table(rows.at_ms, np.full(len(rows), _NEW, np.int64), rows.quality, rows.columns)
     twice = np.isin(rows.at_ms, known.at_ms)
@@ -195,6 +199,16 @@ def prepare_import(
 def _sealing(span: Due, table: Table, found: _Found, hot_until: int) -> Sealing:
     frame = frames.make_frame(table, span.from_at, span.to_at)
     return Sealing(span.meter, frame, table, hot_until, found, span.to_at - span.from_at > HOUR_MS)
+
+
+def _has_forgotten(connection: sqlite3.Connection, span: Due) -> bool:
+    """Whether readings of this span were forgotten: what is left of them must stay as it is."""
+    row = connection.execute(
+        "SELECT 1 FROM piece JOIN frame ON frame.id = piece.frame"
+        " WHERE frame.meter = ? AND frame.from_at >= ? AND frame.from_at < ? AND piece.codec = 0 LIMIT 1",
+        (span.meter, span.from_at, span.to_at),
+    ).fetchone()
+    return row is not None
 
 
 def _gather(connection: sqlite3.Connection, names: Names, span: Due) -> tuple[Table, _Found, int]:

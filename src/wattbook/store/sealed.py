@@ -31,7 +31,7 @@ _PIECE = ", ".join(FIELDS)
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A frame's row without its columns."""
+    """A frame's row without its columns. Codec FORGOTTEN: its readings are not kept any more."""
 
     id: int
     meter: int
@@ -100,18 +100,24 @@ def open_table(connection: sqlite3.Connection, head: Head) -> Table:
         " WHERE frame = ? ORDER BY piece.id",
         (head.id,),
     )
-    columns = {name: _column(head, name, Piece(*fields), crc) for name, crc, *fields in pieces}
+    columns = {
+        name: _column(head, name, piece, crc)
+        for name, crc, *fields in pieces
+        if (piece := Piece(*fields)).codec != frames.FORGOTTEN
+    }
     return Table(open_instants(connection, head), open_seq(connection, head), open_qualities(connection, head), columns)
 
 
 def open_piece(connection: sqlite3.Connection, head: Head, quantity: str) -> Column | None:
-    """One quantity of a frame; None = it has none of it. Raises Damaged."""
+    """One quantity of a frame; None = it has none of it, or not any more. Raises Damaged."""
     row = connection.execute(
         f"SELECT crc, {_PIECE} FROM piece"  # noqa: S608 - our own names
         " WHERE frame = ? AND quantity = (SELECT id FROM quantity WHERE name = ?)",
         (head.id, quantity),
     ).fetchone()
-    return None if row is None else _column(head, quantity, Piece(*row[1:]), row[0])
+    if row is None or (piece := Piece(*row[1:])).codec == frames.FORGOTTEN:
+        return None
+    return _column(head, quantity, piece, row[0])
 
 
 def open_samples(connection: sqlite3.Connection, head: Head, quantity: str) -> tuple[Integers, Floats, Codes] | None:
@@ -134,7 +140,9 @@ def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[
     """
     found: list[tuple[Head, Integers]] = []
     numbers = np.zeros(0, np.int64)
-    heads = connection.execute("SELECT seq_first, id FROM frame WHERE seq_last > ? ORDER BY seq_first", (seq,))
+    heads = connection.execute(
+        "SELECT seq_first, id FROM frame WHERE seq_last > ? AND codec <> 0 ORDER BY seq_first", (seq,)
+    )
     for seq_first, frame_id in heads:
         if len(numbers) >= limit and seq_first > numbers.max():
             break

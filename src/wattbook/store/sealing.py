@@ -13,6 +13,7 @@ import numpy as np
 
 from wattbook.model import BookError, Columns, Kept, Reading
 from wattbook.store import seal
+from wattbook.store.forget import Forgetting, frames_to_forget, prepare_forget
 from wattbook.store.frames import Damaged
 from wattbook.store.reader import BookReader
 from wattbook.store.seal import Due, Sealing
@@ -54,6 +55,28 @@ def _seal(reader: BookReader, swap: Swap, span: Due) -> bool:
         if swap(sealing).result():
             return True
     return False
+
+
+def forget(
+    reader: BookReader,
+    swap: Callable[[Forgetting], Future[bool]],
+    meter: str,
+    quantities: Sequence[str],
+    before: datetime,
+    *,
+    site: str,
+) -> int:
+    """Forget the readings of these quantities of days that were over by `before`; return how many days have less."""
+    meter_id = reader.meter_id(meter, site=site)
+    with reader.snapshot() as connection:
+        due = frames_to_forget(connection, meter_id, quantities, before)
+    written = 0
+    for frame_id in due:
+        with reader.snapshot() as connection:
+            forgetting = prepare_forget(connection, frame_id, quantities)
+        if forgetting is not None:  # one that changes meanwhile is due the next time
+            written += swap(forgetting).result()
+    return written
 
 
 def import_columns(

@@ -13,6 +13,7 @@ from wattbook.model import Event, Kept, Reading
 from wattbook.store.journal import Position
 
 if TYPE_CHECKING:
+    from wattbook.store.forget import Forgetting
     from wattbook.store.seal import Sealing
 
 _SEAL_COSTS = 1_000  # readings: some 2 ms for the rows and pages of a day's frame
@@ -123,7 +124,21 @@ class Seal:
         return iter(())
 
 
-Work = AppendReadings | AppendEvent | Decide | Redate | Correct | Seal
+@dataclass(slots=True)
+class Forget:
+    """What is left of a sealed day; the future says whether it was written."""
+
+    forgetting: Forgetting
+    urgent: bool = True
+    future: Future[bool] = field(default_factory=_begun)
+
+    size = _SEAL_COSTS
+
+    def instants(self) -> Iterator[datetime]:
+        return iter(())
+
+
+Work = AppendReadings | AppendEvent | Decide | Redate | Correct | Seal | Forget
 
 
 @dataclass(frozen=True, slots=True)

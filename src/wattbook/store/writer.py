@@ -16,7 +16,7 @@ from wattbook.store.journal import Position
 from wattbook.store.opening import Opened
 from wattbook.store.pen import Pen
 from wattbook.store.statistics import BookStatistics
-from wattbook.store.work import AppendEvent, AppendReadings, Correct, Decide, Gap, Redate, Seal, Work
+from wattbook.store.work import AppendEvent, AppendReadings, Correct, Decide, Forget, Gap, Redate, Seal, Work
 
 _RETRY_S = 1.0  # between tries while the book cannot be written; soon enough after somebody made room
 
@@ -176,6 +176,8 @@ class Writer:
                     return self._pen.correct(work.readings, work.event)
                 case Seal():
                     return self._pen.seal(work.sealing, self._clock.now())
+                case Forget():
+                    return self._pen.forget_readings(work.forgetting, self._clock.now())
                 case Redate():
                     return self._pen.redate(before=work.before, by=work.by, at=self._clock.now())
                 case _:

@@ -21,6 +21,7 @@ from wattbook.engine.keep_time import keep_time
 from wattbook.engine.lines import Lines
 from wattbook.engine.live import Live
 from wattbook.engine.proxies import in_words, serving_proxies
+from wattbook.engine.retain import retain
 from wattbook.engine.seal import seal_history
 from wattbook.engine.status import ProxyStatus, SupplyNow
 from wattbook.model import SystemClock
@@ -78,6 +79,9 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             asyncio.create_task(seal_history(book, reader, config.site.timezone, clock), name="seal"),
         ]
         stack.callback(tasks[-1].cancel)
+        if config.retention:
+            tasks.append(asyncio.create_task(retain(book, reader, config.retention, clock), name="retention"))
+            stack.callback(tasks[-1].cancel)
         if supply:
             tasks.append(asyncio.create_task(follow(book, supply, idle_s=TICK_S), name=supply.name))
             stack.callback(tasks[-1].cancel)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from wattbook.config.proxy_problems import proxy_problems
-from wattbook.config.settings import Config, LineSettings, MeterSettings, parse_listen
+from wattbook.config.settings import Config, LineSettings, MeterSettings, RetentionSettings, parse_listen
 from wattbook.config.text import Problem, place_of
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
+from wattbook.model.vocabulary import all_names
 from wattbook.profiles import swap_import_export
 from wattbook.profiles.cirbus import ADDRESS_MAX as CIRBUS_ADDRESS_MAX
 from wattbook.transports.ports import (
@@ -38,9 +40,23 @@ def problems_of(config: Config, text: str) -> Iterable[Problem]:
         for key, message in _meter_problems(config, meter):
             yield Problem(place_of(text, ("meter", number, key)), f'meter "{meter.name}": {message}')
     yield from _api_problems(config, text)
+    for number, rule in enumerate(config.retention):
+        for key, message in _retention_problems(config, rule):
+            yield Problem(place_of(text, ("retention", number, key)), f"[[retention]] {number + 1}: {message}")
     for number, proxy in enumerate(config.proxies):
         for key, message in proxy_problems(config, proxy):
             yield Problem(place_of(text, ("proxy", number, key)), f"[[proxy]] {number + 1}: {message}")
+
+
+def _retention_problems(config: Config, rule: RetentionSettings) -> Iterator[tuple[str, str]]:
+    """What a rule of retention names that is not there, as (key, message)."""
+    meters = [meter.name for meter in config.meters]
+    for name in rule.meters:
+        if name not in meters:
+            yield "meters", f'no meter is called "{name}"{did_you_mean(name, meters)}'
+    for pattern in rule.quantities:
+        if not any(fnmatchcase(name, pattern) for name in all_names()):
+            yield "quantities", f'no quantity is called "{pattern}"{did_you_mean(pattern, all_names())}'
 
 
 def _doubles(table: str, names: Sequence[str], text: str) -> Iterator[Problem]:

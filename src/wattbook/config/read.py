@@ -21,6 +21,7 @@ from wattbook.config.settings import (
     LogSettings,
     MeterSettings,
     ProxySettings,
+    RetentionSettings,
     SiteSettings,
     SupplySettings,
 )
@@ -74,6 +75,7 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
         shaped.simulate,
         shaped.supply,
         shaped.proxy,
+        shaped.retention,
     )
     return config, _in_order([*problems, *found, *problems_of(config, text)])
 
@@ -142,7 +144,7 @@ def _not_one_of(given: object, expected: str) -> str:
 
 _SHAPES: Mapping[str, type] = {
     "site": SiteSettings, "log": LogSettings, "api": ApiSettings, "line": LineSettings, "meter": MeterSettings,
-    "proxy": ProxySettings, "supply": SupplySettings,
+    "proxy": ProxySettings, "supply": SupplySettings, "retention": RetentionSettings,
 }  # fmt: skip
 
 

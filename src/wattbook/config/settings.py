@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -134,6 +135,22 @@ class ProxySettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSettings:
+    """[[retention]]: how long single readings are kept; quarters of an hour stay for ever. Without a rule all stay."""
+
+    __pydantic_config__ = _STRICT
+    raw: Annotated[Seconds, Field(ge=2 * 86400, le=86400 * 36500)]  # "90d": of days older than that quarters stay
+    meters: tuple[str, ...] = ()  # of these; () = of all. Of several rules that fit, the first counts
+    quantities: tuple[str, ...] = ()  # of these; a "*" stands for anything: "voltage*". () = of all
+
+    def fits(self, meter: str, quantity: str) -> bool:
+        """Whether this rule is about a quantity of a meter."""
+        return (not self.meters or meter in self.meters) and (
+            not self.quantities or any(fnmatchcase(quantity, pattern) for pattern in self.quantities)
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """A whole wattbook.toml."""
 
@@ -145,6 +162,7 @@ class File:
     meter: tuple[MeterSettings, ...] = ()
     supply: SupplySettings = field(default_factory=SupplySettings)
     proxy: tuple[ProxySettings, ...] = ()
+    retention: tuple[RetentionSettings, ...] = ()
     simulate: Mapping[str, Any] = field(default_factory=dict)  # read by `wattbook simulate` alone
 
 
@@ -162,6 +180,7 @@ class Config:
     simulate: Mapping[str, Any]
     supply: SupplySettings = field(default_factory=SupplySettings)
     proxies: tuple[ProxySettings, ...] = ()
+    retention: tuple[RetentionSettings, ...] = ()
 
     @cached_property
     def book(self) -> Path:

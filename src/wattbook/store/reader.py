@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -195,6 +195,16 @@ class BookReader:
             connection.close()
             raise
         return connection
+
+    def sealed_quantities(self, *, site: str = "") -> Mapping[str, Sequence[str]]:
+        """Return what is sealed: meter -> quantities."""
+        seek = (  # one step in the index for each pair, not one for each piece
+            "SELECT name FROM quantity WHERE EXISTS"
+            " (SELECT 1 FROM piece WHERE piece.meter = ? AND piece.quantity = quantity.id)"
+        )
+        with self.snapshot() as connection:
+            meters = connection.execute("SELECT name, id FROM meter WHERE site = ? ORDER BY name", (site,)).fetchall()
+            return {name: [each for (each,) in connection.execute(seek, (meter_id,))] for name, meter_id in meters}
 
     def oldest_hot(self) -> datetime | None:
         """Return an instant not after the oldest reading that is not sealed; None = there is none."""

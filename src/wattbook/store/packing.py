@@ -23,6 +23,7 @@ _FORMS_MAX = 64  # orders of quantities a meter has; one that shuffles them at e
 DECIMALS_MAX = 9  # more digits than any meter shows: such a number is binary, not decimal
 
 _encode_cells = msgspec.msgpack.Encoder().encode
+decode_doubt = msgspec.msgpack.Decoder(dict[int, int]).decode
 decode_cells = msgspec.msgpack.Decoder(list[int | float]).decode
 
 
@@ -34,6 +35,15 @@ def shape_text(shape: Shape) -> str:
 def parse_shape(text: str) -> Shape:
     """Read a stored shape."""
     return msgspec.json.decode(text, type=Shape)
+
+
+def is_whole(cells: object, doubt: object, length: int) -> bool:
+    """Whether stored cells (and doubt, None = none) can be read as a reading of so many quantities."""
+    try:
+        places = {} if doubt is None else decode_doubt(doubt)  # type: ignore[arg-type]
+        return len(decode_cells(cells)) == length and all(place < length for place in places)  # type: ignore[arg-type]
+    except (msgspec.MsgspecError, TypeError):
+        return False
 
 
 def divisors(shape: Shape) -> tuple[int | None, ...]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from wattbook.model import BookError
 from wattbook.store.connection import Connect, connect_writer
+from wattbook.store.packing import is_whole, parse_shape
 from wattbook.store.schema import PAGE_SIZE, TABLE_NAMES
 
 CHECK_S = 2.0  # a start may wait this long for the check; 2 s see about 1 GB
@@ -281,11 +282,20 @@ def _next_readable(old: sqlite3.Connection, table: str, after: int) -> int | Non
 
 
 def _make_whole(new: sqlite3.Connection) -> None:
-    """Give lost meters a name, and drop readings whose shape is lost: their cells mean nothing without it."""
+    """Give lost meters a name, and drop what means nothing: readings that do not fit their shape, parts of frames."""
     new.execute("BEGIN IMMEDIATE")
     new.execute(
         "INSERT INTO meter (id, site, name) SELECT DISTINCT meter, '', 'lost-' || meter FROM hot"
         " WHERE meter NOT IN (SELECT id FROM meter)"
     )
+    new.execute(
+        "INSERT INTO meter (id, site, name) SELECT DISTINCT meter, '', 'lost-' || meter FROM frame"
+        " WHERE meter NOT IN (SELECT id FROM meter)"
+    )
     new.execute("DELETE FROM hot WHERE shape NOT IN (SELECT id FROM shape)")
+    lengths = {shape_id: len(parse_shape(cells)) for shape_id, cells in new.execute("SELECT id, cells FROM shape")}
+    rows = new.execute("SELECT seq, shape, doubt, cells FROM hot")
+    torn = [(seq,) for seq, shape_id, doubt, cells in rows if not is_whole(cells, doubt, lengths[shape_id])]
+    new.executemany("DELETE FROM hot WHERE seq = ?", torn)
+    new.execute("DELETE FROM piece WHERE frame NOT IN (SELECT id FROM frame)")
     new.execute("COMMIT")

@@ -16,7 +16,7 @@ import msgspec
 
 from wattbook.model import BookError, Columns, Event, Quality, Reading
 from wattbook.model.batch import ABSENT, NO_DOUBT, QUALITY_CODES, QUALITY_OF, from_ms
-from wattbook.store.packing import Shape, decode_cells, divisors, parse_shape
+from wattbook.store.packing import Shape, decode_cells, decode_doubt, divisors, parse_shape
 
 if TYPE_CHECKING:
     from wattbook.store.table import Table
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _NEVER_MS = 2**62  # after every instant
 _LATEST = "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at <= ? ORDER BY at DESC LIMIT 1"
 _GOOD = QUALITY_CODES[Quality.GOOD]
-_decode_doubt = msgspec.msgpack.Decoder(dict[int, int]).decode
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -176,7 +175,7 @@ def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int, 
         at=from_ms(at_ms),
         values=dict(cell_values(shape, divided_by, decode_cells(cells))),
         quality=QUALITY_OF[quality],
-        doubt={shape[place][0]: QUALITY_OF[code] for place, code in _decode_doubt(doubt).items()} if doubt else {},
+        doubt={shape[place][0]: QUALITY_OF[code] for place, code in decode_doubt(doubt).items()} if doubt else {},
         site=site,
     )
 
@@ -238,7 +237,7 @@ def _samples(connection: sqlite3.Connection, names: Names, quantity: str, rows: 
         place, divisor = known
         if place >= 0:
             cell = decode_cells(cells)[place]
-            code = _decode_doubt(doubt).get(place, quality) if doubt else quality
+            code = decode_doubt(doubt).get(place, quality) if doubt else quality
             yield Sample(at_ms, cell if divisor is None else cell / divisor, code)
 
 
@@ -277,7 +276,7 @@ class _Gathered:
                 column.extend([ABSENT] * (row - len(column)))
             column.append(value)
         if doubt:
-            for place, code in _decode_doubt(doubt).items():
+            for place, code in decode_doubt(doubt).items():
                 codes = self._doubt.setdefault(shape[place][0], array("B"))
                 codes.extend([NO_DOUBT] * (row - len(codes)))
                 codes.append(code)

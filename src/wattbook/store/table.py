@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import msgspec
 import numpy as np
 
 from wattbook.model import BookError
 from wattbook.model.batch import ABSENT, NO_DOUBT, Columns
-from wattbook.store.packing import DECIMALS_MAX, WHOLE_MAX, Shape, decode_cells
+from wattbook.store.packing import DECIMALS_MAX, WHOLE_MAX, Shape, decode_cells, decode_doubt
 
 if TYPE_CHECKING:
     from typing import Any
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     Codes = NDArray[np.uint8]
     Flags = NDArray[np.bool_]
 
-_decode_doubt = msgspec.msgpack.Decoder(dict[int, int]).decode
 HotRow = tuple[int, int, int, int, bytes | None, bytes]  # seq, at, shape, quality, doubt, cells
 
 
@@ -141,7 +139,7 @@ def _doubts(packed: Sequence[bytes | None]) -> dict[int, Codes]:
     found: dict[int, Codes] = {}
     for row, doubt in enumerate(packed):
         if doubt:
-            for place, code in _decode_doubt(doubt).items():
+            for place, code in decode_doubt(doubt).items():
                 found.setdefault(place, np.full(len(packed), NO_DOUBT, np.uint8))[row] = code
     return found
 

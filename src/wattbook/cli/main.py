@@ -29,6 +29,7 @@ ROOMS = {
     "capture": ("capture",),
     "decode": ("decode",),
     "book": ("latest", "query"),
+    "exchange": ("export", "import"),
     "models": ("models",),
     "scan": ("scan",),
     "commission": ("set-address", "reset-energy"),

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wattbook.exchange.instants import Instants
 from wattbook.exchange.numbers import Values
@@ -32,7 +34,7 @@ def make_columns(meter: str, at_ms: Instants, values: Mapping[str, Values]) -> C
     )
 
 
-def _any_present(values: Mapping[str, Values]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _any_present(values: Mapping[str, Values]) -> NDArray[np.bool_]:
     present = np.zeros(len(next(iter(values.values()))), bool)
     for cells in values.values():
         present |= ~np.isnan(cells)
@@ -49,3 +51,22 @@ def _packed_floats(cells: Values) -> array[float]:
     packed = array("d")
     packed.frombytes(np.ascontiguousarray(cells, np.float64).tobytes())
     return packed
+
+
+def take_rows(columns: Columns, rows: NDArray[np.intp]) -> Columns:
+    """These rows of columns, in this order."""
+
+    def picked(cells: array[Any], kind: type[Any]) -> array[Any]:
+        chosen: array[Any] = array(cells.typecode)
+        chosen.frombytes(np.frombuffer(cells, kind)[rows].tobytes())
+        return chosen
+
+    return Columns(
+        columns.site,
+        columns.meter,
+        picked(columns.at_ms, np.int64),
+        picked(columns.seq, np.int64),
+        {name: picked(cells, np.float64) for name, cells in columns.values.items()},
+        picked(columns.quality, np.uint8),
+        {name: picked(cells, np.uint8) for name, cells in columns.doubt.items()},
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from wattbook.exchange.build import make_columns
 from wattbook.exchange.csv_rows import Rows, read_rows
@@ -95,7 +96,7 @@ class TableReader:
         return self._by_meter(rows, at_ms, values, meters)
 
     @staticmethod
-    def _empty(values: Mapping[int, Values], size: int) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    def _empty(values: Mapping[int, Values], size: int) -> NDArray[np.bool_]:
         empty = np.ones(size, bool)
         for cells in values.values():
             empty &= np.isnan(cells)

@@ -140,17 +140,21 @@ def unix_ms(cell: str) -> int:
 
 
 def guess_form(cells: Sequence[str]) -> str:
-    """The form in which all of these times are written. Raises ConfigError when none that is safe to guess fits."""
-    if cells and all(_UNIX.fullmatch(cell.strip()) for cell in cells):
+    """The form in which most of these times are written. Raises ConfigError when none that is safe to guess is."""
+    if sum(bool(_UNIX.fullmatch(cell.strip())) for cell in cells) * 2 > len(cells):
         return "unix"
     for form in ("iso", *FORMATS):
-        try:
-            for cell in cells:
-                _parser(form)(cell)
-        except ValueError:
-            continue
-        return form
-    shown = cells[0][:_SHOWN_MAX] if cells else ""
+        if not cells or sum(_fits(cell, _parser(form)) for cell in cells) * 2 > len(cells):
+            return form
     raise ConfigError(
-        f'"{shown}" is a time of a form that cannot be guessed; say it, as --time-format "%m/%d/%Y %H:%M:%S"'
+        f'"{cells[0][:_SHOWN_MAX]}" is a time of a form that cannot be guessed;'
+        ' say it, as --time-format "%m/%d/%Y %H:%M:%S"'
     )
+
+
+def _fits(cell: str, parse: Callable[[str], datetime]) -> bool:
+    try:
+        parse(cell)
+    except ValueError:
+        return False
+    return True

@@ -112,7 +112,7 @@ def guess(column: str, known: Mapping[str, str]) -> Target | None:
     folded = _ALIKE.sub("_", name.casefold()).strip("_")
     found, _, known_unit = known.get(folded, folded).partition(":")
     try:
-        target = Target("", quantity(found).name, unit or known_unit)
+        target = Target("", quantity(found).name, known_unit or unit)
         _ = target.factor
     except (UnknownQuantity, UnknownUnit):
         return None

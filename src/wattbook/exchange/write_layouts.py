@@ -100,17 +100,26 @@ class _Days:
     def __init__(self, folder: Path, name: str, begin: Callable[[TextIO], object]) -> None:
         self._folder, self._name, self._begin = folder, name, begin
         self._day = ""
+        self._begun: set[str] = set()
         self._file: TextIO | None = None
-        self.count = 0
+
+    @property
+    def count(self) -> int:
+        """How many files were written."""
+        return len(self._begun)
 
     def of(self, day: str) -> TextIO:
         """The file of a day, begun with its header."""
         if self._file is None or day != self._day:
             self.close()
             self._folder.mkdir(parents=True, exist_ok=True)
-            self._file = (self._folder / self._name.format(day=day)).open("w", encoding="utf-8", newline="")
-            self._day, self.count = day, self.count + 1
-            self._begin(self._file)
+            begun = day in self._begun
+            path = self._folder / self._name.format(day=day)
+            self._file = path.open("a" if begun else "w", encoding="utf-8", newline="")
+            self._day = day
+            if not begun:
+                self._begun.add(day)
+                self._begin(self._file)
         return self._file
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
@@ -59,7 +59,7 @@ def export(
         names = _known_meters(config, reader, meters or [])
         span = _span(start, end, config)
         with _progress("export") as told:
-            files = _write(
+            files = _written(
                 reader, names, span, told, form=form, layout=layout, output=output, zone=config.site.timezone
             )
     if files > 1 or (layout != "plain"):
@@ -103,6 +103,14 @@ def _span(start: str, end: str, config: Config) -> Span:
     return Span(begin, stop)
 
 
+def _written(reader: BookReader, meters: Sequence[str], span: Span, told: Callable[[float], None], **how: Any) -> int:
+    """Write, and return how many files or sheets. Raises ConfigError for what the disk does not allow."""
+    try:
+        return _write(reader, meters, span, told, **how)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", place=how["output"]) from error
+
+
 def _write(
     reader: BookReader,
     meters: Sequence[str],
@@ -114,7 +122,6 @@ def _write(
     output: str,
     zone: ZoneInfo,
 ) -> int:
-    """Write, and return how many files or sheets."""
     blocks = blocks_of(reader, meters, span, told)
     if layout == "rx380":
         return write_rx380(Path(output), blocks, zone)
@@ -148,8 +155,6 @@ def _whole(path: Path) -> Iterator[Path]:
     try:
         yield part
         part.replace(path)
-    except OSError as error:
-        raise ConfigError(f"cannot be written: {error.strerror}", place=str(path)) from error
     finally:
         part.unlink(missing_ok=True)
 

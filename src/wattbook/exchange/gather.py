@@ -98,14 +98,18 @@ class Gather:
         self._held, self._count = [], 0
 
     def _joined(self, samples: _Samples) -> Iterator[Columns]:
-        names = list(self._series)
-        for meter in dict.fromkeys(meter for meter, _ in names):
-            numbers = [number for (name, _), number in self._series.items() if name == meter]
-            mine = samples[np.isin(samples["series"], numbers)]
-            if not len(mine):
-                continue
-            instants, place = np.unique(mine["at"], return_inverse=True)
-            yield from self._blocks(meter, instants, place, mine, numbers)
+        """Meter by meter: samples are sorted by meter once, whatever their number."""
+        meters = {name: code for code, name in enumerate(dict.fromkeys(meter for meter, _ in self._series))}
+        code_of = np.array([meters[meter] for meter, _ in self._series], np.int64)
+        codes = code_of[samples["series"]]
+        order = np.argsort(codes, kind="stable")
+        ends = np.searchsorted(codes[order], np.arange(len(meters) + 1))
+        for meter, code in meters.items():
+            mine = samples[order[ends[code] : ends[code + 1]]]
+            if len(mine):
+                instants, place = np.unique(mine["at"], return_inverse=True)
+                numbers = [number for (name, _), number in self._series.items() if name == meter]
+                yield from self._blocks(meter, instants, place, mine, numbers)
 
     def _blocks(
         self, meter: str, instants: Instants, place: NDArray[np.intp], samples: _Samples, numbers: Sequence[int]

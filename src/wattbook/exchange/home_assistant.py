@@ -176,7 +176,7 @@ def _read_statistics(connection: sqlite3.Connection, path: Path, intake: Intake,
     meta = connection.execute("SELECT id, statistic_id, unit_of_measurement, has_sum FROM statistics_meta").fetchall()
     share = max(1, path.stat().st_size // max(1, len(meta)))
     for number, name, unit, has_sum in meta:
-        statistic = Statistic(str(name), unit or "", bool(has_sum))
+        statistic = Statistic(str(name), str(unit or ""), bool(has_sum))
         if taker.wanted(statistic):
             _read_series(connection, number, statistic, start, intake, taker)
         else:
@@ -203,12 +203,12 @@ def _read_series(
 
 def _start_ms(begins: object) -> int:
     """The start of an hour: Unix seconds, or in old databases a text in UTC."""
-    if isinstance(begins, int | float):
-        return round(begins * 1000)
     try:
+        if isinstance(begins, int | float):
+            return round(begins * 1000)
         at = datetime.fromisoformat(str(begins))
         return round((at if at.tzinfo else datetime.fromisoformat(f"{begins}+00:00")).timestamp() * 1000)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise BadCell(f'"{str(begins)[:40]}" is no start of an hour') from error
 
 

@@ -35,13 +35,15 @@ _PZEM = {
 }  # fmt: skip
 _PZEM_FIELD = re.compile(r"(?P<meter>.+)_(?P<what>VOLT|AMPS|WATT|WHRS|PZPF|FREQ)")
 _METER_TAGS = ("meter", "device", "name", "sensor", "host")
-_OUTSIDE = re.compile(r"(CREATE|DROP|USE)\s", re.IGNORECASE)
+_OUTSIDE = re.compile(r"CREATE (DATABASE|RETENTION POLICY) ")
 # An unescaped separator: backslashes escape it, and in a field's text so do quotes.
 _SPLIT_FIELDS = re.compile(r'((?:[^,"\\]|\\.|"(?:[^"\\]|\\.)*")+)(?:,|$)')
 _POINT = re.compile(
     r'(?P<series>(?:[^ \\]|\\.)+) (?P<fields>(?:[^ "\\]|\\.|"(?:[^"\\]|\\.)*")+)(?: (?P<time>-?\d+))?\s*'
 )
+_EQUALS = re.compile(r"(?<!\\)=")
 _NS_IN_MS = 1_000_000
+_TIME_SIZE_MAX = 20  # digits: nanoseconds until the year 2262 have 19
 
 _Key = tuple[str, str]  # series, field
 _Place = tuple[Target, str, str]  # and its meter and quantity
@@ -72,7 +74,7 @@ class _Dump:
 
     def __init__(self, intake: Intake, gather: Gather) -> None:
         self._intake, self._gather = intake, gather
-        self._target_of: dict[_Key, _Place | None] = {}
+        self._place_of: dict[_Key, _Place | str] = {}
         self.names: dict[str, None] = {}  # of unmapped fields
         self.mapped = False
 
@@ -91,30 +93,31 @@ class _Dump:
         at_ms = int(time) // _NS_IN_MS
         if not 0 <= at_ms <= self._intake.latest_ms:
             raise BadCell(f"its time {time} ns lies before 1970 or in the future")
+        found: list[tuple[_Place, float]] = []
         for name, text in fields:
             key = series, name
-            if key not in self._target_of:
-                self._target_of[key] = self._place(series, name)
-            place = self._target_of[key]
+            place = self._place_of.get(key)
             if place is None:
-                self._leave_out(series, name)
-                continue
-            target, meter, quantity = place
-            self._gather.add_one(meter, quantity, at_ms, _value(text, target))
+                place = self._place_of[key] = self._place(series, name)
+            if isinstance(place, str):
+                if place:
+                    self._intake.tally.leave_out(place)
+            else:
+                found.append((place, _value(text, place[0])))
+        for (_, meter, quantity), value in found:  # all of a point, or nothing
+            self._gather.add_one(meter, quantity, at_ms, value)
 
-    def _place(self, series: str, field: str) -> _Place | None:
+    def _place(self, series: str, field: str) -> _Place | str:
+        """Where a field goes; else the name under which it is counted as left out, "" when the user wants it so."""
         target = self._target(series, field)
-        if target is None:
-            return None
-        self.mapped = True
-        return (target, *self._intake.at(target, f"{series} {field}"))
-
-    def _leave_out(self, series: str, field: str) -> None:
-        measurement = _unescaped(_parts(series)[0])
-        name = f"{measurement}.{_unescaped(field)}"
-        if not self._intake.wishes.says(name) and not self._intake.wishes.says(_unescaped(field)):
-            self.names[name] = None
-            self._intake.tally.leave_out(name)
+        if target is not None:
+            self.mapped = True
+            return (target, *self._intake.at(target, f"{series} {field}"))
+        name = f"{_unescaped(_parts(series)[0])}.{_unescaped(field)}"
+        if self._intake.wishes.says(name) or self._intake.wishes.says(_unescaped(field)):
+            return ""
+        self.names[name] = None
+        return name
 
     def _target(self, series: str, field: str) -> Target | None:
         wishes, name = self._intake.wishes, _unescaped(field)
@@ -138,28 +141,30 @@ class _Dump:
         return Target(meter, target.quantity, target.unit) if meter or not named else None
 
 
-def _split(line: str) -> tuple[str, list[tuple[str, str]], str]:
+def _split(line: str) -> tuple[str, Sequence[Sequence[str]], str]:
     """Series, fields and time of a point. Raises BadCell."""
+    pairs: Sequence[Sequence[str]]
     if '"' not in line and "\\" not in line:
         series, _, rest = line.partition(" ")
         fields, _, time = rest.strip().partition(" ")
-        pairs = [tuple(field.rpartition("=")[::2]) for field in fields.split(",")]
+        pairs = [field.rpartition("=")[::2] for field in fields.split(",")]
     else:
         match = _POINT.fullmatch(line)
         if match is None:
             raise BadCell("is no point of line protocol")
         series, time = match["series"], match["time"] or ""
-        pairs = [tuple(re.split(r"(?<!\\)=", field, maxsplit=1)) for field in _SPLIT_FIELDS.findall(match["fields"])]
-    if not series or not all(len(pair) == 2 and all(pair) for pair in pairs):
+        pairs = [_EQUALS.split(field, maxsplit=1) for field in _SPLIT_FIELDS.findall(match["fields"])]
+    if not series or not all(len(pair) == 2 and pair[0] and pair[1] for pair in pairs):
         raise BadCell("is no point of line protocol: MEASUREMENT FIELD=VALUE TIME")
-    if not time.strip().removeprefix("-").isdecimal():
+    time = time.strip()
+    if not time.removeprefix("-").isdecimal() or len(time) > _TIME_SIZE_MAX:
         raise BadCell("has no time in nanoseconds")
-    return series, [(pair[0], pair[1]) for pair in pairs], time
+    return series, pairs, time
 
 
 def _value(text: str, target: Target) -> float:
     """A field's value; "12i" is twelve. Raises BadCell for texts and truth values."""
-    number = text[:-1] if text[-1:] in "iu" else text
+    number = text[:-1] if text[-1] in "iu" else text
     value = read_number(number, target, foreign=False)
     if value != value:
         raise BadCell(f"{target.quantity}: {text[:40]} is no number")

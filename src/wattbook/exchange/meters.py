@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from wattbook.model import ConfigError
 from wattbook.model.nearest import did_you_mean
 
+_BEGINNING_MIN = 3  # letters of a name that stand for the whole: "GEN" for "generator", but never "T" for "tower"
 _LOOSE = re.compile(r"[\s_.\-]+")
 
 
@@ -32,7 +33,9 @@ class Meters:
         wanted = fold(text)
         if wanted in self._by_fold:
             return self._by_fold[wanted]
-        begins = [name for name in self.names if wanted and fold(name).startswith(wanted)]
+        if len(wanted) < _BEGINNING_MIN:
+            return ""
+        begins = [name for name in self.names if fold(name).startswith(wanted)]
         return begins[0] if len(begins) == 1 else ""
 
     def unknown(self, name: str) -> str:

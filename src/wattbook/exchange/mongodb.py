@@ -83,7 +83,7 @@ class _Documents:
         if inner is not value and isinstance(inner, int):
             return self._known(inner)  # {"$date": milliseconds}
         if inner is not value and isinstance(inner, dict):
-            return self._known(int(_text(inner)))
+            return self._known(_whole(_text(inner)))
         text = _text(inner)
         if not self._intake.time_form and _NUMBER.fullmatch(text):
             return self._known(unix_ms(text))
@@ -104,6 +104,13 @@ class _Documents:
             elif not self._intake.wishes.says(name):
                 self.names[name] = None
                 self._intake.tally.leave_out(name)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise BadCell(f'"{text[:40]}" is no count of milliseconds') from error
 
 
 def _text(value: Any) -> str:
@@ -127,7 +134,7 @@ def documents(path: Path, intake: Intake) -> Iterator[tuple[int, Any]]:
             line, place = line + text.count("\n", place, begin), begin
             try:
                 document, end = decoder.raw_decode(text, place)
-            except (json.JSONDecodeError, RecursionError) as error:
+            except (ValueError, RecursionError) as error:
                 if more and len(text) - place <= DOCUMENT_MAX and _may_go_on(text, error):
                     break
                 intake.tally.reject(line, f"is no JSON: {getattr(error, 'msg', error)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,8 +61,8 @@ def read_number(cell: str, target: Target, *, foreign: bool = True) -> float:
     try:
         if "_" in text:
             raise ValueError
-        value = float(Decimal(text) * target.factor)
-    except (ValueError, InvalidOperation) as error:
+        value = float(text) if target.power == 0 else float(Decimal(text) * target.factor)
+    except (ValueError, ArithmeticError) as error:
         raise BadCell(f'{target.quantity}: "{cell[:_SHOWN_MAX]}" is no number') from error
     return checked(value, target, cell)
 

@@ -94,6 +94,8 @@ def detect(path: Path) -> str:
         return "home-assistant"
     if b"\0" in begins:
         raise ConfigError("is binary, and of no system that is known here", place=str(path))
+    if b"\r" in begins and b"\n" not in begins:
+        raise ConfigError("its lines end as on an old Macintosh (CR); save it with other line ends", place=str(path))
     text = begins.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").lstrip()
     if text.startswith(("{", "[")):
         return "mongodb"

@@ -31,13 +31,17 @@ def write_xlsx(
     base units. Raises ConfigError when it would need more than `sheets_max` sheets.
     """
     import xlsxwriter  # only when used: half the start of a command
+    from xlsxwriter.exceptions import XlsxWriterException
 
     # No text becomes a formula or a link, whatever a meter is called.
     options = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False}
-    with xlsxwriter.Workbook(path, options) as book:
-        sheets = _Sheets(book, quantities, rows_max, sheets_max)
-        for block in blocks:
-            _write_block(sheets, block, quantities, zone)
+    try:
+        with xlsxwriter.Workbook(path, options) as book:
+            sheets = _Sheets(book, quantities, rows_max, sheets_max)
+            for block in blocks:
+                _write_block(sheets, block, quantities, zone)
+    except XlsxWriterException as error:
+        raise ConfigError(f"cannot be written: {error}", place=str(path)) from error
     return sheets.count
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import pytest
 
 from book_tools import LATER, START, StillClock
-from exchange_tools import intake, seen, write
+from exchange_tools import PRAGUE, intake, seen, write
 from wattbook.engine.bring_in import BroughtIn, IntoBook, bring_in
 from wattbook.engine.take_out import blocks_of, quantities_of
 from wattbook.exchange import Intake, system_of
@@ -25,7 +24,7 @@ BAD = GOOD + "main-a,soon,1\n" + "main-b,2026-11-21T01:00:00Z,7\n"
 def _bring(folder: Path, text: str, begin: Callable[[], Intake] = intake, *, strict: bool = False) -> BroughtIn:
     files = [write(folder, "table.csv", text)]
     with Book.open(folder / "book.db", clock=StillClock(LATER)) as book:
-        return bring_in(files, system_of(files), begin, IntoBook(book), strict=strict)
+        return bring_in(files, system_of(files), begin, IntoBook(book, PRAGUE), strict=strict)
 
 
 def test_good_rows_are_kept_and_bad_ones_told(tmp_path: Path) -> None:
@@ -83,7 +82,7 @@ def test_what_was_brought_in_is_taken_out_the_same(tmp_path: Path) -> None:
         meters = reader.meters()
         names = quantities_of(reader, meters, span)
         first = list(blocks_of(reader, meters, span, shares.append))
-        table = b"".join(csv_chunks(first, names, ZoneInfo("Europe/Prague")))
+        table = b"".join(csv_chunks(first, names, PRAGUE))
         part = Span(START.replace(hour=1, minute=20), LATER)
         assert sum(map(len, blocks_of(reader, meters, part))) == 300
     assert shares == sorted(shares) and shares[-1] == 1

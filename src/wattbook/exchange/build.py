@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from wattbook.exchange.instants import Instants
 from wattbook.exchange.numbers import Values
 from wattbook.model import Columns
+from wattbook.model.batch import ABSENT
 
 
 def make_columns(meter: str, at_ms: Instants, values: Mapping[str, Values]) -> Columns | None:
@@ -53,20 +53,17 @@ def _packed_floats(cells: Values) -> array[float]:
     return packed
 
 
-def take_rows(columns: Columns, rows: NDArray[np.intp]) -> Columns:
-    """These rows of columns, in this order."""
-
-    def picked(cells: array[Any], kind: type[Any]) -> array[Any]:
-        chosen: array[Any] = array(cells.typecode)
-        chosen.frombytes(np.frombuffer(cells, kind)[rows].tobytes())
-        return chosen
-
-    return Columns(
-        columns.site,
-        columns.meter,
-        picked(columns.at_ms, np.int64),
-        picked(columns.seq, np.int64),
-        {name: picked(cells, np.float64) for name, cells in columns.values.items()},
-        picked(columns.quality, np.uint8),
-        {name: picked(cells, np.uint8) for name, cells in columns.doubt.items()},
-    )
+def joined(blocks: Sequence[Columns]) -> Columns:
+    """Blocks of one meter, one after the other, none of whose values is in doubt."""
+    first = blocks[0]
+    if len(blocks) == 1:
+        return first
+    at_ms, quality = array("q"), array("B")
+    values: dict[str, array[float]] = {name: array("d") for block in blocks for name in block.values}
+    for block in blocks:
+        at_ms.extend(block.at_ms)
+        quality.extend(block.quality)
+        absent = array("d", [ABSENT]) * len(block)
+        for name, cells in values.items():
+            cells.extend(block.values.get(name, absent))
+    return Columns(first.site, first.meter, at_ms, array("q", bytes(8 * len(at_ms))), values, quality)

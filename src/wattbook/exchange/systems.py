@@ -6,7 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wattbook.exchange import dsmr_reader, home_assistant, influx, mongodb, phpfina, seed_files, tables
+from wattbook.exchange import (
+    dsmr_reader,
+    home_assistant_csv,
+    home_assistant_db,
+    influx,
+    mongodb,
+    phpfina,
+    seed_files,
+    tables,
+)
 from wattbook.exchange.csv_rows import read_header
 from wattbook.exchange.intake import Reader
 from wattbook.exchange.lines import head
@@ -32,8 +41,8 @@ SYSTEMS: Mapping[str, System] = {
         System("csv", "CSV with a mapping", tables.read_mapped),
         System("influx", "InfluxDB line protocol", influx.read),
         System("mongodb", "mongoexport JSON", mongodb.read),
-        System("home-assistant", "Home Assistant's database", home_assistant.read_database),
-        System("home-assistant-csv", "Home Assistant's statistics as CSV", home_assistant.read_csv),
+        System("home-assistant", "Home Assistant's database", home_assistant_db.read),
+        System("home-assistant-csv", "Home Assistant's statistics as CSV", home_assistant_csv.read),
         System("phpfina", "emoncms PHPFina feeds", phpfina.read),
         System("dsmr-reader", "dsmr-reader's CSV", dsmr_reader.read),
         System("rx380", "the RX380 logger's CSV", seed_files.read_rx380),
@@ -63,7 +72,7 @@ def system_of(files: Sequence[Path], named: str = AUTO) -> System:
         )
     for path in files:
         _check_kind(path)
-    if named == "home-assistant" and not head(files[0]).startswith(home_assistant.MAGIC):
+    if named == "home-assistant" and not head(files[0]).startswith(home_assistant_db.MAGIC):
         named = "home-assistant-csv"
     if named != AUTO:
         return SYSTEMS[named]
@@ -90,7 +99,7 @@ def detect(path: Path) -> str:
     if phpfina.is_feed(path):
         return "phpfina"
     begins = head(path)
-    if begins.startswith(home_assistant.MAGIC):
+    if begins.startswith(home_assistant_db.MAGIC):
         return "home-assistant"
     if b"\0" in begins:
         raise ConfigError("is binary, and of no system that is known here", place=str(path))
@@ -112,7 +121,7 @@ def _table(path: Path) -> str:
             place=str(path),
         )
     known = (
-        ("plain", tables.is_plain(names)), ("home-assistant-csv", home_assistant.is_csv(names)),
+        ("plain", tables.is_plain(names)), ("home-assistant-csv", home_assistant_csv.is_export(names)),
         ("dsmr-reader", dsmr_reader.is_export(names)), ("rx380", seed_files.is_rx380(names)),
         ("lector", seed_files.is_lector(names)),
     )  # fmt: skip

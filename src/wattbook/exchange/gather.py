@@ -20,11 +20,12 @@ from wattbook.exchange.build import make_columns
 from wattbook.exchange.instants import Instants
 from wattbook.exchange.numbers import Values
 from wattbook.exchange.tally import Tally
-from wattbook.model import Columns
+from wattbook.model import Columns, ConfigError
 
 SAMPLES_MAX = 1_000_000  # in memory: 20 MB
 ROWS_MAX = 20_000  # readings in one block, as the book gives them
 _SINGLES_MAX = 10_000  # samples of one series that wait as Python numbers
+_ON_DISK = Path("/var/tmp")  # noqa: S108 - a folder of our own is made in it; /tmp may be memory
 _DAY_MS = 86_400_000
 _SAMPLE = np.dtype([("series", "<u4"), ("at", "<i8"), ("value", "<f8")])
 _Samples = NDArray[np.void]
@@ -88,13 +89,20 @@ class Gather:
     def _spill(self) -> None:
         if not self._held:
             return
-        if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="wattbook-import-"))
         samples = np.concatenate(self._held)
         days = samples["at"] // _DAY_MS
-        for day in np.unique(days).tolist():
-            with (self._folder / str(day)).open("ab") as file:
-                file.write(samples[days == day].tobytes())
+        try:
+            if self._folder is None:
+                self._folder = Path(
+                    tempfile.mkdtemp(prefix="wattbook-import-", dir=_ON_DISK if _ON_DISK.is_dir() else None)
+                )
+            for day in np.unique(days).tolist():
+                with (self._folder / str(day)).open("ab") as file:
+                    file.write(samples[days == day].tobytes())
+        except OSError as error:
+            raise ConfigError(
+                f"no room for what is sorted by day: {error.strerror}", place=str(self._folder)
+            ) from error
         self._held, self._count = [], 0
 
     def _joined(self, samples: _Samples) -> Iterator[Columns]:

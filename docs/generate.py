@@ -106,6 +106,8 @@ def commands() -> Iterator[str]:
         "decode",
         "latest",
         "query",
+        "export",
+        "import",
         "models list",
         "models show",
         "scan",

@@ -70,6 +70,19 @@ def test_the_tutorial_is_typed_as_it_stands(tmp_path: Path) -> None:
     assert url
 
 
+@pytest.mark.parametrize("name", ["import", "export"])
+def test_a_page_with_its_files_is_typed_as_it_stands(name: str, tmp_path: Path) -> None:
+    """Files are the blocks whose fence names one."""
+    page = DOCS / f"how-to/{name}.md"
+    (tmp_path / "wattbook.toml").write_text(_blocks(page, "toml")[0], encoding="utf-8")
+    text = page.read_text(encoding="utf-8")
+    for file, content in re.findall(r"^```text (\S+)\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        (tmp_path / file).write_text(content, encoding="utf-8")
+    for typed, promised in _dialogue(page):
+        code, said = _say(re.sub(r"^wattbook", lambda _: WATTBOOK, typed), tmp_path)
+        assert code == 0 and _matches(promised, said), f"{typed}: {said}"
+
+
 @pytest.mark.parametrize("page", sorted(DOCS.glob("how-to/*.md")), ids=lambda page: page.stem)
 def test_every_toml_of_the_manual_is_understood(page: Path, tmp_path: Path) -> None:
     for text in _blocks(page, "toml"):

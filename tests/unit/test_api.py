@@ -183,6 +183,15 @@ async def test_the_first_sent_reading_makes_its_meter_present(home: House) -> No
     assert home.statuses["barn"].state == "starting"
 
 
+async def test_history_is_taken_for_meters_on_a_line_too_and_says_nothing_of_who_is_heard_now(home: House) -> None:
+    past = b'{"meter":"main-a","at":"2025-11-21T08:00:00Z","values":{"voltage":1}}'
+    answer = await home.client.post("/api/v1/readings?history=1", content=past)
+    assert answer.json() == {"new": 1, "same": 0, "conflicts": 0}
+    assert home.statuses["main-a"].counters.answers == 0
+    unknown = await home.client.post("/api/v1/readings?history=1", content=past.replace(b"main-a", b"main-q"))
+    assert unknown.status_code == 404
+
+
 @pytest.mark.parametrize(
     ("content", "headers", "new"),
     [

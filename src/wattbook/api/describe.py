@@ -173,6 +173,14 @@ _POST_READINGS: Mapping[str, Any] = {
             "same reading may be sent again: it is kept once. Up to 16 MB. A body with one wrong row is refused whole."
         ),
         "operationId": "post_readings",
+        "parameters": [
+            {
+                "name": "history",
+                "in": "query",
+                "description": "1: readings of the past, as `wattbook import` sends them, also of meters on a line.",
+                "schema": {"type": "string", "enum": ["0", "1"]},
+            }
+        ],
         "requestBody": {
             "required": True,
             "content": {

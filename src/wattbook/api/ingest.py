@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
 from operator import attrgetter
 
@@ -49,7 +49,11 @@ class Ingest:
         self._held = 0
 
     async def post(self, request: Request) -> Response:
-        """Answer {"new", "same", "conflicts"} after the commit; a body with one bad row is refused whole."""
+        """Answer {"new", "same", "conflicts"} after the commit; a body with one bad row is refused whole.
+
+        `?history=1`: readings of the past, as `wattbook import` sends them, also of meters that are on a line now.
+        """
+        history = request.query_params.get("history") == "1"
         decode, unpack = _format_of(request)
         body, held = bytearray(), 0
         try:
@@ -60,7 +64,7 @@ class Ingest:
             if unpack:
                 content = await asyncio.to_thread(_unpacked, content)
                 held += self._hold(len(content))
-            return await self._take(content, decode)
+            return await self._take(content, decode, history=history)
         except ClientDisconnect:
             raise Refusal(400, "the body ended before its end") from None
         finally:
@@ -73,20 +77,21 @@ class Ingest:
         self._held += size
         return size
 
-    async def _take(self, body: bytes, decode: _Decode) -> Response:
+    async def _take(self, body: bytes, decode: _Decode, *, history: bool) -> Response:
         def read() -> Sequence[Reading]:
-            return self._checked(decode(body))
+            return self._checked(decode(body), self._context.meters.keys() if history else self._pushed)
 
         readings = await asyncio.to_thread(read) if len(body) > INLINE_MAX else read()
         new = same = conflicts = 0
         for first in range(0, len(readings), KEEP_MAX):
-            kept = await self._keep(readings[first : first + KEEP_MAX])
+            kept = await self._keep(readings[first : first + KEEP_MAX], history=history)
             new, same, conflicts = new + kept.new, same + kept.same, conflicts + kept.conflicts
         return json_response({"new": new, "same": same, "conflicts": conflicts})
 
-    async def _keep(self, readings: Sequence[Reading]) -> Kept:
+    async def _keep(self, readings: Sequence[Reading], *, history: bool) -> Kept:
         kept = await self._context.keeper.keep(readings)
-        self._note(readings)
+        if not history:  # which says nothing about who is heard now
+            self._note(readings)
         return kept
 
     def _note(self, readings: Sequence[Reading]) -> None:
@@ -95,9 +100,9 @@ class Ingest:
         for meter, count in Counter(map(attrgetter("meter"), readings)).items():
             self._context.heard(meter, newest[meter], count)
 
-    def _checked(self, readings: Sequence[Reading]) -> Sequence[Reading]:
-        """The readings as the book's own, or Refusal: only meters without a line may be sent, and not from tomorrow."""
-        for name in {reading.meter for reading in readings} - self._pushed:
+    def _checked(self, readings: Sequence[Reading], meters: Set[str]) -> Sequence[Reading]:
+        """The readings as the book's own, or Refusal: only of these `meters` may they be, and not from tomorrow."""
+        for name in {reading.meter for reading in readings} - meters:
             raise self._not_pushed(name)
         own = self._context.config.site.name
         for site in {reading.site for reading in readings} - {""}:

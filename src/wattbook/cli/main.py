@@ -29,6 +29,8 @@ ROOMS = {
     "capture": ("capture",),
     "decode": ("decode",),
     "book": ("latest", "query"),
+    "export": ("export",),
+    "importing": ("import",),
     "models": ("models",),
     "scan": ("scan",),
     "commission": ("set-address", "reset-energy"),

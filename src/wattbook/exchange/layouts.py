@@ -1,0 +1,65 @@
+"""The files of the seeds: RX380's logger and Lector, column by column, for writing and for reading them again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+# Seed 004: rx380_data_YYYY-MM-DD.csv; comma, CR LF, local time, base units, an empty cell where a value is absent.
+RX380_TIME = "timestamp"
+RX380_COLUMNS: Mapping[str, str] = {
+    **{f"voltage_{pair}": f"voltage_{pair}" for pair in ("l12", "l23", "l31")},
+    **{f"voltage_{line}": f"voltage_{line}" for line in ("l1", "l2", "l3")},
+    **{f"current_{line}": f"current_{line}" for line in ("l1", "l2", "l3")},
+    "total_real_power": "active_power",
+    "total_power_factor": "power_factor",
+    "frequency": "frequency",
+}
+# Later versions of the logger add these. Its energies are left to `--map`: their unit is not known.
+RX380_LATER: Mapping[str, str] = {
+    **{f"voltage_{pair}_{end}": f"voltage_{pair}_{end}" for pair in ("l12", "l23", "l31") for end in ("max", "min")},
+    "current_ln": "current_n",
+    "total_apparent_power": "apparent_power",
+    "total_reactive_power": "reactive_power",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """One of Lector's codes: its elements are quantities in this order, in `unit`."""
+
+    name: str
+    quantities: tuple[str, ...]
+    unit: str
+
+
+def _phases(base: str, *more: str) -> tuple[str, ...]:
+    return tuple(f"{base}_{phase}" for phase in ("l1", "l2", "l3", *more))
+
+
+# Seed 002: <meter>/YYYYMMDD.txt; "HORA" and <code><element> from 0, a tab behind every cell, values as %9.2f.
+LECTOR_TIME = "HORA"
+LECTOR_CODES = (
+    Code("TPF", _phases("voltage"), "V"),
+    Code("IPF", _phases("current", "n"), "A"),
+    Code("FRE", ("frequency",), "Hz"),
+    Code("PAF", _phases("active_power"), "kW"),
+    Code("PAT", ("active_power",), "kW"),
+    Code("PAP", ("apparent_power",), "kVA"),
+    Code("PRT", ("reactive_power",), "kvar"),
+    Code("FPT", ("power_factor",), "1"),
+    Code("THDV", _phases("voltage_thd"), "%"),
+    Code("THDI", _phases("current_thd", "n"), "%"),
+    Code("CEA", ("active_energy_import",), "kWh"),
+    Code("CER", ("reactive_energy",), "kvarh"),
+    Code("AMC", tuple(f"analogue_c{channel}" for channel in range(1, 9)), "1"),
+)
+
+
+def lector_columns() -> dict[str, str]:
+    """Column name in lower case -> quantity:unit, as a mapping knows it."""
+    return {
+        f"{code.name}{place}".casefold(): f"{quantity}:{code.unit}"
+        for code in LECTOR_CODES
+        for place, quantity in enumerate(code.quantities)
+    }

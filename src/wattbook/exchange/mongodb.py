@@ -1,0 +1,164 @@
+"""What `mongoexport` writes of seed 000's collection `energy`: JSON one document a line, or an array of them.
+
+    {"_id":{"$oid":"5ff…"},"T1":4200,"T2":21209,"timestamp":1609459200.123}
+
+T1 and T2 are the tariff registers in kWh, `timestamp` is Unix seconds. Other fields are taken as `--map` says; numbers
+and dates may stand as extended JSON (`{"$numberLong":"…"}`, `{"$date":"…"}`). Nothing larger than one document is held.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wattbook.exchange.gather import Gather
+from wattbook.exchange.instants import BadCell, InstantReader, unix_ms
+from wattbook.exchange.intake import Intake
+from wattbook.exchange.lines import Seen, open_file
+from wattbook.exchange.mapping import Target, guess
+from wattbook.exchange.numbers import read_number
+from wattbook.model import Columns
+
+_READ = 1 << 16
+DOCUMENT_MAX = 1_000_000  # characters of one document
+KNOWN = {"t1": "active_energy_import_t1:kWh", "t2": "active_energy_import_t2:kWh"}
+_TIMES = ("timestamp", "at", "time", "date", "ts")
+_BETWEEN = re.compile(r"[\s,\[\]]*")  # what stands between documents of an array
+_NUMBER = re.compile(r"\d+(\.\d*)?(e\+?\d+)?")
+_NUMBERS = ("$numberDouble", "$numberInt", "$numberLong", "$numberDecimal")
+
+
+def read(files: Sequence[Path], intake: Intake) -> Iterator[Columns]:
+    """Yield readings of the documents; those without a time or with a wrong value are counted as bad."""
+    with Gather(intake.tally) as gather:
+        reader = _Documents(intake, gather)
+        for path in files:
+            intake.tally.file = path.name
+            for line, document in documents(path, intake):
+                try:
+                    reader.take(document)
+                except BadCell as error:
+                    intake.tally.reject(line, str(error))
+        if not reader.mapped and reader.names:
+            raise intake.nothing_mapped(files[0].name, list(reader.names))
+        yield from gather.columns()
+
+
+class _Documents:
+    def __init__(self, intake: Intake, gather: Gather) -> None:
+        self._intake, self._gather = intake, gather
+        form = intake.time_form or "iso"
+        self._instants = InstantReader(form, intake.zone, intake.tally, latest_ms=intake.latest_ms)
+        self.names: dict[str, None] = {}
+        self.mapped = False
+
+    def take(self, document: Any) -> None:
+        """Raises BadCell when this is no reading, having taken nothing."""
+        if not isinstance(document, dict):
+            raise BadCell("is no document { … }")
+        time = self._time_of(document)
+        at_ms = self._at_ms(document[time])
+        found = [
+            (self._intake.at(target, "the export"), read_number(_text(document[name]), target))
+            for name, target in self._targets(document, time)
+        ]
+        if not found:
+            raise BadCell("no value at all")
+        self.mapped = True
+        for (meter, quantity), value in found:
+            self._gather.add_one(meter, quantity, at_ms, value)
+
+    def _time_of(self, document: Mapping[str, Any]) -> str:
+        for name in (self._intake.time,) if self._intake.time else _TIMES:
+            if name in document:
+                return name
+        raise BadCell(f'has no "{self._intake.time or "timestamp"}"')
+
+    def _at_ms(self, value: Any) -> int:
+        inner = value.get("$date", value) if isinstance(value, dict) else value
+        if inner is not value and isinstance(inner, int):
+            return self._known(inner)  # {"$date": milliseconds}
+        if inner is not value and isinstance(inner, dict):
+            return self._known(_whole(_text(inner)))
+        text = _text(inner)
+        if not self._intake.time_form and _NUMBER.fullmatch(text):
+            return self._known(unix_ms(text))
+        return int(self._instants.read([text])[0])
+
+    def _known(self, at_ms: int) -> int:
+        if not 0 <= at_ms <= self._intake.latest_ms:
+            raise BadCell("its time lies before 1970 or in the future")
+        return at_ms
+
+    def _targets(self, document: Mapping[str, Any], time: str) -> Iterator[tuple[str, Target]]:
+        for name in document:
+            if name in (time, "_id"):
+                continue
+            target = self._intake.wishes.target(name, guess(name, KNOWN))
+            if target is not None:
+                yield name, target
+            elif not self._intake.wishes.says(name):
+                self.names[name] = None
+                self._intake.tally.leave_out(name)
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError as error:
+        raise BadCell(f'"{text[:40]}" is no count of milliseconds') from error
+
+
+def _text(value: Any) -> str:
+    """A number as text, whichever way JSON tells it; absent values are ""."""
+    if isinstance(value, dict):
+        value = next((value[kind] for kind in _NUMBERS if kind in value), value)
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise BadCell(f"{json.dumps(value)[:40]} is no number")
+    return value if isinstance(value, str) else repr(value)
+
+
+def documents(path: Path, intake: Intake) -> Iterator[tuple[int, Any]]:
+    """Yield (line, document) of JSON lines, of an array, or of documents spread over lines."""
+    decoder = json.JSONDecoder()
+    text, line = "", 1
+    for more in _texts(path, intake.seen):
+        text, place = text + more, 0
+        while (begin := _BETWEEN.match(text, place).end()) < len(text):  # type: ignore[union-attr]  # always matches
+            line, place = line + text.count("\n", place, begin), begin
+            try:
+                document, end = decoder.raw_decode(text, place)
+            except (ValueError, RecursionError) as error:
+                if more and len(text) - place <= DOCUMENT_MAX and _may_go_on(text, error):
+                    break
+                intake.tally.reject(line, f"is no JSON: {getattr(error, 'msg', error)}")
+                place = text.find("\n", place) if "\n" in text[place:] else len(text)
+                continue
+            yield line, document
+            line, place = line + text.count("\n", place, end), end
+        line += text.count("\n", place, begin) if begin == len(text) else 0
+        text = "" if begin == len(text) else text[place:]
+
+
+def _may_go_on(text: str, error: Exception) -> bool:
+    """Whether it is wrong only at the end of what was read, so that more may make it right."""
+    return isinstance(error, json.JSONDecodeError) and (
+        error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
+    )
+
+
+def _texts(path: Path, seen: Seen) -> Iterator[str]:
+    """The file as text, and at the end one empty text."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    with open_file(path) as file:
+        while data := file.read(_READ):
+            seen(len(data))
+            if text := decode(data).removeprefix("\ufeff"):
+                yield text
+    yield ""

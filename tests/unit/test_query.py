@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from plant import ENERGY, EXPORT, NOON, POWER, Plant, growing, plant, qualities, steady, values
+from wattbook.engine import answer_one, by_source, integrate
 from wattbook.model import BookError, Quality, Reading, WattbookError
 
 
@@ -162,6 +163,43 @@ def test_a_chart_keeps_the_peak(works: Plant) -> None:
     assert len(lamp.series) <= 50
     assert max(value or 0 for value in values(lamp)) == 9000.0
     assert min(value or 0 for value in values(lamp)) == 1.0
+
+
+def test_long_spans_are_answered_in_parts_that_do_not_show(works: Plant, monkeypatch: pytest.MonkeyPatch) -> None:
+    works.keep([*steady("lamp", 72, 60.0, ago_h=72), *growing("grid", 72, 3.0, ago_h=72)])
+    works.keep([*growing("press-1", 72, 2.0, ago_h=72), *growing("diesel", 20, 1.0, ago_h=30)])
+    asked = [
+        {"meters": ["lamp"], "every": "7h"},
+        {"meters": ["lamp"], "every": "1w"},
+        {"meters": ["press-1", "lamp"], "every": "1d", "by": "source"},
+        {"meters": ["lamp"], "quantity": POWER, "points": 40},
+    ]
+
+    def told() -> list[list[float | None]]:
+        return [
+            values(answer)
+            for each in asked
+            for answer in works.ask(*each["meters"], start="-72h", **{k: v for k, v in each.items() if k != "meters"})
+        ]
+
+    at_once = told()
+    monkeypatch.setattr(integrate, "_AT_ONCE", timedelta(hours=5))
+    monkeypatch.setattr(answer_one, "_AT_ONCE", timedelta(hours=5))
+    monkeypatch.setattr(by_source, "STEPS_MAX", 1)
+    in_parts = told()
+    assert [pytest.approx(each, abs=1e-5) for each in at_once] == in_parts
+    assert sum(value or 0 for value in in_parts[1]) == pytest.approx(72 * 60)
+
+
+def test_of_nothing_there_is_nothing(works: Plant) -> None:
+    (power,) = works.ask("house", quantity=POWER, every="1h")
+    (most,) = works.ask("house", quantity=POWER, every="1h", aggregate="max")
+    assert values(power) == values(most) == [] and power.gaps == {}
+    (energy,) = works.ask("rest", every="6h", start="-6h")
+    assert set(values(energy)) == {None} and set(qualities(energy)) == {"missing"}
+    (same,) = works.ask("house", every="1h", start="now")  # a span of no length
+    assert values(same) == [None]
+    assert [values(part) for part in works.ask("house", every="1h", start="now", by="source")] == [[None]] * 3
 
 
 def test_the_json_is_that_of_the_design(works: Plant) -> None:

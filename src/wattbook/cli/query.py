@@ -29,7 +29,7 @@ def register(app: typer.Typer) -> None:
 
 
 def query(
-    meters: Annotated[list[str] | None, typer.Argument(metavar="[METER]...", show_default=False)] = None,
+    meters: Annotated[list[str] | None, typer.Argument(metavar="METER", show_default=False)] = None,
     *,
     name: Annotated[str, typer.Argument(metavar="QUANTITY")],
     start: Annotated[str, typer.Option("--from", help=_FROM)] = "today",

@@ -27,15 +27,19 @@ def thin(series: Series, span: Span, points: int) -> Series:
     columns = (points - 2) // 2
     start, end = to_ms(span.start), to_ms(span.end)
     column = (instants(series) - start) * columns // (end - start)
-    chosen = np.flatnonzero(_trusted(column, codes(series) == 0))
-    order = chosen[np.lexsort((values(series)[chosen], column[chosen]))]
-    turns = np.flatnonzero(np.diff(column[order])) + 1
-    ends = (
-        order[np.concatenate(([0], turns))],
-        order[np.concatenate((turns - 1, [len(order) - 1]))],
-        [0, -1 + len(series)],
-    )
-    return _at(series, np.unique(np.concatenate(ends)))
+    trusted = np.flatnonzero(_trusted(column, codes(series) == 0))
+    told, column = values(series)[trusted], column[trusted]
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(column)) + 1))
+    peaks = trusted[[*_first_of(np.minimum, told, starts), *_first_of(np.maximum, told, starts)]]
+    return _at(series, np.unique(np.concatenate((peaks, [0, len(series) - 1]))))
+
+
+def _first_of(extreme: np.ufunc, told: NDArray[np.float64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The first place of the least or greatest value of each stretch."""
+    lengths = np.diff(np.append(starts, len(told)))
+    found = np.flatnonzero(told == np.repeat(extreme.reduceat(told, starts), lengths))
+    places: NDArray[np.int64] = found[found.searchsorted(starts)]
+    return places
 
 
 def thin_parts(parts: Iterable[Series], span: Span, points: int) -> Series:

@@ -5,8 +5,8 @@ Loaded only when somebody asks: numpy takes 17 MB.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -27,14 +27,20 @@ class Told:
 
     reader: BookReader
     config: Config
+    _latest: dict[str, Collection[str]] = field(default_factory=dict)  # meter -> quantities of its latest reading
 
     def tells(self, meter: str, name: str) -> bool:
         """Whether a meter tells a quantity itself: by its model, or as far as the book knows."""
         modbus = self.config.profiles[meter].modbus
         if modbus and any(register.quantity == name for register in modbus.registers):
             return True
-        latest = self.reader.latest([meter], now=_ANY_TIME)
-        return any(name in reading.values for reading in latest) or name in self._sealed.get(meter, ())
+        return name in self._latest_of(meter) or name in self._sealed.get(meter, ())
+
+    def _latest_of(self, meter: str) -> Collection[str]:
+        if meter not in self._latest:
+            latest = self.reader.latest([meter], now=_ANY_TIME)
+            self._latest[meter] = frozenset(name for reading in latest for name in reading.values)
+        return self._latest[meter]
 
     def answers(self, meter: str, name: str) -> bool:
         """Whether a meter tells a quantity, or the power that it is the integral of."""

@@ -24,6 +24,7 @@ from wattbook.config import (
     ProxySettings,
     SiteSettings,
     SupplySettings,
+    VirtualMeterSettings,
 )
 from wattbook.model.vocabulary import all_names, base_names, quantity
 from wattbook.profiles import Library
@@ -64,7 +65,8 @@ def configuration() -> Iterator[str]:
     yield 'Durations are texts: `200ms`, `5s`, `15min`, `1h`, `1d`. Secrets are a text, `{ env = "NAME" }` or'
     yield '`{ file = "PATH" }`. Paths are relative to the file. Try a file with `wattbook check`.\n'
     tables = {"[site]": SiteSettings, "[log]": LogSettings, "[api]": ApiSettings,
-              "[[line]]": LineSettings, "[[meter]]": MeterSettings, "[[proxy]]": ProxySettings,
+              "[[line]]": LineSettings, "[[meter]]": MeterSettings,
+              "[[meter]] with a formula": VirtualMeterSettings, "[[proxy]]": ProxySettings,
               "[supply]": SupplySettings}  # fmt: skip
     source = (Path(__file__).parents[1] / "src/wattbook/config/settings.py").read_text(encoding="utf-8")
     for title, settings in tables.items():

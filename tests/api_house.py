@@ -59,6 +59,11 @@ model = "push"
 [[meter]]
 name = "barn"
 model = "push"
+
+[[meter]]
+name = "sheds"
+location = "yard"
+formula = "workshop + 2 * barn"
 """
 
 

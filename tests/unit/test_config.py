@@ -251,3 +251,55 @@ def test_serial_numbers_tell_meters_of_one_address_apart_on_several_ports(tmp_pa
     for port, said in (('port = "auto"', 0), ('port = "/dev/x"', 1)):
         _, problems = examine(_write(tmp_path, f'{site}[[line]]\nname = "l"\n{port}\n{meters}'))
         assert len(problems) == said
+
+
+VIRTUAL = """
+[[meter]]
+name = "main-a"
+model = "push"
+
+[[meter]]
+name = "main-b"
+model = "push"
+source = "solar"
+
+[[meter]]
+name = "house"
+formula = "main-a + main-b"
+location = "house"
+
+[[meter]]
+name = "rest"
+formula = "house - 0.5 * main-b"
+"""
+
+
+def test_a_meter_with_a_formula_is_virtual(tmp_path: Path) -> None:
+    config = _loaded(tmp_path, VIRTUAL)
+    assert [meter.name for meter in config.meters] == ["main-a", "main-b"]
+    assert [meter.name for meter in config.virtual_meters] == ["house", "rest"]
+    assert config.parts_of("rest") == {"main-a": 1, "main-b": 0.5}
+    assert config.parts_of("main-a") == {"main-a": 1}
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "says"),
+    [
+        (("main-a + main-b", "main-a + main-c"), 13, 'character 10: no meter is called "main-c" (did you'),
+        (("main-a + main-b", "main-a + 'main-c'"), 13, 'at character 10: no meter is called "main-c" (did you mean'),
+        (("main-a + main-b", "main-a + rest"), 13, "it needs itself: house needs rest needs house"),
+        (("main-a + main-b", "main-a + rest"), 18, "it needs itself: rest needs house needs rest"),
+        (("main-a + main-b", "main-a * main-b"), 13, "cannot be multiplied"),
+        (("main-a + main-b", ""), 13, "empty"),
+        (('location = "house"', 'model = "push"'), 14, 'is computed from others and takes no "model"'),
+        (('location = "house"', 'locatoin = "house"'), 14, 'unknown key "locatoin" (did you mean "location"?)'),
+        (('source = "solar"', 'source = "sun"'), 9, "cannot be 'sun'"),
+        (('name = "rest"', 'name = "house"'), 17, 'two meters are called "house"'),
+        (('name = "rest"', 'name = "main-a"'), 17, 'two meters are called "main-a"'),
+        (('formula = "main-a + main-b"', ""), 11, '"model" is missing'),
+    ],
+)
+def test_a_wrong_formula_is_found_at_its_line(tmp_path: Path, change: tuple[str, str], place: int, says: str) -> None:
+    path = _write(tmp_path, VIRTUAL.replace(*change))
+    _, problems = examine(path)
+    assert any(problem.line == place and says in problem.message for problem in problems), problems

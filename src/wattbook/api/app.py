@@ -21,18 +21,18 @@ from wattbook.api.context import ApiContext
 from wattbook.api.guard import Guard
 from wattbook.api.ingest import PATH as INGEST_PATH
 from wattbook.api.ingest import Ingest
-from wattbook.api.meters import all_meters, check_meter, quantity_json
+from wattbook.api.meters import all_meters, check_meter, quantity_json, virtual_meters
 from wattbook.api.stream import events
 from wattbook.api.supply import supply_json
-from wattbook.engine.query import Answer, Question, ask
+from wattbook.engine.ask import ask
+from wattbook.engine.asked import NotThere
+from wattbook.engine.query import Question
 from wattbook.model import WattbookError, quantity
-from wattbook.store import UnknownMeter
 
 PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
 NAMES_MAX = 200  # of meters or quantities in one request
 _log = logging.getLogger(__name__)
 
-MeterName = Annotated[str, Query(description="A meter's name.", examples=["main-a"], max_length=100)]
 MeterNames = Annotated[
     list[str] | None, Query(alias="meter", description="Only this meter; may be repeated.", max_length=NAMES_MAX)
 ]
@@ -80,6 +80,10 @@ def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
     async def meters() -> Response:
         return json_response(all_meters(context))
 
+    @app.get("/api/v1/meters/virtual", **describe.VIRTUAL_METERS)
+    async def virtual() -> Response:
+        return json_response(virtual_meters(context))
+
     @app.get("/api/v1/supply", **describe.SUPPLY)
     async def supply() -> Response:
         return json_response(supply_json(context, context.supply()))
@@ -101,31 +105,39 @@ def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
 
     @app.get("/api/v1/query", **describe.QUERY)
     def query(
-        meter: MeterName,
         name: Annotated[str, Query(alias="quantity", description="A name of the vocabulary.", max_length=100)],
+        meters: MeterNames = None,
+        locations: Annotated[
+            list[str] | None, Query(alias="location", description=describe.LOCATION, max_length=NAMES_MAX)
+        ] = None,
         start: Annotated[str, Query(alias="from", description=describe.INSTANT, max_length=100)] = "today",
         end: Annotated[str, Query(alias="to", description="An instant, not included.", max_length=100)] = "now",
         every: Annotated[str, Query(description=describe.EVERY, max_length=20)] = "",
         aggregate: Annotated[str, Query(description="Of gauges: mean, min, max or last.", max_length=20)] = "mean",
+        together: Annotated[bool, Query(alias="sum", description="Add all of them up.")] = False,
+        by: Annotated[str, Query(description=describe.BY, max_length=20)] = "",
+        points: Annotated[int | None, Query(description=describe.POINTS)] = None,
     ) -> Response:
-        check_meter(context, meter)
-        quantity(name)
-        config = context.config
         question = Question.parse(
-            meter=meter,
+            meters=[each for each in meters or () if each],
             quantity=name,
             start=_whole_offset(start),
             end=_whole_offset(end),
+            zone=context.config.site.timezone,
+            now=context.clock.now(),
+            locations=[each for each in locations or () if each],
             every=every,
             aggregate=aggregate,
-            zone=config.site.timezone,
-            now=context.clock.now(),
+            together=together,
+            by=by,
+            points=points,
         )
         try:
-            answer = ask(context.reader, question, period_s=config.every_s(context.meters[meter]))
-        except UnknownMeter:  # one of the configuration, which has told nothing yet
-            answer = Answer(question, ())
-        return json_response(answer.to_json())
+            answers = [answer.to_json() for answer in ask(context.reader, question, context.config)]
+        except NotThere as error:
+            raise Refusal(404, str(error)) from error
+        body = b"[" + b",".join(answers) + b"]" if question.several else answers[0]
+        return Response(body, media_type="application/json")
 
     @app.get("/api/v1/live", **describe.LIVE)
     async def live(request: Request, meters: MeterNames = None) -> Response:

@@ -14,7 +14,10 @@ INTRODUCTION = (
     "from the networks in [api] allow."
 )
 INSTANT = "An instant, included: ISO 8601 (local time of the site without an offset), today, yesterday, now or -24h."
-EVERY = "Step: 15min, 1h, 1d, 1w, 1mo. Registers give the energy of each step. Empty: the readings as they are."
+EVERY = "Step: 15min, 1h, 1d, 1w, 1mo, 1y. Registers give the energy of each step. Empty: the readings as they are."
+LOCATION = 'All meters at or below this place, as "plant/hall 2"; may be repeated. "/" is everywhere.'
+BY = '"source": energy by where it came from at the time it was used; one answer for each source.'
+POINTS = "Without every: so many values at the most, for a chart; the least and the greatest of every column stay."
 
 _READING: Mapping[str, Any] = {
     "meter": "main-a",
@@ -131,17 +134,65 @@ LATEST = _get(
     schema={"type": "array", "items": _READING_SCHEMA},
     _404=_NO_METER,
 )
-QUERY = _get(
-    "One quantity of one meter over time",
-    {
-        "meter": "main-a",
-        "quantity": "active_energy_import",
-        "unit": "Wh",
-        "every": "1h",
-        "points": [{"at": "2026-11-21T01:00:00.000Z", "value": 412, "quality": "measured"}],
+_ANSWER: Mapping[str, Any] = {
+    "meter": "main-a",
+    "quantity": "active_energy_import",
+    "unit": "Wh",
+    "every": "1h",
+    "points": [{"at": "2026-11-21T01:00:00.000Z", "value": 412, "quality": "measured"}],
+}
+_ANSWER_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "required": ["meter", "quantity", "unit", "every", "points"],
+    "properties": {
+        "meter": {"type": "string"},
+        "source": {"type": "string", "enum": ["utility", "generator", "solar", "battery", "unknown"]},
+        "quantity": {"type": "string"},
+        "unit": {"type": "string"},
+        "every": {"type": ["string", "null"], "description": "null: values as they were read."},
+        "meters": {"type": "array", "items": {"type": "string"}, "description": "What was added up."},
+        "missing": {"type": "object", "description": "Of these, what is missing, and in how many steps."},
+        "integrated": {
+            "type": "array",
+            "items": {"type": "string"},
+            "description": "Meters without such a register, whose power was added up over time.",
+        },
+        "points": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["at", "value", "quality"],
+                "properties": {
+                    "at": {"type": "string", "format": "date-time", "description": "Of a step: its start."},
+                    "value": {"type": ["number", "null"]},
+                    "quality": {
+                        "type": "string",
+                        "enum": ["good", "suspect", "measured", "spread", "estimated", "missing"],
+                    },
+                },
+            },
+        },
     },
-    _400='"1x" is no step; write 15min, 1h, 1d, 1w or 1mo',
+}
+QUERY = _get(
+    "One quantity over time: of a meter, or, in an array, of several, of a location, or by source",
+    _ANSWER,
+    schema={"oneOf": [_ANSWER_SCHEMA, {"type": "array", "items": _ANSWER_SCHEMA}]},
+    _400='"1x" is no step of time; write for example 15min, 1h, 1d, 1w or 1mo',
     _404=_NO_METER,
+)
+VIRTUAL_METERS = _get(
+    "The meters that are computed from others",
+    [
+        {
+            "name": "house",
+            "formula": "main-a + main-b",
+            "location": "house",
+            "source": "",
+            "parts": {"main-a": 1.0, "main-b": 1.0},
+        }
+    ],
+    schema=_ARRAY,
 )
 LIVE = _get(
     "The last reading of each meter, then new ones and changes of state as they happen (server-sent events)",

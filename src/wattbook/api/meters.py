@@ -19,6 +19,20 @@ def all_meters(context: ApiContext) -> list[Mapping[str, Any]]:
     return [meter_json(context, name, statuses.get(name)) for name in context.meters]
 
 
+def virtual_meters(context: ApiContext) -> list[Mapping[str, Any]]:
+    """Every meter that is computed from others, with how many times each real meter counts in it."""
+    return [
+        {
+            "name": meter.name,
+            "formula": meter.formula,
+            "location": meter.location,
+            "source": meter.source,
+            "parts": {part: float(times) for part, times in context.config.parts_of(meter.name).items()},
+        }
+        for meter in context.config.virtual_meters
+    ]
+
+
 def one_meter(context: ApiContext, name: str) -> Mapping[str, Any] | None:
     """One meter, or None when it is not of this configuration."""
     if name not in context.meters:
@@ -68,6 +82,8 @@ def quantity_json(quantity: Quantity) -> Mapping[str, str]:
 
 
 def check_meter(context: ApiContext, name: str) -> None:
-    """Raise Refusal unless a meter has this name."""
+    """Raise Refusal unless a meter that is read or fed has this name."""
+    if name in context.config.formulas:
+        raise Refusal(404, f'"{name}" is computed from others and has no readings of its own; see /api/v1/query')
     if name not in context.meters:
         raise Refusal(404, f'no meter is called "{name}"{did_you_mean(name, context.meters)}')

@@ -74,7 +74,7 @@ def _served_alone(config: Config, name: str, listen: str) -> Config:
     if problems:
         raise ConfigError("\n".join(problems))
     lines = [_fixed(config, line) for line in config.lines if line.name in {settings.line for settings in proxies}]
-    return replace(config, lines=tuple(lines), meters=())
+    return replace(config, lines=tuple(lines), meter_tables=())
 
 
 def _line_named(config: Config, name: str) -> LineSettings:

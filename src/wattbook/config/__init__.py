@@ -12,6 +12,7 @@ from wattbook.config.settings import (
     RetentionSettings,
     SiteSettings,
     SupplySettings,
+    VirtualMeterSettings,
     parse_listen,
 )
 from wattbook.config.text import Problem
@@ -30,6 +31,7 @@ __all__ = [
     "Secret",
     "SiteSettings",
     "SupplySettings",
+    "VirtualMeterSettings",
     "append",
     "examine",
     "free_name",

@@ -8,8 +8,16 @@ from ipaddress import ip_network
 from urllib.parse import urlsplit
 
 from wattbook.config.proxy_problems import proxy_problems
-from wattbook.config.settings import Config, LineSettings, MeterSettings, RetentionSettings, parse_listen
+from wattbook.config.settings import (
+    Config,
+    LineSettings,
+    MeterSettings,
+    RetentionSettings,
+    VirtualMeterSettings,
+    parse_listen,
+)
 from wattbook.config.text import Problem, place_of
+from wattbook.config.virtual_problems import virtual_problems
 from wattbook.model.errors import ConfigError
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.vocabulary import all_names
@@ -32,12 +40,12 @@ HOST_EVERY_S_MIN = 1.0  # more often it would measure its own measuring
 def problems_of(config: Config, text: str) -> Iterable[Problem]:
     """What each table cannot know alone: names that must be there, or be there once."""
     yield from _doubles("line", [line.name for line in config.lines], text)
-    yield from _doubles("meter", [meter.name for meter in config.meters], text)
+    yield from _doubles("meter", config.meter_names, text)
     for number, line in enumerate(config.lines):
         for key, message in _line_problems(config, line):
             yield Problem(place_of(text, ("line", number, key)), f'line "{line.name}": {message}')
-    for number, meter in enumerate(config.meters):
-        for key, message in _meter_problems(config, meter):
+    for number, meter in enumerate(config.meter_tables):
+        for key, message in _problems_of_meter(config, meter):
             yield Problem(place_of(text, ("meter", number, key)), f'meter "{meter.name}": {message}')
     yield from _api_problems(config, text)
     for number, rule in enumerate(config.retention):
@@ -142,6 +150,10 @@ def _address_problems(config: Config, line: LineSettings) -> Iterator[str]:
             named = f"the address {address}" if address != "" else "no address"
             yield f'meters "{other}" and "{meter.name}" have {named}; give each one of its own'
         seen[key] = meter.name
+
+
+def _problems_of_meter(config: Config, meter: MeterSettings | VirtualMeterSettings) -> Iterator[tuple[str, str]]:
+    return _meter_problems(config, meter) if isinstance(meter, MeterSettings) else virtual_problems(config, meter)
 
 
 def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,7 @@ from wattbook.config.settings import (
     RetentionSettings,
     SiteSettings,
     SupplySettings,
+    VirtualMeterSettings,
 )
 from wattbook.config.text import Problem, place_of
 from wattbook.model.errors import ConfigError
@@ -88,7 +89,7 @@ def _without(table: Mapping[str, Any], error: ValidationError) -> Mapping[str, A
     """The table without the keys that are wrong; they take their defaults."""
     rest = copy.deepcopy(dict(table))
     for detail in error.errors():
-        at = detail["loc"]
+        _, at = _split_kind(detail["loc"])
         depth = 2 if len(at) > 1 and isinstance(at[1], int) else 1  # tables of a list are one deeper
         holder: Any = rest
         for part in at[:depth]:
@@ -120,14 +121,21 @@ def _library(path: Path, file: File, text: str) -> tuple[Library, list[Problem]]
 def _shape_problems(error: ValidationError, text: str) -> Iterator[Problem]:
     for detail in error.errors():
         # Places inside a list of texts, and kinds of a union, are no keys of the file.
-        at = tuple(part for number, part in enumerate(detail["loc"]) if number < 3 and part not in ("int", "str"))
+        kind, loc = _split_kind(detail["loc"])
+        at = tuple(part for number, part in enumerate(loc) if number < 3 and part not in ("int", "str"))
         at = at[:-1] if len(at) > 2 and isinstance(at[-1], int) else at
         message = detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "literal_error":
             message = _not_one_of(detail["input"], detail["ctx"]["expected"])
         if detail["type"] in _KINDS:
             message = f"must be {_KINDS[detail['type']]}, not {detail['input']!r}"
-        yield Problem(place_of(text, at), _in_words(at, detail["type"], message))
+        yield Problem(place_of(text, at), _in_words(at, detail["type"], message, virtual=kind == "virtual"))
+
+
+def _split_kind(loc: Sequence[int | str]) -> tuple[str, Sequence[int | str]]:
+    """The kind of a [[meter]] (read or virtual; else ""), and the place without it."""
+    of_meter = len(loc) > 2 and loc[0] == "meter" and loc[2] in ("read", "virtual")
+    return (str(loc[2]), (*loc[:2], *loc[3:])) if of_meter else ("", loc)
 
 
 _KINDS: Mapping[str, str] = {
@@ -148,13 +156,15 @@ _SHAPES: Mapping[str, type] = {
 }  # fmt: skip
 
 
-def _in_words(at: Sequence[int | str], kind: str, message: str) -> str:
+def _in_words(at: Sequence[int | str], kind: str, message: str, *, virtual: bool) -> str:
     """One pydantic error as a sentence of ours."""
     table, key = _table_name(at), str(at[-1]) if at else ""
     if kind in ("extra_forbidden", "unexpected_keyword_argument"):
         if len(at) == 1:
             return f"unknown table [{key}]{did_you_mean(key, _SHAPES)}"
-        known = [field.name for field in fields(_SHAPES[str(at[0])])]
+        if virtual and key in [field.name for field in fields(MeterSettings)]:
+            return f'{table}: a meter with a "formula" is computed from others and takes no "{key}"'
+        known = [field.name for field in fields(VirtualMeterSettings if virtual else _SHAPES[str(at[0])])]
         return f'{table}: unknown key "{key}"{did_you_mean(key, known)}'
     if kind in ("missing", "missing_argument"):
         return f'{table}: "{key}" is missing'

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
 from wattbook.config.values import Name, Seconds, Secret, SecretText, Zone
 from wattbook.model.errors import ConfigError
+from wattbook.model.formula import FORMULA_SIZE_MAX, Factors, parse_formula
+from wattbook.model.virtual import expand
 from wattbook.profiles import Library, Profile, SerialSettings, swap_import_export
 
 _EVERY_ASKED = {  # seconds
@@ -28,6 +30,8 @@ _NO_SECRET = Secret()
 _Period = Annotated[Seconds | None, Field(ge=0, le=86400 * 31)]
 _Current = Annotated[float, Field(gt=0, le=10_000)]  # A; more stands behind no transformer of a house
 _Patience = Annotated[Seconds, Field(ge=1, le=86400)]
+_Source = Literal["", "utility", "generator", "solar", "battery"]
+_Location = Annotated[str, Field(max_length=200)]
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -101,16 +105,37 @@ class MeterSettings:
     __pydantic_config__ = _STRICT
     name: Name  # stands in every reading: it is the meter's identity
     model: str  # one of `wattbook models list`
-    location: Annotated[str, Field(max_length=200)] = ""  # a path: "plant/hall 2/press"
+    location: _Location = ""  # a path: "plant/hall 2/press"
     line: str = ""  # "" = fed by push or import, or this machine itself (model "host")
     address: int | str | None = None  # on its line; else the model's
     serial: int | str = ""  # the device's number, where the model tells it
     every: _Period = None  # else 5s (Modbus, CIRBUS), 5min (optical), 1min (host), all (push)
     quantities: tuple[str, ...] = ()  # ask a Modbus meter for these alone; () = all that its model tells
-    source: Literal["", "utility", "generator", "solar", "battery"] = ""  # where its energy comes from
+    source: _Source = ""  # where its energy comes from: utility, generator, solar or battery
     swap_import_export: bool = False  # a Modbus meter that counts as export what is import; powers keep their signs
     retries: Annotated[int, Field(ge=0, le=10)] = 1  # at once after a damaged answer, before it is set aside
     timeout: Annotated[Seconds | None, Field(ge=0.01, le=60)] = None  # for the first byte; else it follows the meter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VirtualMeterSettings:
+    """[[meter]] with a formula: computed from other meters when somebody asks; nothing of it is stored."""
+
+    __pydantic_config__ = _STRICT
+    name: Name  # as questions and other formulas refer to it
+    formula: Annotated[str, Field(max_length=FORMULA_SIZE_MAX)]  # "main-a + main-b", "house - 'heat pump'", "a * 0.5"
+    location: _Location = ""  # a path; a question about a location is answered from its real meters alone
+    source: _Source = ""  # where its energy comes from: utility, generator, solar or battery
+
+
+def _kind_of_meter(table: object) -> str:
+    return "virtual" if isinstance(table, Mapping) and "formula" in table else "read"
+
+
+MeterTable = Annotated[
+    Annotated[MeterSettings, Tag("read")] | Annotated[VirtualMeterSettings, Tag("virtual")],
+    Discriminator(_kind_of_meter),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +184,7 @@ class File:
     log: LogSettings = field(default_factory=LogSettings)
     api: ApiSettings = field(default_factory=ApiSettings)
     line: tuple[LineSettings, ...] = ()
-    meter: tuple[MeterSettings, ...] = ()
+    meter: tuple[MeterTable, ...] = ()
     supply: SupplySettings = field(default_factory=SupplySettings)
     proxy: tuple[ProxySettings, ...] = ()
     retention: tuple[RetentionSettings, ...] = ()
@@ -175,7 +200,7 @@ class Config:
     log: LogSettings
     api: ApiSettings
     lines: tuple[LineSettings, ...]
-    meters: tuple[MeterSettings, ...]
+    meter_tables: tuple[MeterSettings | VirtualMeterSettings, ...]  # in the order of the file
     library: Library
     simulate: Mapping[str, Any]
     supply: SupplySettings = field(default_factory=SupplySettings)
@@ -186,6 +211,30 @@ class Config:
     def book(self) -> Path:
         """The book's file, absolute."""
         return (self.path.parent / self.site.book).resolve()
+
+    @cached_property
+    def meters(self) -> tuple[MeterSettings, ...]:
+        """The meters that are read or fed."""
+        return tuple(meter for meter in self.meter_tables if isinstance(meter, MeterSettings))
+
+    @cached_property
+    def virtual_meters(self) -> tuple[VirtualMeterSettings, ...]:
+        """The meters that are computed from others."""
+        return tuple(meter for meter in self.meter_tables if isinstance(meter, VirtualMeterSettings))
+
+    @cached_property
+    def meter_names(self) -> tuple[str, ...]:
+        """The names of all meters, real and virtual."""
+        return tuple(meter.name for meter in self.meter_tables)
+
+    @cached_property
+    def formulas(self) -> Mapping[str, Factors]:
+        """Virtual meter -> how many times the meters of its formula count."""
+        return {meter.name: parse_formula(meter.formula, self.meter_names) for meter in self.virtual_meters}
+
+    def parts_of(self, name: str) -> Factors:
+        """How many times each real meter counts in a meter; a real one is its only part."""
+        return expand(name, self.formulas.get)
 
     @cached_property
     def profiles(self) -> Mapping[str, Profile]:

@@ -31,7 +31,7 @@ class Names:
         units = {(meter.line, meter.address) for meter in config.meters if isinstance(meter.address, int)}
         return cls(
             [line.name for line in config.lines],
-            [meter.name for meter in config.meters],
+            list(config.meter_names),
             {line.port: line for line in config.lines if line.port},
             units,
         )

@@ -1,112 +1,114 @@
-"""A question about a stretch of time, and its answer: one shape for the command line, HTTP and the page."""
+"""A question about a stretch of time: one shape for the command line, HTTP and the page."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, cast, get_args
+from datetime import datetime
+from typing import cast, get_args
 from zoneinfo import ZoneInfo
 
-from wattbook.codecs.reading_json import format_instant, shown
 from wattbook.engine.instants import parse_instant
-from wattbook.model import BookError, ConfigError, Kind, Point, Series, Span, quantity
+from wattbook.model import BookError, ConfigError, Kind, Span, quantity
 from wattbook.model.nearest import did_you_mean
-from wattbook.store import Aggregate, BookReader, Step
+from wattbook.store import Aggregate, Step
 
 POINTS_MAX = 100_000  # of one answer: six days of 5-second readings; more is an export
+POINTS_MIN = 4  # of a thinned answer: the first, the last, the least and the greatest
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody wants to know of one quantity of one meter."""
+    """What somebody wants to know of one quantity of one or several meters."""
 
-    meter: str
     quantity: str
     span: Span
     zone: ZoneInfo
+    meters: tuple[str, ...] = ()
+    locations: tuple[str, ...] = ()  # and all real meters at or below these
     every: Step | None = None  # None = the values as they were read
     every_text: str = ""
     aggregate: Aggregate = "mean"  # of gauges; registers give their energy
+    together: bool = False  # one answer, the sum of all
+    by_source: bool = False  # energy, by where it came from
+    points: int | None = None  # of the values as they were read so many at the most, with every peak
+
+    @property
+    def register(self) -> bool:
+        """Whether energy is asked for, where there are steps."""
+        return quantity(self.quantity).kind is Kind.REGISTER
+
+    @property
+    def several(self) -> bool:
+        """Whether the answer is a list."""
+        return self.by_source or (not self.together and (len(self.meters) > 1 or bool(self.locations)))
 
     @classmethod
     def parse(
         cls,
         *,
-        meter: str,
+        meters: Sequence[str],
         quantity: str,
         start: str,
         end: str,
         zone: ZoneInfo,
         now: datetime,
+        locations: Sequence[str] = (),
         every: str = "",
         aggregate: str = "mean",
+        together: bool = False,
+        by: str = "",
+        points: int | None = None,
     ) -> Question:
-        """Understand the texts of a person or a program. Raises ConfigError in words."""
-        if aggregate not in get_args(Aggregate):
-            known = ", ".join(get_args(Aggregate))
-            raise ConfigError(
-                f'no aggregate is called "{aggregate}"{did_you_mean(aggregate, get_args(Aggregate))}; one of: {known}'
-            )
+        """Understand the texts of a person or a program. Raises ConfigError or UnknownQuantity, in words."""
         begin, stop = parse_instant(start, zone=zone, now=now), parse_instant(end, zone=zone, now=now)
         if stop < begin:
             raise ConfigError(f'"{end}" lies before "{start}"')
-        try:
-            step = Step.parse(every) if every else None
-        except BookError as error:
-            raise ConfigError(str(error)) from error
-        return cls(meter, quantity, Span(begin, stop), zone, step, every, cast(Aggregate, aggregate))
+        if by not in ("", "source"):
+            raise ConfigError(f'an answer is divided by "source" or not at all, not by "{by}"')
+        question = cls(
+            quantity,
+            Span(begin, stop),
+            zone,
+            tuple(dict.fromkeys(meters)),
+            tuple(dict.fromkeys(locations)),
+            _step(every),
+            every,
+            _aggregate(aggregate),
+            together,
+            by == "source",
+            points,
+        )
+        _check(question)
+        return question
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """The points of a question, in base units."""
-
-    question: Question
-    points: Sequence[Point]
-
-    @property
-    def unit(self) -> str:
-        return quantity(self.question.quantity).unit
-
-    @property
-    def title(self) -> str:
-        return quantity(self.question.quantity).title
-
-    def to_json(self) -> Mapping[str, Any]:
-        """The shape of design section 8."""
-        question = self.question
-        return {
-            "meter": question.meter,
-            "quantity": question.quantity,
-            "unit": self.unit,
-            "every": question.every_text or None,
-            "points": [
-                {
-                    "at": format_instant(point.at),
-                    "value": None if point.value is None else shown(point.value),
-                    "quality": str(point.quality),
-                }
-                for point in self.points
-            ],
-        }
+def _step(every: str) -> Step | None:
+    try:
+        return Step.parse(every) if every else None
+    except BookError as error:
+        raise ConfigError(str(error)) from error
 
 
-def ask(reader: BookReader, question: Question, *, period_s: float = 0.0) -> Answer:
-    """Answer from the book. `period_s` is how often the meter is read; 0 = judge by its readings.
+def _aggregate(name: str) -> Aggregate:
+    known = get_args(Aggregate)
+    if name not in known:
+        raise ConfigError(f'no aggregate is called "{name}"{did_you_mean(name, known)}; one of: {", ".join(known)}')
+    return cast(Aggregate, name)
 
-    Raises UnknownQuantity, or BookError when the answer would hold more than POINTS_MAX points.
-    """
-    register = quantity(question.quantity).kind is Kind.REGISTER
-    meter, name, span, zone = question.meter, question.quantity, question.span, question.zone
-    points: Series
-    if question.every is None:
-        points = reader.range(meter, name, span, limit=POINTS_MAX + 1)
-    elif register:
-        period = timedelta(seconds=period_s) if period_s else None
-        points = reader.energy(meter, name, span, question.every, zone, period=period)
-    else:
-        points = reader.aggregate(meter, name, span, question.every, zone, question.aggregate)
-    if len(points) > POINTS_MAX:
-        raise BookError(f"more than {POINTS_MAX} values; ask for steps (every = 1min), or for a shorter time")
-    return Answer(question, tuple(points))
+
+def _check(question: Question) -> None:
+    """Raise ConfigError for parts that do not go together, UnknownQuantity for a wrong name."""
+    asked = quantity(question.quantity)
+    if not question.meters and not question.locations:
+        raise ConfigError('"meter" is missing; name one, or a "location"')
+    if question.points is not None:
+        if question.every is not None:
+            raise ConfigError('"points" thins readings as they are; leave out "every", or "points"')
+        if not POINTS_MIN <= question.points <= POINTS_MAX:
+            raise ConfigError(f'"points" is from {POINTS_MIN} to {POINTS_MAX}, not {question.points}')
+    if question.by_source:
+        if asked.kind is not Kind.REGISTER or asked.unit != "Wh":
+            raise ConfigError(f'only active energy is divided by source, not "{question.quantity}"')
+        if question.every is None:
+            raise ConfigError("energy by source needs steps (every = 1h)")

@@ -37,6 +37,11 @@ class Series:
     quality: array[int]  # 'B', places in `qualities`
     qualities: tuple[Quality, ...] | tuple[EnergyQuality, ...] = VALUE_QUALITIES
 
+    @classmethod
+    def empty(cls) -> Series:
+        """No values."""
+        return cls(array("q"), array("d"), array("B"))
+
     def __len__(self) -> int:
         return len(self.at_ms)
 

@@ -1,0 +1,99 @@
+"""Answers as a table for people, and as one for spreadsheets: a column for each meter or source."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime, tzinfo
+
+from rich.markup import escape
+from rich.table import Table
+
+from wattbook.cli.show import bar, console, for_people, local
+from wattbook.codecs.reading_json import shown
+from wattbook.engine.answer import Answer
+from wattbook.model import EnergyQuality, Kind, Point, Quality
+
+_MARKS: Mapping[str, str] = {
+    EnergyQuality.SPREAD: "~",
+    EnergyQuality.ESTIMATED: "≈",
+    EnergyQuality.MISSING: "",
+    Quality.SUSPECT: "?",
+}
+_WORST = (Quality.GOOD, EnergyQuality.MEASURED, EnergyQuality.SPREAD, EnergyQuality.ESTIMATED, Quality.SUSPECT,
+          EnergyQuality.MISSING)  # fmt: skip
+
+
+def print_table(answers: Sequence[Answer], zone: tzinfo | None) -> None:
+    """Values in local time; of one meter with bars, so that the shape of a day is seen."""
+    if not any(len(answer.series) for answer in answers):
+        span = answers[0].question.span
+        nothing = f"No reading from {local(span.start, zone)} to {local(span.end, zone)}."
+        console(stderr=True).print(nothing, highlight=False)
+    elif len(answers) == 1:
+        _print_one(answers[0], zone)
+    else:
+        _print_several(answers, zone)
+
+
+def _print_one(answer: Answer, zone: tzinfo | None) -> None:
+    table = Table("from", answer.quantity.title, "", "", box=None, pad_edge=False)
+    table.columns[1].justify = "right"
+    # A register that only grows has no shape worth a bar; its energy by step has.
+    shape = bool(answer.every) or answer.quantity.kind is Kind.GAUGE
+    points = list(answer.series)
+    most = max((abs(point.value) for point in points if point.value is not None), default=0.0)
+    for point in points:
+        doubt = "" if point.quality in ("good", "measured") else str(point.quality)
+        length = bar(abs(point.value) / most) if shape and point.value is not None and most else ""
+        table.add_row(local(point.at, zone), _for_people(point, answer.quantity.unit), length, doubt)
+    console().print(table)
+
+
+def _print_several(answers: Sequence[Answer], zone: tzinfo | None) -> None:
+    """Side by side, each value with a mark of its quality, which is explained below where it is used."""
+    unit = answers[0].quantity.unit
+    used: set[Quality | EnergyQuality] = set()
+    table = Table("from", *(escape(_label(answer)) for answer in answers), box=None, pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for at, points in _rows(answers).items():
+        cells = []
+        for point in points:
+            mark = _MARKS.get(point.quality, "") if point else ""
+            used.update({point.quality} if point and mark else ())
+            cells.append(f"{_for_people(point, unit) if point else ''}{mark or ' '}")
+        table.add_row(local(at, zone), *cells)
+    console().print(table)
+    legend = "  ".join(f"{_MARKS[quality]} {quality}" for quality in _WORST if quality in used)
+    if legend:
+        console().print(legend, highlight=False)
+
+
+def print_csv(answers: Sequence[Answer], zone: tzinfo | None) -> None:
+    """One line for each instant: a column in the base unit for each meter or source, and the worst quality."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(["at", *map(_label, answers), "quality"])
+    for at, points in _rows(answers).items():
+        told = ["" if point is None or point.value is None else shown(point.value) for point in points]
+        worst = max((_WORST.index(point.quality) for point in points if point), default=0)
+        writer.writerow([at.astimezone(zone).isoformat(timespec="milliseconds"), *told, str(_WORST[worst])])
+
+
+def _rows(answers: Sequence[Answer]) -> Mapping[datetime, Sequence[Point | None]]:
+    """Instant -> what each answer says of it; in order of time."""
+    rows: dict[datetime, list[Point | None]] = {}
+    for place, answer in enumerate(answers):
+        for point in answer.series:
+            rows.setdefault(point.at, [None] * len(answers))[place] = point
+    return dict(sorted(rows.items()))
+
+
+def _label(answer: Answer) -> str:
+    """What a column is called."""
+    return f"{answer.meter}: {answer.source}" if answer.source else answer.meter
+
+
+def _for_people(point: Point, unit: str) -> str:
+    return "-" if point.value is None else " ".join(for_people(point.value, unit)).rstrip()

@@ -129,8 +129,9 @@ def undone_numbers(events: Sequence[Event]) -> set[int]:
 
 
 def from_of(event: Event) -> int:
-    """The instant an event holds from, in ms since 1970 UTC."""
-    return to_ms(datetime.fromisoformat(event.body["from"]))
+    """The instant an event holds from, in ms since 1970 UTC: when it was entered, where it does not say."""
+    told = event.body.get("from")
+    return to_ms(datetime.fromisoformat(told) if told else event.at)
 
 
 def _break(event: Event, name: str) -> Break | None:

@@ -115,6 +115,25 @@ class Amender:
                 return reading.at
         return None
 
+    def doubted_since(self, meter: str, name: str, at: datetime) -> datetime:
+        """The first of the suspect readings of a register that the one of an instant goes on from; else that instant.
+
+        A run of the daemon that has just begun does not know of those that came before it.
+        """
+        self._settle()
+        run: list[tuple[datetime, float]] = []
+        for reading in self._readings(meter, Span(at - _LOOK_AROUND, at + timedelta(milliseconds=1))):
+            value = reading.values.get(name)
+            if value is None:
+                continue
+            if name in dict(reading.good_values()):
+                run.clear()
+                continue
+            if run and value < run[-1][1]:
+                run.clear()
+            run.append((reading.at, value))
+        return run[0][0] if run else at
+
     def fallen(self, meter: str, since: datetime) -> list[str]:
         """The registers that told less from an instant on than before; all, where nothing was told since."""
         if meter not in self.reader.meters():

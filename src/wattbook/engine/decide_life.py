@@ -11,7 +11,9 @@ import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime
 
+from wattbook.codecs.reading_json import format_instant
 from wattbook.config import Config
 from wattbook.engine.amend import Amender, By
 from wattbook.engine.follow import Decision
@@ -71,9 +73,10 @@ class LifeDecider:
         """Apply what is sure; return what is to be proposed. None = nothing is left to do."""
         meter, body = doubt.subject, doubt.body
         kind = _KINDS[body["found"]]
-        said = {"from": body["from"], "registers": body["registers"]}
-        if any(said.items() <= event.body.items() for event in self.amender.reader.life_events(meter)):
+        if any(event.body.get("doubted") == doubt.seq for event in self.amender.reader.life_events(meter)):
             return None
+        since = self.amender.doubted_since(meter, next(iter(body["registers"])), datetime.fromisoformat(body["from"]))
+        said = {"from": format_instant(since), "registers": body["registers"], "doubted": doubt.seq}
         why = f"recognised: {_in_words(doubt)}"
         if kind != REPLACED and self.applies(meter):
             self.amender.enter(meter, kind, said, By("wattbook", why))

@@ -26,6 +26,7 @@ _ENERGIES = ("Wh", "varh", "VAh")
 _TIME_PER_S = 2.0  # an operating time runs with the clock
 SETTLE_S = 60.0  # a register moves in steps, the coarsest of 1 kWh: less than the greatest power makes in this time
 _LATE_S_MAX = 86_400.0  # what comes later than that is history, whose own life is not known yet
+_GOOD = Quality.GOOD
 IN_A_ROW = 3  # consistent readings that make a jump more than damage
 SMALL_IN_A_ROW = 60  # of a fall that the meter may soon have made up for: some lose their last minutes in a power cut
 _SMALL = 1000.0  # base units, 1 kWh
@@ -130,13 +131,13 @@ class MeterJudge:
         at_s = reading.at.timestamp()
         known = self._its
         bad: list[str] | None = None
-        trusting = not reading.doubt and reading.quality is Quality.GOOD
+        trusting = not reading.doubt and reading.quality is _GOOD
         for name, value in reading.values.items():
             its = known.get(name) or self._learn(known, name)
             if its.least <= value <= its.greatest:
                 if not its.register:
                     continue
-                if trusting or reading.doubt.get(name, reading.quality) is Quality.GOOD:
+                if trusting or reading.doubt.get(name, reading.quality) is _GOOD:
                     since_s = at_s - its.at_s
                     if since_s >= 0 and 0 <= value - its.value <= its.slack + its.per_s * since_s:
                         its.at_s, its.value = at_s, value

@@ -77,6 +77,8 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             amender=make_amender(config, book, reader, clock, judges),
         )
         served = await stack.enter_async_context(serving(context))
+        config.address.write_text(served.url, encoding="utf-8")
+        stack.callback(config.address.unlink, missing_ok=True)
         keeping_time = asyncio.create_task(keep_time(clock, book), name="clock")
         stack.callback(keeping_time.cancel)
         tasks = [

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from wattbook.config import Config, parse_listen
+from wattbook.config import Config
 from wattbook.model import BookError, ConfigError
 from wattbook.store import BookHeld
 
@@ -21,12 +21,12 @@ def through_daemon(config: Config, held: BookHeld, path: str, body: Mapping[str,
 
     Raises ConfigError for what it does not understand, BookError for what cannot be done, or when it is not there.
     """
-    host, port = parse_listen(config.api.listen)
-    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where it listens, not where we do
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}{quote(path)}"
-    request = urllib.request.Request(
-        url, json.dumps(body).encode(), {"content-type": "application/json"}, method="POST"
-    )
+    try:
+        url = config.address.read_text(encoding="utf-8").strip().removesuffix("/") + quote(path)
+    except OSError as error:
+        raise held from error  # whoever has the book serves nothing
+    content, headers = json.dumps(body).encode(), {"content-type": "application/json"}
+    request = urllib.request.Request(url, content, headers, method="POST")  # noqa: S310 - what our daemon wrote
     try:
         with urllib.request.urlopen(request, timeout=_WAIT_S) as answer:  # noqa: S310 - as above
             return dict(json.load(answer))

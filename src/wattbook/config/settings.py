@@ -191,6 +191,11 @@ class Config:
         """The book's file, absolute."""
         return (self.path.parent / self.site.book).resolve()
 
+    @property
+    def address(self) -> Path:
+        """Where a running daemon says at which address it serves: commands that change its book go there."""
+        return self.book.with_name(self.book.name + ".address")
+
     @cached_property
     def profiles(self) -> Mapping[str, Profile]:
         """Meter name -> profile, of what it is asked for."""

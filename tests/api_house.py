@@ -13,6 +13,7 @@ import httpx
 from wattbook import config
 from wattbook.api import ApiContext
 from wattbook.api.app import make_app
+from wattbook.engine.judge import JudgedKeeper, make_amender, make_judges
 from wattbook.engine.keep import BookKeeper
 from wattbook.engine.listen import Attendance
 from wattbook.engine.live import Live
@@ -119,18 +120,20 @@ def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House
     clock = StandingClock()
     live = Live(clock)
     supplies = [SupplyNow("unknown")]
+    judges = make_judges(settings)
     statuses = {meter.name: MeterStatus(meter.name, meter.model, meter.line) for meter in settings.meters}
     with Book.open(settings.book, clock=clock, commit_every_s=0.01) as book, BookReader(settings.book) as reader:
         context = ApiContext(
             config=settings,
             statuses=lambda: list(statuses.values()),
             reader=reader,
-            keeper=BookKeeper(book, live),
+            keeper=JudgedKeeper(BookKeeper(book, live), judges),
             heard=Attendance(statuses, {}, clock=clock, note=lambda event: None).heard,
             live=live,
             clock=clock,
             statistics=book.statistics,
             supply=lambda: supplies[-1],
+            amender=make_amender(settings, book, reader, clock, judges),
         )
         yield House(context, book, clock, statuses, supplies)
 

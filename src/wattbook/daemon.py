@@ -14,8 +14,10 @@ from contextlib import AsyncExitStack
 from wattbook.api import ApiContext, Served, serving
 from wattbook.config import Config
 from wattbook.drivers.host import boot_id
+from wattbook.engine.decide_life import EventsOf, make_life_decider
 from wattbook.engine.decide_supply import TICK_S, SupplyDecider, supply_rule
 from wattbook.engine.follow import follow
+from wattbook.engine.judge import JudgedKeeper, make_amender, make_judges, seed
 from wattbook.engine.keep import BookKeeper
 from wattbook.engine.keep_time import keep_time
 from wattbook.engine.lines import Lines
@@ -51,7 +53,9 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         reader = stack.enter_context(BookReader(config.book))
         live = Live(clock)
         live.seed(reader.latest(now=clock.now()))
-        keeper = BookKeeper(book, live)
+        judges = make_judges(config)
+        seed(judges, reader)
+        keeper = JudgedKeeper(BookKeeper(book, live), judges)
         lines = Lines(config, keeper=keeper, clock=clock, session=book.lineage)
         failed = _started(lines, stack)
         proxies = await stack.enter_async_context(serving_proxies(config, lines, keeper=keeper, clock=clock))
@@ -70,8 +74,11 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             statistics=book.statistics,
             supply=lambda: supply.now if supply else SupplyNow(),
             proxies=proxies,
+            amender=make_amender(config, book, reader, clock, judges),
         )
         served = await stack.enter_async_context(serving(context))
+        config.address.write_text(served.url, encoding="utf-8")
+        stack.callback(config.address.unlink, missing_ok=True)
         keeping_time = asyncio.create_task(keep_time(clock, book), name="clock")
         stack.callback(keeping_time.cancel)
         tasks = [
@@ -82,6 +89,9 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         if config.retention:
             tasks.append(asyncio.create_task(retain(book, reader, config.retention, clock), name="retention"))
             stack.callback(tasks[-1].cancel)
+        deciding = follow(EventsOf(book, reader), make_life_decider(config, book, reader, clock))
+        tasks.append(asyncio.create_task(deciding, name="life"))
+        stack.callback(tasks[-1].cancel)
         if supply:
             tasks.append(asyncio.create_task(follow(book, supply, idle_s=TICK_S), name=supply.name))
             stack.callback(tasks[-1].cancel)

@@ -13,7 +13,7 @@ import pytest
 from wattbook.codecs.mqtt import Message
 from wattbook.drivers.mqtt import MqttSource, topics_of
 from wattbook.drivers.source import Listened
-from wattbook.model import BookError, ConfigError, Event, Kept, Quality, Reading, Unreachable
+from wattbook.model import BookError, ConfigError, Event, Kept, Reading, Unreachable
 from wattbook.profiles import Library, Profile, parse_profile
 from wattbook.transports.mqtt import BrokerSettings, Connection
 
@@ -285,13 +285,6 @@ async def test_a_topic_nobody_wants_any_more_is_given_up_once() -> None:
         await bench.settle()
     assert bench.broker.forgotten == ["meters/old/reading"]
     assert bench.broker.acknowledged == [1, 2]
-
-
-async def test_an_implausible_value_is_suspect() -> None:
-    async with running(listened()) as bench:
-        bench.send({"voltage": 2_300_000, "power": 1})
-        await bench.settle()
-    assert bench.book.readings[0].doubt == {"voltage": Quality.SUSPECT}
 
 
 async def test_a_lost_broker_is_reported_and_connected_again() -> None:

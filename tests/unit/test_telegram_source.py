@@ -9,12 +9,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from wattbook.codecs.decoder import make_decoder
-from wattbook.codecs.dsmr import encode_telegram as encode_p1
 from wattbook.codecs.obis import DataSet
 from wattbook.codecs.sml import encode_telegram as encode_sml
 from wattbook.drivers.source import Listened
 from wattbook.drivers.telegram import TelegramSource
-from wattbook.model import ConfigError, Event, Kept, Quality, Reading, Unreachable
+from wattbook.model import ConfigError, Event, Kept, Reading, Unreachable
 from wattbook.profiles import Library
 from wattbook.transports.link import Link
 
@@ -210,15 +209,6 @@ async def test_a_port_that_can_never_be_opened_ends_the_source() -> None:
     with pytest.raises(ConfigError, match="no serial port"):
         await asyncio.wait_for(source.run(kept), 20)
     assert kept.lost_of == [("main", "this is no serial port")]
-
-
-async def test_without_a_check_a_register_that_runs_backwards_is_suspect() -> None:
-    script = [
-        (second, encode_p1("ABC5x", [DataSet("1-0:1.8.1", kwh, "kWh")], crc=False))
-        for second, kwh in enumerate(["00100.100", "00000.100", "00100.101"], 1)
-    ]
-    kept = await play(script, Listened("main", DSMR_2))
-    assert [dict(reading.doubt) for reading in kept.readings] == [{}, {"active_energy_import_t1": Quality.SUSPECT}, {}]
 
 
 async def test_a_line_at_rest_costs_two_reads_a_second() -> None:

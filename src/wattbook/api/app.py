@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
+from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
@@ -15,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api import describe, legacy, metrics
+from wattbook.api import describe, legacy, life, metrics
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.context import ApiContext
 from wattbook.api.guard import Guard
@@ -33,6 +34,8 @@ PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
 NAMES_MAX = 200  # of meters or quantities in one request
 _log = logging.getLogger(__name__)
 
+MeterName = Annotated[str, Query(description="A meter's name.", examples=["main-a"], max_length=100)]
+MeterPath = Annotated[str, PathParameter(description="A meter's name.", examples=["main-a"], max_length=100)]
 MeterNames = Annotated[
     list[str] | None, Query(alias="meter", description="Only this meter; may be repeated.", max_length=NAMES_MAX)
 ]
@@ -83,6 +86,14 @@ def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
     @app.get("/api/v1/meters/virtual", **describe.VIRTUAL_METERS)
     async def virtual() -> Response:
         return json_response(virtual_meters(context))
+
+    @app.get("/api/v1/meters/{meter}/life", **describe.LIFE)
+    async def get_life(meter: MeterPath) -> Response:
+        return await life.get_life(context, meter)
+
+    @app.post("/api/v1/meters/{meter}/life", **describe.CHANGE_LIFE)
+    async def post_life(meter: MeterPath, request: Request) -> Response:
+        return await life.post_life(context, meter, request)
 
     @app.get("/api/v1/supply", **describe.SUPPLY)
     async def supply() -> Response:

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from wattbook.config import Config, MeterSettings
+from wattbook.engine.amend import Amender
 from wattbook.engine.live import Live
 from wattbook.engine.status import MeterStatus, ProxyStatus, SupplyNow
 from wattbook.model import Clock, Keeper
@@ -28,6 +29,7 @@ class ApiContext:
     statistics: Callable[[], BookStatistics]
     supply: Callable[[], SupplyNow] = SupplyNow
     proxies: Sequence[ProxyStatus] = field(default=())  # live
+    amender: Amender | None = None  # None = this book cannot be changed from here
 
     @cached_property
     def meters(self) -> Mapping[str, MeterSettings]:

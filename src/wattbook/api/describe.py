@@ -107,6 +107,46 @@ METERS = _get(
     ],
     schema=_ARRAY,
 )
+LIFE = _get(
+    "What happened to a meter: replaced, reset, corrected, by whom and why",
+    {
+        "meter": "main-a",
+        "events": [
+            {
+                "number": 8213,
+                "kind": "meter.replaced",
+                "entered": "2026-11-21T11:02:03.000Z",
+                "who": "anna",
+                "why": "the old one failed",
+                "state": "holds",
+                "readings": 12,
+                "body": {
+                    "from": "2026-11-21T10:00:00.000Z",
+                    "registers": {"active_energy_import": {"before": 25409587, "after": 0}},
+                },
+            }
+        ],
+    },
+    _404=_NO_METER,
+)
+_ORDER = {
+    "do": "replace",
+    "from": "2026-11-21T11:00",
+    "registers": {"active_energy_import": {"before": 25409587, "after": 0}},
+    "why": "the old one failed",
+    "who": "anna",
+}
+CHANGE_LIFE: Mapping[str, Any] = {
+    **_get("Change a meter's life or its readings", {"numbers": [8213]}, _400="say why: it stays with the change"),
+    "status_code": 201,
+    "description": (
+        "`do` is install, replace, reset, rollover, ratio, rewire, move, correct, accept, drop or undo. An event of a "
+        "meter's life rewrites no reading; what a correction changed is kept, so `undo` brings it back."
+    ),
+    "openapi_extra": {
+        "requestBody": {"content": {"application/json": {"schema": {"type": "object"}, "example": _ORDER}}}
+    },
+}
 SUPPLY = _get(
     "Which source feeds the house now: utility, generator, dark, or unknown",
     {

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wattbook import config as configuration
 from wattbook.cli.show import HERE, console, for_people
+from wattbook.codecs.reading_json import format_instant
 from wattbook.config import Config
 from wattbook.drivers.modbus import unit_address
 from wattbook.engine.commission import (
@@ -109,8 +110,18 @@ def reset_energy(
     clock = SystemClock()
     with Book.open(config.book, clock=clock, site=config.site.name) as book:
         before, after = _reset(device, confirm)
-        body = {"before": before, "after": after, "address": device.address, "port": shown(device.ports[0])}
-        book.append_event(Event("meter.reset", target, clock.now(), body, actor=_who())).result(60)
+        now = clock.now()
+        registers = {name: {"before": value, "after": after[name]} for name, value in before.items() if name in after}
+        body = {
+            "from": format_instant(now),
+            "registers": registers,
+            "why": "wattbook reset-energy",
+            "before": before,
+            "after": after,
+            "address": device.address,
+            "port": shown(device.ports[0]),
+        }
+        book.append_event(Event("meter.reset", target, now, body, actor=_who())).result(60)
     _say(f"{config.book.name}: written down as meter.reset")
 
 

@@ -32,6 +32,7 @@ ROOMS = {
     "query": ("query",),
     "export": ("export",),
     "importing": ("import",),
+    "meter": ("meter",),
     "models": ("models",),
     "scan": ("scan",),
     "commission": ("set-address", "reset-energy"),
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors go to standard error, one line each."""
-    if not arguments or list(arguments) == ["models"]:
+    if not arguments or list(arguments) in (["models"], ["meter"]):
         arguments = [*arguments, "--help"]
     try:
         return make_app(arguments)(list(arguments), standalone_mode=False) or 0

@@ -16,7 +16,7 @@ from wattbook.config.values import Name, Seconds, Secret, SecretText, Zone
 from wattbook.model.errors import ConfigError
 from wattbook.model.formula import FORMULA_SIZE_MAX, Factors, parse_formula
 from wattbook.model.virtual import expand
-from wattbook.profiles import Library, Profile, SerialSettings, swap_import_export
+from wattbook.profiles import POWER_MAX_ANY, Library, Profile, SerialSettings, swap_import_export
 
 _EVERY_ASKED = {  # seconds
     "modbus": 5.0,
@@ -25,6 +25,7 @@ _EVERY_ASKED = {  # seconds
     "host": 60.0,  # the system's load is a mean of one minute
 }
 PROXY_LISTEN = "127.0.0.1:1502"  # 502 is for root alone
+Policy = Literal["apply", "propose"]
 _UTC = ZoneInfo("UTC")
 _NO_SECRET = Secret()
 _Period = Annotated[Seconds | None, Field(ge=0, le=86400 * 31)]
@@ -47,6 +48,7 @@ class SiteSettings:
         1.0  # what a power cut may cost of polled readings; longer spares SD cards
     )
     profiles: Path | None = None  # a folder with models of one's own
+    on_reset: Policy = "apply"  # a register that begins anew is counted on, or that is left to you: propose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +117,8 @@ class MeterSettings:
     swap_import_export: bool = False  # a Modbus meter that counts as export what is import; powers keep their signs
     retries: Annotated[int, Field(ge=0, le=10)] = 1  # at once after a damaged answer, before it is set aside
     timeout: Annotated[Seconds | None, Field(ge=0.01, le=60)] = None  # for the first byte; else it follows the meter
+    power_max: Annotated[float | None, Field(gt=0, le=POWER_MAX_ANY)] = None  # W; values that imply more are suspect
+    on_reset: Policy | None = None  # apply or propose; else the site's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,6 +216,11 @@ class Config:
         """The book's file, absolute."""
         return (self.path.parent / self.site.book).resolve()
 
+    @property
+    def address(self) -> Path:
+        """Where a running daemon says at which address it serves: commands that change its book go there."""
+        return self.book.with_name(self.book.name + ".address")
+
     @cached_property
     def meters(self) -> tuple[MeterSettings, ...]:
         """The meters that are read or fed."""
@@ -258,6 +267,10 @@ class Config:
         """How characters stand on a line: its first meter's model says what the file does not."""
         meters = self.meters_of(line)
         return line.serial(self.profiles[meters[0].name].serial if meters else SerialSettings())
+
+    def on_reset(self, meter: MeterSettings) -> Policy:
+        """What is done when a register of a meter begins anew by itself."""
+        return meter.on_reset or self.site.on_reset
 
     def listening(self, listen: str) -> Config:
         """The same configuration, served elsewhere. Raises ConfigError."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
 from typing import Protocol
 
 from wattbook.codecs.conversation import Conversation
@@ -13,7 +11,6 @@ from wattbook.drivers.cirbus import CirbusMeter
 from wattbook.drivers.modbus import ModbusMeter
 from wattbook.drivers.optical import OpticalMeter
 from wattbook.model.errors import ConfigError
-from wattbook.model.reading import Quality
 from wattbook.profiles.profile import Profile
 
 
@@ -27,10 +24,6 @@ class Asked(Protocol):
 
         Raises Unreachable, Garbled or Refused.
         """
-        ...
-
-    def doubt(self, at: datetime, measured: Measured) -> Mapping[str, Quality]:
-        """Which of the values it told at that instant are not believed; each answer is judged once."""
         ...
 
 

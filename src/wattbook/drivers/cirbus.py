@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-
 from wattbook.codecs.cirbus import read_out
 from wattbook.codecs.conversation import Conversation
 from wattbook.codecs.measured import Measured
-from wattbook.drivers.plausible import Plausibility
-from wattbook.model.reading import Quality
 from wattbook.profiles.profile import Profile
 
 
@@ -22,12 +17,7 @@ class CirbusMeter:
         """Prepare. Raises ConfigError for a wrong address."""
         assert profile.cirbus is not None
         self._settings, self._address = profile.cirbus, profile.cirbus.address(address)
-        self._plausibility = Plausibility(profile.power_max)
 
     def conversation(self, timeout_s: float) -> Conversation[Measured]:
         """Ask all commands. Raises Unreachable or Garbled."""
         return read_out(self._settings, self._address, timeout_s)
-
-    def doubt(self, at: datetime, measured: Measured) -> Mapping[str, Quality]:
-        """What cannot be: the check is a sum of 8 bits, which one in 256 bursts of noise gets past."""
-        return self._plausibility.doubt(at, measured.values)

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-
 from wattbook.codecs.conversation import Conversation, Pause
 from wattbook.codecs.identity import read_serial, same_serial
 from wattbook.codecs.measured import Measured
@@ -13,7 +10,6 @@ from wattbook.codecs.modbus_ask import Framing
 from wattbook.codecs.registers import plan_profile
 from wattbook.codecs.sunspec import walk
 from wattbook.model.errors import ConfigError, MeterError, Refused, Stranger
-from wattbook.model.reading import Quality
 from wattbook.profiles.profile import Profile, SunspecSettings
 
 
@@ -99,10 +95,6 @@ class ModbusMeter:
             return (yield from self._framing.exchange(request, timeout_s)).words
         except Refused:
             return None  # nothing stands there
-
-    def doubt(self, at: datetime, measured: Measured) -> Mapping[str, Quality]:
-        """What the profile calls impossible; the CRC vouches for the rest."""
-        return measured.doubt
 
 
 def unit_address(profile: Profile, address: int | str | None) -> int:

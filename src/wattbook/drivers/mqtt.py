@@ -10,12 +10,11 @@ from datetime import UTC, datetime, timedelta
 
 from wattbook.codecs.mqtt import Message
 from wattbook.drivers.json_payload import Payload, parse_json
-from wattbook.drivers.plausible import Plausibility
 from wattbook.drivers.source import Listened, Report, Thinner, retries_s
 from wattbook.model.clock import STEP_MIN, Clock, latest_believed
 from wattbook.model.errors import BookError, ConfigError, Garbled, Unreachable, WattbookError
 from wattbook.model.keeping import Keeper
-from wattbook.model.reading import EMPTY, Reading
+from wattbook.model.reading import Reading
 from wattbook.transports.mqtt import BrokerSettings, Connection, connect
 
 COMMIT_MAX = 8_000  # messages kept at once: what waits while a slow card syncs for 0.1 s
@@ -67,7 +66,6 @@ class _Route:
     payload: Payload
     place: timedelta  # of this topic among the meter's own: keeps what they tell of one time apart
     thinner: Thinner
-    plausibility: Plausibility | None
 
 
 @dataclass(slots=True)
@@ -100,9 +98,8 @@ class MqttSource:
         self._received = clock.now()  # the last messages of any meter
         self._strangers: set[str] = set()
         for meter in meters:
-            plausibility = Plausibility(meter.profile.power_max) if meter.profile.unchecked else None
             for place, (topic, payload) in enumerate(topics_of(meter).items()):
-                route = _Route(meter.name, payload, place * _GRAIN, Thinner(meter.every_s), plausibility)
+                route = _Route(meter.name, payload, place * _GRAIN, Thinner(meter.every_s))
                 self._routes.setdefault(topic, []).append(route)
 
     async def run(self, keep: Keeper) -> None:
@@ -202,8 +199,7 @@ class MqttSource:
             heard = batch.heard[meter] = []
         heard.append(at)
         if route.thinner.takes(at):
-            doubt = route.plausibility.doubt(at, values) if route.plausibility else EMPTY
-            batch.readings.append(Reading(meter, at, values, doubt=doubt))
+            batch.readings.append(Reading(meter, at, values))
 
     def _arrival(self, meter: str, now: datetime) -> datetime:
         """The moment of arrival, strictly rising for each meter: two messages of one moment are two readings."""

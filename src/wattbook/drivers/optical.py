@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
-
 from wattbook.codecs.conversation import Conversation
 from wattbook.codecs.iec62056_21 import read_out
 from wattbook.codecs.measured import Measured
-from wattbook.drivers.plausible import Plausibility
-from wattbook.model.reading import Quality
 from wattbook.profiles.profile import Profile
 
 
@@ -23,7 +18,6 @@ class OpticalMeter:
         assert profile.iec is not None
         self._profile, self._settings, self._address = profile, profile.iec, address
         self._baud = baud or profile.serial.baud
-        self._plausibility = Plausibility(profile.power_max)
         first = self.conversation(0.0)
         next(first)  # the codec checks the address before its first step
         first.close()
@@ -33,8 +27,3 @@ class OpticalMeter:
         telegram = yield from read_out(self._settings, self._address, baud=self._baud)
         measured = telegram.measured(self._profile)
         return Measured(measured.values, measured.doubt, checked=telegram.checked)
-
-    def doubt(self, at: datetime, measured: Measured) -> Mapping[str, Quality]:
-        """What a readout without its check character tells and cannot be. The checked ones are what it is held to."""
-        implausible = self._plausibility.doubt(at, measured.values)
-        return measured.doubt if measured.checked or not implausible else {**measured.doubt, **implausible}

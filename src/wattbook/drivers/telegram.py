@@ -14,12 +14,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from wattbook.codecs.telegram import Damage, Decoder, Telegram
-from wattbook.drivers.plausible import Plausibility
 from wattbook.drivers.source import Listened, Report, Thinner, retries_s
 from wattbook.model.clock import Clock
 from wattbook.model.errors import ConfigError, Garbled, Unreachable, WattbookError
 from wattbook.model.keeping import Keeper
-from wattbook.model.reading import EMPTY, Reading
+from wattbook.model.reading import Reading
 from wattbook.transports.link import Link
 
 _SILENCE_S = 0.5  # one waiting read; also how long a stop may take
@@ -39,7 +38,6 @@ class _Ear:
 
     meter: Listened
     thinner: Thinner
-    plausibility: Plausibility | None
 
 
 @dataclass(slots=True)
@@ -83,8 +81,7 @@ class TelegramSource:
                 raise ConfigError(
                     f'{meter.name} and {other} on the line "{name}" need an address each, to tell them apart'
                 )
-            plausibility = Plausibility(meter.profile.power_max) if meter.profile.unchecked else None
-            self._ears[address] = _Ear(meter, Thinner(meter.every_s), plausibility)
+            self._ears[address] = _Ear(meter, Thinner(meter.every_s))
         self._only = self._ears.get("") if len(self._ears) == 1 else None  # whoever speaks, it is this one
         self._strangers: set[str] = set()
 
@@ -164,10 +161,7 @@ class TelegramSource:
             return
         self._report.heard(meter.name, at)
         if ear.thinner.takes(at):
-            doubt = measured.doubt
-            if ear.plausibility:
-                doubt = {**doubt, **ear.plausibility.doubt(at, measured.values)}
-            keep.measured(Reading(meter.name, at, measured.values, doubt=doubt or EMPTY))
+            keep.measured(Reading(meter.name, at, measured.values, doubt=measured.doubt))
 
     def _whose(self, telegram: Telegram) -> _Ear | None:
         """The meter that spoke; None for one that is not configured."""

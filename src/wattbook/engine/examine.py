@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from wattbook.drivers.plausible import bounds
+from wattbook.engine.plausible import bounds
 from wattbook.model.vocabulary import Kind, quantity
 from wattbook.profiles.profile import Profile, Register
 

@@ -88,7 +88,7 @@ class MeterRecord:
         self._stranger, self._garbled = "", 0
         if measured.values:
             status.last_at = at
-            self._keeper.measured(Reading(self.name, at, measured.values, doubt=self.asked.doubt(at, measured)))
+            self._keeper.measured(Reading(self.name, at, measured.values, doubt=measured.doubt))
         if status.state != "present":
             self._back(at)
         return at

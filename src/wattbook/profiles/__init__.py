@@ -3,6 +3,7 @@
 from wattbook.profiles.cirbus import CirbusAsk, CirbusSettings
 from wattbook.profiles.load import Library, load_profile, parse_profile
 from wattbook.profiles.profile import (
+    POWER_MAX_ANY,
     Command,
     CommandName,
     Display,
@@ -21,6 +22,7 @@ from wattbook.profiles.profile import (
 from wattbook.profiles.swap import swap_import_export
 
 __all__ = [
+    "POWER_MAX_ANY",
     "CirbusAsk",
     "CirbusSettings",
     "Command",

@@ -20,6 +20,7 @@ from wattbook.profiles.load_modbus import modbus_settings
 from wattbook.profiles.profile import (
     POWER_MAX_ANY,
     POWER_MAX_HOUSE,
+    POWER_MAX_LOW_VOLTAGE,
     REACTION_S,
     Display,
     Field,
@@ -115,6 +116,13 @@ def parse_profile(table: Mapping[str, Any], *, place: str, lines: Mapping[KeyPat
     return profile
 
 
+def _power_max(protocol: Protocol, *, unchecked: bool) -> float:
+    """What a model that says nothing is held to: closely where damage may look like a number."""
+    if protocol == "mqtt":
+        return POWER_MAX_ANY
+    return POWER_MAX_HOUSE if unchecked or protocol == "cirbus" else POWER_MAX_LOW_VOLTAGE
+
+
 def _profile(top: Table) -> Profile:
     model = top.table("model")
     protocol = cast(Protocol, model.choice("protocol", get_args(Protocol)))
@@ -130,7 +138,7 @@ def _profile(top: Table) -> Profile:
             "power_max",
             least=1,
             most=POWER_MAX_ANY,
-            default=POWER_MAX_ANY if protocol == "mqtt" else POWER_MAX_HOUSE,
+            default=_power_max(protocol, unchecked=model.flag("unchecked", default=False)),
         ),
         note=model.text("note", default=""),
         serial=_serial(top.table("serial", optional=True)),

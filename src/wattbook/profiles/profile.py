@@ -23,6 +23,7 @@ WordOrder = Literal["high-first", "low-first"]
 
 REACTION_S = 0.2  # between two messages of IEC 62056-21 at the least
 POWER_MAX_HOUSE = 100_000.0  # W: three phases of 145 A, what a house connection may have at most
+POWER_MAX_LOW_VOLTAGE = 1e7  # W: three phases of 14 kA, more than any transformer for low voltage feeds
 POWER_MAX_ANY = 1e9  # W: beyond what stands behind any meter of a customer
 
 REGISTERS_OF: Mapping[RegisterType, int] = {
@@ -245,7 +246,7 @@ class Profile:
     host: HostSettings | None = None
     display: Display | None = None
     unchecked: bool = False  # its format has no check: implausible values are suspect
-    power_max: float = POWER_MAX_HOUSE  # W behind one meter, either way; more is implausible where nothing is checked
+    power_max: float = POWER_MAX_LOW_VOLTAGE  # W behind one meter, either way; more is implausible
     note: str = ""
 
     @property

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     Flags = NDArray[np.bool_]
 
 NEIGHBOURS = 3  # samples needed on either side of a span: one to draw a line to, two to see that it is no outlier
-_DECIMALS = 6  # of base units (a micro-Wh): drops what subtracting floats leaves behind
-_MEASURED, _SPREAD, _ESTIMATED, _MISSING = (
+DECIMALS = 6  # of base units (a micro-Wh): drops what subtracting floats leaves behind
+MEASURED, SPREAD, ESTIMATED, MISSING = (
     ENERGY_QUALITIES.index(quality)
     for quality in (EnergyQuality.MEASURED, EnergyQuality.SPREAD, EnergyQuality.ESTIMATED, EnergyQuality.MISSING)
 )
@@ -45,6 +45,7 @@ class Knots:
     at_ms: Integers
     value: Floats
     gap: Flags | None = None  # of what lies between neighbours (one less than knots); None = as their distance says
+    estimated: Flags | None = None  # likewise: what is not known of that stretch adds nothing; None = nothing is so
 
 
 def median_distance_ms(instants_ms: Sequence[int]) -> int:
@@ -57,30 +58,31 @@ def energy_of_steps(knots: Knots, edges_ms: Sequence[int] | Integers, period_ms:
     """The energy of each step between neighbouring edges.
 
     The knots begin before the first edge and end after the last, where the book has any. `measured` steps touch no
-    gap; `spread` ones do; `estimated` ones touch a place where the register runs backwards, which adds nothing;
-    `missing` ones (NaN) lie where the book has no reading around them, or nothing else than such a place.
+    gap; `spread` ones do; `estimated` ones touch a place where the register runs backwards, which adds nothing, or
+    one that the knots call so; `missing` ones (NaN) lie where the book has no reading around them, or nothing else
+    than a place where it runs backwards.
     """
     edges = np.asarray(edges_ms, np.int64)
-    at, value, gap = _without_outliers(knots, period_ms)
+    at, value, gap, estimated = _without_outliers(knots, period_ms)
     starts, ends = edges[:-1], edges[1:]
     if len(at) < 2:
-        return _series(starts, np.full(len(starts), np.nan), np.full(len(starts), _MISSING, np.uint8))
+        return _series(starts, np.full(len(starts), np.nan), np.full(len(starts), MISSING, np.uint8))
     change = np.diff(value)
     falls = change < 0
     if falls.any():  # what the register lost is put back, so that what it gained after that still counts
         value = value + np.concatenate(([0.0], np.cumsum(np.where(falls, -change, 0.0))))
     at_edges = _register_at(at, value, gap, edges)
-    energy = np.round(np.diff(at_edges), _DECIMALS)
+    energy = np.round(np.diff(at_edges), DECIMALS)
     first, beyond = _touched(at, starts, ends)
     fell = _between(falls, first, beyond)
-    quality = np.full(len(starts), _MEASURED, np.uint8)
+    quality = np.full(len(starts), MEASURED, np.uint8)
     spread = _between(gap, first, beyond) > 0
     if period_ms:
         spread |= (at[0] > starts + 2 * period_ms) | (at[-1] + 2 * period_ms < ends)
-    quality[spread] = _SPREAD
-    quality[fell > 0] = _ESTIMATED
+    quality[spread] = SPREAD
+    quality[(fell > 0) | (_between(estimated, first, beyond) > 0)] = ESTIMATED
     unknown = (at[0] >= ends) | (at[-1] <= starts) | (fell == beyond - first)
-    quality[unknown] = _MISSING
+    quality[unknown] = MISSING
     energy[unknown] = np.nan
     return _series(starts, energy, quality)
 
@@ -109,20 +111,28 @@ def _between(flags: Flags, first: Integers, beyond: Integers) -> Integers:
     return counted[beyond] - counted[first]
 
 
-def _without_outliers(knots: Knots, period_ms: int) -> tuple[Integers, Floats, Flags]:
-    """Leave out single readings that both neighbours contradict: a spike is not energy. Return at, value, gap."""
-    at, value, gap = knots.at_ms, knots.value, knots.gap
+def _without_outliers(knots: Knots, period_ms: int) -> tuple[Integers, Floats, Flags, Flags]:
+    """Leave out single readings that both neighbours contradict: a spike is not energy.
+
+    Return at, value, gap, estimated.
+    """
+    at, value, gap, estimated = knots.at_ms, knots.value, knots.gap, knots.estimated
+    if estimated is None:
+        estimated = np.zeros(max(0, len(at) - 1), np.bool_)
     if not (np.diff(value) < 0).any():
-        return at, value, _gaps(at, period_ms) if gap is None else gap
+        return at, value, gaps_of(at, period_ms) if gap is None else gap, estimated
     kept = _trusted(value.tolist())
-    gaps = _gaps(at[kept], period_ms)
+    gaps = gaps_of(at[kept], period_ms)
     if gap is not None and len(kept) > 1:
         gaps &= np.diff(kept) > 1  # the distance counts where an outlier lay between, else what is known of the gap
         gaps |= np.maximum.reduceat(gap, kept[:-1])
-    return at[kept], value[kept], gaps
+    if len(kept) > 1:
+        estimated = np.maximum.reduceat(estimated, kept[:-1])
+    return at[kept], value[kept], gaps, estimated
 
 
-def _gaps(at: Integers, period_ms: int) -> Flags:
+def gaps_of(at: Integers | Sequence[int], period_ms: int) -> Flags:
+    """Whether the distance of neighbouring instants is a gap."""
     distances: Integers = np.diff(at)
     return distances > 2 * period_ms if period_ms else np.zeros(len(distances), np.bool_)
 
@@ -196,7 +206,7 @@ def _of_steps(rows: Rows, edges: Integers, aggregate: str) -> Floats:
         match aggregate:
             case "mean":
                 total = np.add.reduceat(rows.total[:stop], starts)
-                result[filled] = np.round(total / np.add.reduceat(rows.count[:stop], starts), _DECIMALS)
+                result[filled] = np.round(total / np.add.reduceat(rows.count[:stop], starts), DECIMALS)
             case "min":
                 result[filled] = np.minimum.reduceat(rows.least[:stop], starts)
             case "max":

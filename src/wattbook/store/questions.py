@@ -20,12 +20,16 @@ from wattbook.model.series import Series
 from wattbook.store import rows, sealed
 from wattbook.store.gauges import rows_of_gauge
 from wattbook.store.history import NEIGHBOURS, Rows, energy_of_steps, gauge_of_steps, median_distance_ms
+from wattbook.store.life import Life, life_of, within
+from wattbook.store.overlay import in_order, of_steps, overlaid, rows_times, times
 from wattbook.store.registers import HotSamples, knots_of_register
 from wattbook.store.rows import Names, Sample
 from wattbook.store.table import Table, merged, table_of_hot
 
 if TYPE_CHECKING:
     from wattbook.store.table import Codes, Floats, Integers
+
+    _Samples = tuple[Integers, Floats, Codes]  # instants, values, qualities
 
 _PERIOD_FROM = 101  # readings whose distances tell a meter's period
 _LOOKED_AT_MAX = 5_000  # readings without the quantity passed over beside a span
@@ -44,10 +48,36 @@ def energy(
     """The energy of each step between edges. `period_ms` None = the median distance of the meter's readings."""
     if period_ms is None:
         period_ms = _period_ms(connection, meter_id, edges_ms[-1])
-    hot = _hot_around(connection, names, meter_id, quantity, edges_ms[0], edges_ms[-1])
+    life = life_of(connection, *names.meter(connection, meter_id))
     edges = np.asarray(edges_ms, np.int64)
-    knots = knots_of_register(connection, meter_id, quantity, edges, period_ms, hot)
-    return energy_of_steps(knots, edges, period_ms)
+    eras = list(within(life.eras(quantity), edges_ms[0], edges_ms[-1]))
+    if len(eras) <= 1:
+        told_as, factor = (eras[0].told_as, eras[0].factor) if eras else (quantity, 1.0)
+        return times(_energy_told(connection, names, meter_id, told_as, edges, period_ms, life), factor)
+    parts = []
+    for era in eras:
+        its = edges[edges.searchsorted(era.from_ms, side="right") : edges.searchsorted(era.to_ms, side="left")]
+        its = np.concatenate(([era.from_ms], its, [era.to_ms]))
+        energy = _energy_told(connection, names, meter_id, era.told_as, its, period_ms, life)
+        parts.append((its, times(energy, era.factor)))
+    return of_steps(parts, edges)
+
+
+def _energy_told(
+    connection: sqlite3.Connection,
+    names: Names,
+    meter_id: int,
+    quantity: str,
+    edges: Integers,
+    period_ms: int,
+    life: Life,
+) -> Series:
+    """What a register of the meter itself grew by in each step."""
+    hot = _hot_around(connection, names, meter_id, quantity, int(edges[0]), int(edges[-1]))
+    breaks = life.breaks(quantity)
+    breaks_at = np.array([each.at_ms for each in breaks], np.int64)
+    knots = knots_of_register(connection, meter_id, quantity, edges, period_ms, hot, breaks_at)
+    return energy_of_steps(overlaid(knots, breaks, period_ms), edges, period_ms)
 
 
 def aggregate(
@@ -60,18 +90,50 @@ def aggregate(
 ) -> Series:
     """One value of a gauge for each step that has any."""
     edges = np.asarray(edges_ms, np.int64)
-    at, value, codes = _arrays(rows.samples_of(connection, names, meter_id, quantity, edges_ms[0], edges_ms[-1]))
-    hot_at = np.array(rows.instants_of(connection, meter_id, edges_ms[0], edges_ms[-1]), np.int64)
+    life = life_of(connection, *names.meter(connection, meter_id))
+    parts = []
+    for era in within(life.eras(quantity), edges_ms[0], edges_ms[-1]):
+        its = edges[(edges > era.from_ms) & (edges < era.to_ms)]
+        its = np.concatenate(([era.from_ms], its, [era.to_ms]))
+        told = _rows_told(connection, names, meter_id, era.told_as, its, grids=aggregate != "last")
+        parts.append(rows_times(told, era.factor))
+    return gauge_of_steps(in_order(parts), edges, aggregate) if parts else Series(array("q"), array("d"), array("B"))
+
+
+def _rows_told(
+    connection: sqlite3.Connection, names: Names, meter_id: int, quantity: str, edges: Integers, *, grids: bool
+) -> Rows:
+    """What a gauge of the meter itself told from the first edge before the last."""
+    from_ms, to_ms = int(edges[0]), int(edges[-1])
+    at, value, codes = _arrays(rows.samples_of(connection, names, meter_id, quantity, from_ms, to_ms))
+    hot_at = np.array(rows.instants_of(connection, meter_id, from_ms, to_ms), np.int64)
     hot = Rows.of_samples(at, value, codes == _SUSPECT)
-    told = rows_of_gauge(connection, meter_id, quantity, edges, hot, hot_at, grids=aggregate != "last")
-    return gauge_of_steps(told, edges, aggregate)
+    told = rows_of_gauge(connection, meter_id, quantity, edges, hot, hot_at, grids=grids)
+    return told.where((told.at_ms >= from_ms) & (told.at_ms < to_ms))
 
 
 def values(
     connection: sqlite3.Connection, names: Names, meter_id: int, quantity: str, span: Span, limit: int | None
 ) -> Series:
-    """The values of a span as they were read; of more than `limit` the first ones."""
-    from_ms, to = to_ms(span.start), to_ms(span.end)
+    """The values of a span as they were read, times the ratio of that time; of more than `limit` the first ones."""
+    life = life_of(connection, *names.meter(connection, meter_id))
+    parts: list[_Samples] = []
+    for era in within(life.eras(quantity), to_ms(span.start), to_ms(span.end)):
+        told = _values_told(connection, names, meter_id, era.told_as, era.from_ms, era.to_ms, limit)
+        parts += [(at, value * era.factor, codes) for at, value, codes in told]
+    return _in_order(parts, limit)
+
+
+def _values_told(
+    connection: sqlite3.Connection,
+    names: Names,
+    meter_id: int,
+    quantity: str,
+    from_ms: int,
+    to: int,
+    limit: int | None,
+) -> list[_Samples]:
+    """What the meter itself told."""
     parts = []
     found = 0
     hot_at = np.array(rows.instants_of(connection, meter_id, from_ms, to), np.int64)
@@ -80,18 +142,20 @@ def values(
         if samples is None:
             continue
         at, value, codes = samples
-        within = slice(at.searchsorted(from_ms), at.searchsorted(to))
-        kept = within if not len(hot_at) else np.flatnonzero(~np.isin(at[within], hot_at)) + within.start
+        inside = slice(at.searchsorted(from_ms), at.searchsorted(to))
+        kept = inside if not len(hot_at) else np.flatnonzero(~np.isin(at[inside], hot_at)) + inside.start
         parts.append((at[kept], value[kept], codes[kept]))
         found += len(parts[-1][0])
         if limit is not None and found >= limit:
             to = min(to, head.to_at)
             break
     parts.append(_arrays(rows.samples_of(connection, names, meter_id, quantity, from_ms, to)))
-    return _in_order(parts, limit)
+    return parts
 
 
-def _in_order(parts: Sequence[tuple[Integers, Floats, Codes]], limit: int | None) -> Series:
+def _in_order(parts: Sequence[_Samples], limit: int | None) -> Series:
+    if not parts:
+        return Series(array("q"), array("d"), array("B"))
     at, value, codes = (np.concatenate(column) for column in zip(*parts, strict=True))
     if not (at[1:] > at[:-1]).all():
         order = np.argsort(at, kind="stable")

@@ -12,12 +12,12 @@ from types import TracebackType
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
-from wattbook.model import Batch, BookError, Columns, Reading, Span
+from wattbook.model import Batch, BookError, Columns, Event, Reading, Span
 from wattbook.model.batch import from_ms, to_ms
 from wattbook.model.clock import STEP_MIN
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.series import Series
-from wattbook.store import rows
+from wattbook.store import life, rows, trusted
 from wattbook.store.connection import connect_reader
 from wattbook.store.opening import check_version
 from wattbook.store.rows import Names
@@ -205,6 +205,31 @@ class BookReader:
         with self.snapshot() as connection:
             meters = connection.execute("SELECT name, id FROM meter WHERE site = ? ORDER BY name", (site,)).fetchall()
             return {name: [each for (each,) in connection.execute(seek, (meter_id,))] for name, meter_id in meters}
+
+    def last_registers(self, meter: str) -> Mapping[str, tuple[datetime, float]]:
+        """Return the last good reading of each register, as the meter tells it: quantity -> instant, value."""
+        meter_id = self.meter_id(meter)
+        with self.snapshot() as connection:
+            found = trusted.last_registers(connection, self.names, meter_id)
+        return {name: (from_ms(at_ms), value) for name, (at_ms, value) in found.items()}
+
+    def life_events(self, meter: str) -> Sequence[Event]:
+        """Return all that was entered about a meter's life and its readings, in the order of their numbers."""
+        with self.snapshot() as connection:
+            return life.events_of(connection, meter)
+
+    def breaks(self, meter: str) -> Mapping[str, datetime]:
+        """Return when each register last began to count on from another value."""
+        lived = life.lived(self.life_events(meter))
+        names = {name for event in lived.events for name in event.body.get("registers", ())}
+        return {name: from_ms(breaks[-1].at_ms) for name in names if (breaks := lived.breaks(name))}
+
+    def events(self, after: str, limit: int) -> Batch:
+        """Return up to `limit` events after a position, without readings; "" = from the beginning."""
+        seq = _seq_of(after)
+        with self.snapshot() as connection:
+            found = rows.events_after(connection, seq, limit)
+        return Batch((), found, str(found[-1].seq) if found else after)
 
     def oldest_hot(self) -> datetime | None:
         """Return an instant not after the oldest reading that is not sealed; None = there is none."""

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _OF = "FROM piece WHERE meter = ? AND quantity = ? AND ends IS NOT NULL AND "
 _GOOD = 0
+NOWHERE: Integers = np.zeros(0, np.int64)
 _Grid = tuple["Cells", int]  # and what the cells are divided by
 
 
@@ -68,9 +69,18 @@ class _Pieces:
 
 
 def knots_of_register(
-    connection: sqlite3.Connection, meter: int, name: str, edges: Integers, period_ms: int, hot: HotSamples
+    connection: sqlite3.Connection,
+    meter: int,
+    name: str,
+    edges: Integers,
+    period_ms: int,
+    hot: HotSamples,
+    breaks_at: Integers = NOWHERE,
 ) -> Knots:
-    """The knots for energy between edges: from the last reading before the first edge to the first after the last."""
+    """The knots for energy between edges: from the last reading before the first edge to the first after the last.
+
+    `breaks_at`: where the register goes on from another value, so that the readings around are asked for.
+    """
     quantity = sealed.quantity_id(connection, name)
     found = _ends_around(connection, (meter, quantity), int(edges[0]), int(edges[-1])) if quantity else []
     if not found:
@@ -85,7 +95,7 @@ def knots_of_register(
         np.array(from_at, np.int64),
         np.frombuffer(b"".join(ends), frames.ENDS),
     )
-    ways, grids = _ways(pieces, edges, hot)
+    ways, grids = _ways(pieces, edges, hot, breaks_at)
     return _joined(pieces, list(_segments(pieces, ways, grids)), hot)
 
 
@@ -107,11 +117,15 @@ def _ends_around(
     return rows
 
 
-def _ways(pieces: _Pieces, edges: Integers, hot: HotSamples) -> tuple[Sequence[int], Mapping[int, _Grid]]:
+def _ways(
+    pieces: _Pieces, edges: Integers, hot: HotSamples, breaks_at: Integers
+) -> tuple[Sequence[int], Mapping[int, _Grid]]:
     """How each piece is looked at, and the grids, by place, of those looked at that way."""
     looked_into = _looked_into(pieces, edges)
     opened = _must_open(pieces, hot) | (looked_into & pieces.gaps(pieces.ends["gap"]))
     opened |= _looked_into(pieces, edges[edges % frames.GRID_MS != 0])
+    if len(breaks_at):
+        opened |= _broken(pieces, breaks_at)
     ways = np.where(opened, _Way.OPEN, np.where(looked_into, _Way.GRID, _Way.ENDS))
     grids = _grids(pieces, np.flatnonzero(ways == _Way.GRID))
     for place in np.flatnonzero(ways == _Way.GRID).tolist():
@@ -125,6 +139,18 @@ def _looked_into(pieces: _Pieces, edges: Integers) -> Flags:
     after_first = edges.searchsorted(pieces.ends["first_at"], side="right")
     before_last = edges.searchsorted(pieces.ends["last_at"], side="left")
     flags: Flags = before_last > after_first
+    return flags
+
+
+def _broken(pieces: _Pieces, breaks_at: Integers) -> Flags:
+    """Whether a piece has the last reading before a break or the first one from it on."""
+    flags = np.zeros(len(pieces), np.bool_)
+    after = pieces.ends["last_at"].searchsorted(breaks_at, side="left")
+    there = after < len(pieces)
+    flags[after[there]] = True
+    within = there & (pieces.ends["first_at"][np.minimum(after, len(pieces) - 1)] < breaks_at)
+    before = after[~within] - 1
+    flags[before[before >= 0]] = True
     return flags
 
 

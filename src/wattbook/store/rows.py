@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _NEVER_MS = 2**62  # after every instant
 _LATEST = "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at <= ? ORDER BY at DESC LIMIT 1"
+_EVENTS = "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 _GOOD = QUALITY_CODES[Quality.GOOD]
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -88,9 +89,7 @@ def entries_after(
     rows = connection.execute(
         "SELECT seq, meter, at, shape, quality, doubt, cells FROM hot WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
     ).fetchall()
-    events = connection.execute(
-        "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?", (seq, limit)
-    ).fetchall()
+    events = connection.execute(_EVENTS, (seq, limit)).fetchall()
     tables, sealed_upto = _sealed_after(connection, seq, limit)
     numbers = [row[0] for row in rows] + [row[0] for row in events]
     for _, table in tables:
@@ -110,6 +109,11 @@ def entries_after(
     behind = _behind(connection, names, tables, hot, upto) if tables else []
     fresh = [_gathered(connection, names, meter_id, its) for meter_id, its in hot.items()]
     return tuple(behind + fresh), tuple(_event(row) for row in events if row[0] <= upto), upto
+
+
+def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[Event, ...]:
+    """The next `limit` events after a number."""
+    return tuple(map(_event, connection.execute(_EVENTS, (seq, limit))))
 
 
 def _gathered(connection: sqlite3.Connection, names: Names, meter_id: int, rows: Sequence[Sequence[Any]]) -> Columns:

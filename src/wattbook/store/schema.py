@@ -103,6 +103,7 @@ CREATE TABLE chain (             -- in the order of sealing: what makes a change
   link BLOB NOT NULL             -- SHA-256 of the link before and this leaf
 );
 CREATE INDEX chain_day ON chain (meter, from_at);
+CREATE INDEX event_subject ON event (subject, kind);
 """
 
 TABLES = _BOOK + SEALED

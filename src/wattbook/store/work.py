@@ -37,7 +37,7 @@ class AppendReadings:
 
     @property
     def size(self) -> int:
-        return len(self.readings)
+        return len(self.readings) or 1  # one without readings is waited for too: what came before it is durable then
 
     def instants(self) -> Iterator[datetime]:
         return (reading.at for reading in self.readings)

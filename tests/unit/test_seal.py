@@ -16,7 +16,6 @@ from book_tools import START, StillClock
 from wattbook.model import BookError, Reading, Span
 from wattbook.store import Book, BookReader, Step
 from wattbook.store.connection import connect_writer
-from wattbook.store.frames import Damaged
 
 PRAGUE = ZoneInfo("Europe/Prague")
 ENERGY = "active_energy_import"
@@ -61,21 +60,29 @@ def damage_data(path: Path, table: str, column: str, place: int) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), [("piece", "data"), ("frame", "at"), ("piece", "grid")])
-def test_a_damaged_day_is_named_and_the_others_stay_readable(book: Book, table: str, column: str) -> None:
+def test_a_damaged_day_is_named_and_the_others_stay_readable(
+    book: Book, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, table: str, column: str
+) -> None:
+    monkeypatch.setattr("wattbook.store.sealed._told", set())
     write_days(book, 4)
     book.seal(PRAGUE, after(4))
+    whole = hours(book, 4)
     damage_data(book.path, table, column, 1)
+    span = Span(MIDNIGHT, MIDNIGHT + timedelta(days=4))
     with BookReader(book.path) as reader:
-        for number in (0, 2):
-            span = Span(MIDNIGHT + timedelta(days=number), MIDNIGHT + timedelta(days=number + 1))
-            assert len(reader.range("m", ENERGY, span)) == 1440
-            assert len(reader.energy("m", ENERGY, span, Step.parse("1h"), PRAGUE)) == 24
-        second = Span(MIDNIGHT + timedelta(days=1), MIDNIGHT + timedelta(days=2))
-        if column == "grid":
-            with pytest.raises(Damaged, match="grid"):
-                reader.energy("m", ENERGY, second, Step.parse("1h"), PRAGUE)
-        with pytest.raises(Damaged, match="2026-11-21 23:00 UTC"):
-            reader.range("m", ENERGY, second)
+        values = list(reader.range("m", ENERGY, span).values)
+        energies = hours(book, 4)
+        reader.energy("m", ENERGY, span, Step.parse("10min"), PRAGUE)  # looks between the quarters
+    lost = range(0) if column == "grid" else range(1440, 2880)
+    assert values == [float(number) for number in range(4 * 1440) if number not in lost]
+    assert energies == whole  # from readings or from the grid, whichever is left
+    assert "damaged: m, frame of 2026-11-21 23:00 UTC" in caplog.text
+
+
+def hours(book: Book, days: int) -> list[float]:
+    span = Span(MIDNIGHT, MIDNIGHT + timedelta(days=days))
+    with BookReader(book.path) as reader:
+        return list(reader.energy("m", ENERGY, span, Step.parse("1h"), PRAGUE, period=MINUTE).values)
 
 
 def test_followers_get_what_is_not_damaged(book: Book) -> None:
@@ -98,7 +105,7 @@ def test_what_comes_late_into_a_damaged_day_is_kept_beside_it(book: Book) -> Non
     assert book.append([late], urgent=True).result(DONE_S).new == 1
     sealed = book.seal(PRAGUE, after(2))
     assert sealed.frames == 0
-    assert len(sealed.damaged) == 1 and "2026-11-20 23:00 UTC" in sealed.damaged[0]
+    assert len(sealed.damaged) == 1 and "m, frame of 2026-11-20 23:00 UTC" in sealed.damaged[0]
 
 
 def test_a_follower_a_month_behind_gets_every_reading_once_and_in_order(book: Book) -> None:

@@ -78,8 +78,13 @@ class Piece:
     data: bytes
 
     def crc(self, quantity: str) -> int:
-        """The checksum over all of it and its name."""
-        return _crc((quantity, *self.fields()))
+        """The checksum over its name and all of it but the grid, which has one of its own."""
+        return _crc((quantity, *replace(self, grid=None).fields()))
+
+    def check_grid(self) -> None:
+        """Raise Damaged when the grid is not what was written."""
+        if self.grid is not None:
+            _whole(self.grid)
 
     def fields(self) -> tuple[Any, ...]:
         """All of it, in the order of the table's columns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -59,12 +60,11 @@ def _rows_of(
             if not len(inner):
                 return _whole(first_at, good, last, _divided(told, exponent))
             if grids and not (inner % frames.GRID_MS).any():
-                (grid,) = connection.execute(
-                    "SELECT grid FROM piece WHERE meter = ? AND quantity = ? AND from_at = ?", (*of, from_at)
-                ).fetchone()
-                if grid is not None:
-                    return _by_quarters(grid, from_at, exponent)
-    return _opened(connection, of[0], quantity, from_at, hot_at) or _what_is_left(connection, of, from_at)
+                quarters = _by_quarters(connection, of, from_at, exponent)
+                if quarters is not None:
+                    return quarters
+    # Of readings that were forgotten, or are damaged, the quarters are left.
+    return _opened(connection, of[0], quantity, from_at, hot_at) or _by_quarters(connection, of, from_at, exponent)
 
 
 def _divided(cells: Sequence[float], exponent: int | None) -> Sequence[float]:
@@ -81,9 +81,20 @@ def _whole(at_ms: int, count: int, last: float, told: Sequence[float]) -> Rows:
     return Rows(np.array([at_ms]), least, most, total, np.array([count]), np.array([last]), none)
 
 
-def _by_quarters(grid: bytes, from_at: int, exponent: int | None) -> Rows:
+def _by_quarters(
+    connection: sqlite3.Connection, of: tuple[int, int], from_at: int, exponent: int | None
+) -> Rows | None:
+    """A piece by its quarters of an hour; None = it has none that can be read."""
+    select = "SELECT grid FROM piece WHERE meter = ? AND quantity = ? AND from_at = ?"
+    (grid,) = connection.execute(select, (*of, from_at)).fetchone()
+    if grid is None:
+        return None
+    try:
+        at, count, least, most, total = frames.gauge_grid(grid, from_at, exponent)
+    except frames.Damaged as error:
+        sealed.tell(sealed.damaged_grid(connection, of[0], from_at, error))
+        return None
     divided_by = 1 if exponent is None else 10**-exponent
-    at, count, least, most, total = frames.gauge_grid(grid, from_at, exponent)
     last = np.full(len(at), np.nan)
     return Rows(at, least / divided_by, most / divided_by, total / divided_by, count, last, np.zeros(len(at), np.bool_))
 
@@ -93,20 +104,12 @@ def _opened(
 ) -> Rows | None:
     head = sealed.head_at(connection, meter_id, from_at)
     assert head is not None, "a piece has a frame"
-    samples = sealed.open_samples(connection, head, quantity)
+    samples = sealed.readable(partial(sealed.open_samples, connection, head, quantity))
     if samples is None:
         return None
     at, value, codes = samples
     kept = ~np.isin(at, hot_at)
     return Rows.of_samples(at[kept], value[kept], codes[kept] == _SUSPECT)
-
-
-def _what_is_left(connection: sqlite3.Connection, of: tuple[int, int], from_at: int) -> Rows | None:
-    """A piece whose readings were forgotten, by quarters of an hour."""
-    exponent, grid = connection.execute(
-        "SELECT exponent, grid FROM piece WHERE meter = ? AND quantity = ? AND from_at = ?", (*of, from_at)
-    ).fetchone()
-    return None if grid is None else _by_quarters(grid, from_at, exponent)
 
 
 def _in_order(parts: Sequence[Rows], hot: Rows) -> Rows:

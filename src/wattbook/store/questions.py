@@ -9,6 +9,7 @@ import math
 import sqlite3
 from array import array
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -138,7 +139,7 @@ def _values_told(
     found = 0
     hot_at = np.array(rows.instants_of(connection, meter_id, from_ms, to), np.int64)
     for head in sealed.heads_between(connection, meter_id, from_ms, to):
-        samples = sealed.open_samples(connection, head, quantity)
+        samples = sealed.readable(partial(sealed.open_samples, connection, head, quantity))
         if samples is None:
             continue
         at, value, codes = samples
@@ -179,7 +180,8 @@ def block(
         heads = []
     elif heads:
         end, heads = min(to_ms, heads[0].to_at), heads[:1]
-    tables = [sealed.open_table(connection, head) for head in heads]
+    opened = (sealed.readable(partial(sealed.open_table, connection, head)) for head in heads)
+    tables = [table for table in opened if table is not None]
     table = merged([*tables, _hot_table(connection, names, meter_id, first, end)])
     table = table.take(slice(table.at_ms.searchsorted(first), table.at_ms.searchsorted(end)))
     columns = table.to_columns(*names.meter(connection, meter_id)) if len(table) else None
@@ -258,7 +260,8 @@ def _period_ms(connection: sqlite3.Connection, meter_id: int, before_ms: int) ->
         head = sealed.head_of(connection, frame_id)
         if head.to_at <= enough:
             break
-        instants.update(at_ms for at_ms in sealed.open_instants(connection, head).tolist() if at_ms < before_ms)
+        its = sealed.readable(partial(sealed.open_instants, connection, head))
+        instants.update(() if its is None else its[its < before_ms].tolist())
         if len(instants) >= _PERIOD_FROM:
             enough = sorted(instants)[-_PERIOD_FROM]
     return median_distance_ms(sorted(instants)[-_PERIOD_FROM:])

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -188,11 +189,19 @@ def _grids(pieces: _Pieces, places: Integers) -> Mapping[int, _Grid]:
         " WHERE meter = ? AND quantity = ? AND from_at BETWEEN ? AND ? AND grid IS NOT NULL",
         (pieces.meter, pieces.quantity, int(pieces.from_at[places[0]]), int(pieces.from_at[places[-1]])),
     )
-    return {
-        wanted[from_at]: (frames.register_grid(grid), 1 if exponent is None else 10**-exponent)
-        for from_at, exponent, grid in rows
-        if from_at in wanted
-    }
+    found: dict[int, _Grid] = {}
+    for from_at, exponent, grid in rows:
+        if from_at in wanted and (cells := _quarters(pieces, from_at, grid)) is not None:
+            found[wanted[from_at]] = cells, 1 if exponent is None else 10**-exponent
+    return found
+
+
+def _quarters(pieces: _Pieces, from_at: int, grid: bytes) -> Cells | None:
+    try:
+        return frames.register_grid(grid)
+    except frames.Damaged as error:
+        sealed.tell(sealed.damaged_grid(pieces.connection, pieces.meter, from_at, error))
+        return None
 
 
 _Segment = tuple["Integers", "Floats", "Flags"]  # instants, values, gaps between them
@@ -249,7 +258,7 @@ def _by_readings(pieces: _Pieces, place: int) -> _Segment:
     """Every good reading of a piece."""
     head = sealed.head_at(pieces.connection, pieces.meter, int(pieces.from_at[place]))
     assert head is not None, "a piece has a frame"
-    samples = sealed.open_samples(pieces.connection, head, pieces.name)
+    samples = sealed.readable(partial(sealed.open_samples, pieces.connection, head, pieces.name))
     if samples is None:
         return _by_what_is_left(pieces, place)
     at, value, codes = samples

@@ -25,7 +25,10 @@ LENGTH_MAX_MS = 2 * 86_400_000  # no frame is longer than a local day, and that 
 _TOLD_MAX = 1_000
 _told: set[str] = set()  # damages, so that each is logged once
 _log = logging.getLogger("wattbook.book")
-_HEAD = "SELECT id, meter, from_at, to_at, n, seq_first, seq_last, revision, codec, crc FROM frame"
+_HEAD = (
+    "SELECT id, meter, from_at, to_at, n, seq_first, seq_last, revision, codec, crc,"
+    " (SELECT name FROM meter WHERE meter.id = frame.meter) FROM frame"
+)
 _PIECE = ", ".join(FIELDS)
 
 
@@ -43,6 +46,7 @@ class Head:
     revision: int
     codec: int
     crc: int
+    name: str | None = None  # of the meter; None = lost
 
 
 def heads_between(connection: sqlite3.Connection, meter_id: int, from_ms: int, to_ms: int) -> list[Head]:
@@ -147,7 +151,7 @@ def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[
         if len(numbers) >= limit and seq_first > numbers.max():
             break
         head = head_of(connection, frame_id)
-        its = _readable(partial(open_seq, connection, head))
+        its = readable(partial(open_seq, connection, head))
         if its is None:
             continue
         found.append((head, its))
@@ -158,21 +162,26 @@ def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[
     tables = []
     for head, its in found:
         wanted = (its > seq) & (its <= last)
-        table = _readable(partial(open_table, connection, head)) if wanted.any() else None
+        table = readable(partial(open_table, connection, head)) if wanted.any() else None
         if table is not None:
             tables.append((head.meter, table.take(wanted)))
     return tables, int(last) if len(numbers) >= limit else None
 
 
-def _readable(opening: Callable[[], T]) -> T | None:
-    """What can be read; None = it is damaged, which is told, and what comes after it is handed on."""
+def readable(opening: Callable[[], T]) -> T | None:
+    """What can be read; None = it is damaged, which is logged once, so that everything else stays readable."""
     try:
         return opening()
     except Damaged as error:
-        if str(error) not in _told and len(_told) < _TOLD_MAX:
-            _told.add(str(error))
-            _log.error("followers do not get what is damaged: %s", error)
+        tell(error)
         return None
+
+
+def tell(error: Damaged) -> None:
+    """Log a damage, once in the life of this process."""
+    if str(error) not in _told and len(_told) < _TOLD_MAX:
+        _told.add(str(error))
+        _log.error("a part of the book is damaged: %s; `wattbook verify` tells all of it", error)
 
 
 def _column(head: Head, quantity: str | None, piece: Piece, crc: int) -> Column:
@@ -208,5 +217,11 @@ def _opened(head: Head, what: str, opening: Callable[[], T]) -> T:
         raise _damaged(head, f"{what} cannot be opened: {error}") from error
 
 
+def damaged_grid(connection: sqlite3.Connection, meter_id: int, from_at: int, error: Damaged) -> Damaged:
+    """The same damage with the meter and day it lies in."""
+    head = head_at(connection, meter_id, from_at)
+    return error if head is None else _damaged(head, str(error))
+
+
 def _damaged(head: Head, reason: str) -> Damaged:
-    return Damaged(f"meter {head.meter}, {from_ms(head.from_at):%Y-%m-%d %H:%M} UTC: {reason}")
+    return Damaged(f"{head.name or head.meter}, frame of {from_ms(head.from_at):%Y-%m-%d %H:%M} UTC: {reason}")

@@ -53,8 +53,9 @@ def _parts(knots: Knots, breaks: Sequence[Break], period_ms: int) -> Iterator[_P
     """The knots between neighbouring breaks, with what is known of the register at the breaks themselves."""
     gap = gaps_of(knots.at_ms, period_ms) if knots.gap is None else knots.gap
     instants = np.array([each.at_ms for each in breaks], np.int64)
-    told = np.isin(instants, knots.at_ms)
-    cuts = [0, *knots.at_ms.searchsorted(instants, side="left").tolist(), len(knots.at_ms)]
+    places = knots.at_ms.searchsorted(instants, side="left")
+    told = knots.at_ms[np.minimum(places, len(knots.at_ms) - 1)] == instants
+    cuts = [0, *places.tolist(), len(knots.at_ms)]
     for number, (begin, end) in enumerate(pairwise(cuts)):
         part = knots.at_ms[begin:end], knots.value[begin:end], gap[begin : max(begin, end - 1)]
         if number:

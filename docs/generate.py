@@ -18,10 +18,12 @@ from typer.testing import CliRunner
 from wattbook.cli.main import make_app
 from wattbook.config import (
     ApiSettings,
+    BackupSettings,
     LineSettings,
     LogSettings,
     MeterSettings,
     ProxySettings,
+    RetentionSettings,
     SiteSettings,
     SupplySettings,
     VirtualMeterSettings,
@@ -67,7 +69,7 @@ def configuration() -> Iterator[str]:
     tables = {"[site]": SiteSettings, "[log]": LogSettings, "[api]": ApiSettings,
               "[[line]]": LineSettings, "[[meter]]": MeterSettings,
               "[[meter]] with a formula": VirtualMeterSettings, "[[proxy]]": ProxySettings,
-              "[supply]": SupplySettings}  # fmt: skip
+              "[supply]": SupplySettings, "[[retention]]": RetentionSettings, "[backup]": BackupSettings}  # fmt: skip
     source = (Path(__file__).parents[1] / "src/wattbook/config/settings.py").read_text(encoding="utf-8")
     for title, settings in tables.items():
         body = source.split(f"class {settings.__name__}:")[1]
@@ -110,6 +112,10 @@ def commands() -> Iterator[str]:
         "query",
         "export",
         "import",
+        "backup",
+        "restore",
+        "verify",
+        "storage",
         "meter show",
         "meter install",
         "meter replace",

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from wattbook.api import ApiContext, Served, serving
 from wattbook.config import Config
 from wattbook.drivers.host import boot_id
+from wattbook.engine.back_up import keep_backups
 from wattbook.engine.decide_life import EventsOf, make_life_decider
 from wattbook.engine.decide_supply import TICK_S, SupplyDecider, supply_rule
 from wattbook.engine.follow import follow
@@ -86,6 +87,9 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             asyncio.create_task(seal_history(book, reader, config.site.timezone, clock), name="seal"),
         ]
         stack.callback(tasks[-1].cancel)
+        if config.backup:
+            tasks.append(asyncio.create_task(keep_backups(config, book, clock), name="backup"))
+            stack.callback(tasks[-1].cancel)
         if config.retention:
             tasks.append(asyncio.create_task(retain(book, reader, config.retention, clock), name="retention"))
             stack.callback(tasks[-1].cancel)

@@ -33,6 +33,7 @@ ROOMS = {
     "export": ("export",),
     "importing": ("import",),
     "meter": ("meter",),
+    "keeping": ("backup", "restore", "verify", "storage"),
     "models": ("models",),
     "scan": ("scan",),
     "commission": ("set-address", "reset-energy"),

@@ -4,6 +4,7 @@ from wattbook.config.append import Piece, append, free_name, pieces_text, presen
 from wattbook.config.read import examine, load
 from wattbook.config.settings import (
     ApiSettings,
+    BackupSettings,
     Config,
     LineSettings,
     LogSettings,
@@ -20,6 +21,7 @@ from wattbook.config.values import Secret, parse_duration
 
 __all__ = [
     "ApiSettings",
+    "BackupSettings",
     "Config",
     "LineSettings",
     "LogSettings",

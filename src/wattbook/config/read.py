@@ -6,7 +6,7 @@ import copy
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from wattbook.config.problems import problems_of
 from wattbook.config.settings import (
     ApiSettings,
+    BackupSettings,
     Config,
     File,
     LineSettings,
@@ -77,6 +78,7 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
         shaped.supply,
         shaped.proxy,
         shaped.retention,
+        shaped.backup and replace(shaped.backup, dir=(path.resolve().parent / shaped.backup.dir).resolve()),
     )
     return config, _in_order([*problems, *found, *problems_of(config, text)])
 
@@ -153,6 +155,7 @@ def _not_one_of(given: object, expected: str) -> str:
 _SHAPES: Mapping[str, type] = {
     "site": SiteSettings, "log": LogSettings, "api": ApiSettings, "line": LineSettings, "meter": MeterSettings,
     "proxy": ProxySettings, "supply": SupplySettings, "retention": RetentionSettings,
+    "backup": BackupSettings,
 }  # fmt: skip
 
 

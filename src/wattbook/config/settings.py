@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from wattbook.config.values import Name, Seconds, Secret, SecretText, Zone
+from wattbook.config.values import DayTime, Name, Seconds, Secret, SecretText, Zone
 from wattbook.model.errors import ConfigError
 from wattbook.model.formula import FORMULA_SIZE_MAX, Factors, parse_formula
 from wattbook.model.virtual import expand
@@ -180,6 +180,18 @@ class RetentionSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BackupSettings:
+    """[backup]: copies of the whole book, each read back, made by the daemon."""
+
+    __pydantic_config__ = _STRICT
+    dir: Path  # a folder, best on another disk; relative to the file
+    every: Annotated[Seconds, Field(ge=3600, le=86400 * 366)] = 86400.0  # 1h at least
+    at: DayTime | None = None  # instead: every day at this local time, "03:00"
+    keep: Annotated[int, Field(ge=1, le=10_000)] = 7  # so many of the newest stay
+    require_mount: bool = False  # refuse when nothing is mounted there: a disk that is not plugged in
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class File:
     """A whole wattbook.toml."""
 
@@ -192,6 +204,7 @@ class File:
     supply: SupplySettings = field(default_factory=SupplySettings)
     proxy: tuple[ProxySettings, ...] = ()
     retention: tuple[RetentionSettings, ...] = ()
+    backup: BackupSettings | None = None
     simulate: Mapping[str, Any] = field(default_factory=dict)  # read by `wattbook simulate` alone
 
 
@@ -210,6 +223,7 @@ class Config:
     supply: SupplySettings = field(default_factory=SupplySettings)
     proxies: tuple[ProxySettings, ...] = ()
     retention: tuple[RetentionSettings, ...] = ()
+    backup: BackupSettings | None = None  # with an absolute folder
 
     @cached_property
     def book(self) -> Path:

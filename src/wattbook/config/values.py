@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import time
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
@@ -14,6 +15,7 @@ from wattbook.model.nearest import did_you_mean
 
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_DAY_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _NAME = re.compile(r"[^\x00-\x1f\x7f/#+]{1,100}")
 
 
@@ -74,7 +76,15 @@ def _secret(given: object, info: ValidationInfo) -> Secret:
             raise ValueError('a secret is a text, { env = "NAME" } or { file = "PATH" }')
 
 
+def _day_time(text: object) -> time:
+    match = _DAY_TIME.fullmatch(text) if isinstance(text, str) else None
+    if match is None:
+        raise ValueError(f'a time of day is a text like "03:00", not {text!r}')
+    return time(int(match[1]), int(match[2]))
+
+
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
+DayTime = Annotated[time, PlainValidator(_day_time)]
 Name = Annotated[str, PlainValidator(_name)]
 Zone = Annotated[ZoneInfo, PlainValidator(_zone)]
 SecretText = Annotated[Secret, PlainValidator(_secret)]

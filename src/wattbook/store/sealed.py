@@ -93,7 +93,7 @@ def _columns(connection: sqlite3.Connection, head: Head) -> tuple[bytes, bytes, 
     at, seq, quality = row
     frame = Frame(head.from_at, head.to_at, head.n, at, quality, head.codec, ())
     if frames.frame_crc(frame, head.seq_first, head.seq_last, seq, head.revision) != head.crc:
-        raise _damaged(head, "the checksum of its instants and numbers differs")
+        raise damaged(head, "the checksum of its instants and numbers differs")
     return at, seq, quality
 
 
@@ -186,9 +186,9 @@ def tell(error: Damaged) -> None:
 
 def _column(head: Head, quantity: str | None, piece: Piece, crc: int) -> Column:
     if quantity is None:
-        raise _damaged(head, "the name of a quantity is lost")
+        raise damaged(head, "the name of a quantity is lost")
     if piece.crc(quantity) != crc:
-        raise _damaged(head, f"the checksum of {quantity} differs")
+        raise damaged(head, f"the checksum of {quantity} differs")
     return _opened(
         head,
         quantity,
@@ -214,14 +214,14 @@ def _opened(head: Head, what: str, opening: Callable[[], T]) -> T:
     except Damaged:
         raise
     except Exception as error:
-        raise _damaged(head, f"{what} cannot be opened: {error}") from error
+        raise damaged(head, f"{what} cannot be opened: {error}") from error
 
 
 def damaged_grid(connection: sqlite3.Connection, meter_id: int, from_at: int, error: Damaged) -> Damaged:
     """The same damage with the meter and day it lies in."""
     head = head_at(connection, meter_id, from_at)
-    return error if head is None else _damaged(head, str(error))
+    return error if head is None else damaged(head, str(error))
 
 
-def _damaged(head: Head, reason: str) -> Damaged:
+def damaged(head: Head, reason: str) -> Damaged:
     return Damaged(f"{head.name or head.meter}, frame of {from_ms(head.from_at):%Y-%m-%d %H:%M} UTC: {reason}")

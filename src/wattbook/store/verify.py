@@ -1,0 +1,163 @@
+"""Look through a whole book: SQLite's own check, every checksum, every frame opened, and the chain of sealed days."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from wattbook.model import BookError
+from wattbook.model.batch import from_ms
+from wattbook.store import frames, sealed
+from wattbook.store.chain import leaf_of, link_after
+from wattbook.store.frames import FIELDS, Damaged, Piece
+from wattbook.store.reader import BookReader
+from wattbook.store.repair import damage
+from wattbook.store.steps import midnight_ms
+
+_CHECK_S = 30.0  # of SQLite's own check: it keeps one reader open, and the log grows meanwhile
+_LINKS = 10_000  # in one transaction: some 30 ms
+
+Progress = Callable[[int, int], None]  # frames looked at, and how many there are
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One sealing of a day of a meter."""
+
+    id: int
+    meter: str
+    from_at: datetime
+    to_at: datetime
+    revision: int
+    at: datetime  # when it was sealed
+    leaf: bytes
+    link: bytes
+
+
+@dataclass(slots=True)
+class Verified:
+    """What was found."""
+
+    frames: int = 0
+    readings: int = 0  # sealed ones
+    links: int = 0
+    head: bytes = b""  # the last link: whoever notes it can prove later that nothing before it was changed
+    damages: list[str] = field(default_factory=list)
+
+    @property
+    def whole(self) -> bool:
+        return not self.damages
+
+
+def verify(reader: BookReader, *, progress: Progress = lambda done, total: None) -> Verified:
+    """Look through everything, in short transactions beside a running daemon. Raises BookError without a book."""
+    found = Verified()
+    with reader.snapshot() as connection:
+        words = damage(connection, within_s=_CHECK_S)
+        ids = [frame_id for (frame_id,) in connection.execute("SELECT id FROM frame ORDER BY from_at")]
+    if words:
+        found.damages.append(f"SQLite's check: {words}")
+    for done, frame_id in enumerate(ids, start=1):
+        with reader.snapshot() as connection:
+            _look_at_frame(connection, frame_id, found)
+        progress(done, len(ids))
+    _look_at_chain(reader, found)
+    return found
+
+
+def _look_at_frame(connection: sqlite3.Connection, frame_id: int, found: Verified) -> None:
+    if connection.execute("SELECT 1 FROM frame WHERE id = ?", (frame_id,)).fetchone() is None:
+        return  # sealed again meanwhile
+    head = sealed.head_of(connection, frame_id)
+    found.frames += 1
+    found.readings += head.n
+    try:
+        if head.codec != frames.FORGOTTEN:
+            sealed.open_table(connection, head)
+        _look_at_pieces(connection, head)
+    except Damaged as error:
+        found.damages.append(str(error))
+        return
+    link = connection.execute(
+        "SELECT leaf FROM chain WHERE meter = ? AND from_at = ? AND to_at = ? AND revision = ?"
+        " ORDER BY id DESC LIMIT 1",
+        (head.meter, head.from_at, head.to_at, head.revision),
+    ).fetchone()
+    day = f"{head.name or head.meter}, frame of {from_ms(head.from_at):%Y-%m-%d %H:%M} UTC"
+    if link is None and head.to_at - head.from_at > _HOUR_MS:
+        found.damages.append(f"{day}: the chain has no link for it")
+    elif link is not None and link[0] != leaf_of(connection, frame_id):
+        found.damages.append(f"{day}: it is not what the chain says was sealed")
+
+
+_HOUR_MS = 3_600_000
+
+
+def _look_at_pieces(connection: sqlite3.Connection, head: sealed.Head) -> None:
+    """Checksums of grids, and of what was forgotten, which opening a frame does not look at."""
+    rows = connection.execute(
+        f"SELECT name, crc, {', '.join(FIELDS)} FROM piece LEFT JOIN quantity ON quantity.id = piece.quantity"  # noqa: S608
+        " WHERE frame = ?",
+        (head.id,),
+    ).fetchall()
+    for name, crc, *fields in rows:
+        piece = Piece(*fields)
+        try:
+            piece.check_grid()
+        except Damaged as error:
+            raise sealed.damaged(head, f"{name}: {error}") from error
+        if name is None or piece.crc(name) != crc:
+            raise sealed.damaged(head, f"the checksum of {name} differs")
+
+
+def _look_at_chain(reader: BookReader, found: Verified) -> None:
+    before, last_id = b"", 0
+    while True:  # ends: each turn moves on
+        with reader.snapshot() as connection:
+            rows = connection.execute(
+                "SELECT id, leaf, link FROM chain WHERE id > ? ORDER BY id LIMIT ?", (last_id, _LINKS)
+            ).fetchall()
+        if not rows:
+            break
+        for link_id, leaf, link in rows:
+            if link_id != last_id + 1:
+                found.damages.append(f"the chain lacks links {last_id + 1} to {link_id - 1}")
+            elif link != link_after(before, leaf):
+                found.damages.append(f"the chain is broken at link {link_id}")
+            before, last_id = link, link_id
+            found.links += 1
+    found.head = before
+
+
+def links_of_day(reader: BookReader, day: date, zone: ZoneInfo) -> Sequence[Link]:
+    """All sealings of a local day, of every meter and revision, in the order of sealing."""
+    from_at, to_at = midnight_ms(day, zone), midnight_ms(day + timedelta(days=1), zone)
+    with reader.snapshot() as connection:
+        return list(_links(connection, from_at, to_at))
+
+
+def _links(connection: sqlite3.Connection, from_at: int, to_at: int) -> Iterator[Link]:
+    rows = connection.execute(
+        "SELECT chain.id, name, from_at, to_at, revision, at, leaf, link FROM chain"
+        " LEFT JOIN meter ON meter.id = chain.meter WHERE from_at < ? AND to_at > ? ORDER BY chain.id",
+        (to_at, from_at),
+    )
+    for link_id, name, begins, ends, revision, at, leaf, link in rows:
+        yield Link(link_id, name or "lost", from_ms(begins), from_ms(ends), revision, from_ms(at), leaf, link)
+
+
+def head_of_chain(reader: BookReader) -> bytes:
+    """The last link; b"" when nothing was sealed yet."""
+    with reader.snapshot() as connection:
+        row = connection.execute("SELECT link FROM chain ORDER BY id DESC LIMIT 1").fetchone()
+    return bytes(row[0]) if row else b""
+
+
+def require_whole(found: Verified) -> None:
+    """Raise BookError with the first damage when there is any."""
+    if found.damages:
+        more = f" (and {len(found.damages) - 1} more)" if len(found.damages) > 1 else ""
+        raise BookError(f"damaged: {found.damages[0]}{more}")

@@ -203,7 +203,7 @@ def _rows(told: Storage, config: configuration.Config) -> list[tuple[str, str]]:
         ("readings", f"{told.readings_sealed} sealed, {told.readings_hot} not yet"),
         ("a day takes", _bytes(told.bytes_a_day) if told.bytes_a_day else "not known before a day is sealed"),
         ("its disk", f"{_bytes(told.bytes_free)} free" + (f", full {full}" if told.bytes_a_day else "")),
-        ("a power cut", f"may cost the last {config.site.commit_every:g} s of polled readings ([site] commit_every)"),
+        ("a power cut", f"may cost the last {config.site.commit_every:g} s of polled readings (commit_every)"),
     ]
 
 

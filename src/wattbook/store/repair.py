@@ -147,6 +147,8 @@ def _open_damaged(path: Path, create: Create) -> sqlite3.Connection:
     for suffix in ("", "-wal"):
         with contextlib.suppress(FileNotFoundError):
             shutil.copyfile(_beside(path, suffix), _beside(copy, suffix))
+    # What is left of a page that was cut would pass for a page whose other half is zeros.
+    os.truncate(copy, copy.stat().st_size // PAGE_SIZE * PAGE_SIZE)
     connection = _connect_damaged(copy)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master, book").fetchone()

@@ -61,9 +61,9 @@ def import_plant(path: Path, plant: Plant) -> float:
 
 
 def size(path: Path) -> int:
-    """The whole file, after the checkpoint of its close."""
-    assert not path.with_name(path.name + "-wal").exists()
-    return path.stat().st_size
+    """The whole file and its log, after the checkpoint of its close."""
+    files = [path.with_name(path.name + suffix) for suffix in ("", "-wal")]
+    return sum(file.stat().st_size for file in files if file.exists())
 
 
 def hourly_ms(reader: BookReader, plant: Plant, span: Span) -> float:
@@ -220,8 +220,8 @@ def while_sealing(plant: Plant) -> list[Figure]:
     with folder() as place, Book.open(place / "busy.db", clock=SystemClock()) as book:
         for columns in meters:
             for first in range(0, days * 86_400 // plant.every_s, 5_000):
-                book.append(_rows(columns, first, min(first + 5_000, days * 86_400 // plant.every_s)))
-        book.append([], urgent=True).result()
+                part = _rows(columns, first, min(first + 5_000, days * 86_400 // plant.every_s))
+                book.append(part, urgent=True).result()
         quiet_ms = _longest_commit(book, lambda: threading.Event().wait(2.0))
         busy_ms = _longest_commit(book, lambda: book.seal(ZONE, plant.span.end))
     return [

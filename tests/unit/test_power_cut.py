@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 
 pytest.importorskip("apsw", reason="apsw records the writes and syncs; install the development tools")
 
-from book_tools import START, TORTURE, StillClock, poll
+from book_tools import LATER, START, TORTURE, StillClock, poll
 from power_cut_disk import RecordingDisk, Sync, after_cut
 from wattbook.model import BookError, Event, Kept
 from wattbook.store import Book
@@ -36,8 +38,11 @@ class Acknowledgements:
         self.positions.append((moment, position))
 
 
-def written_book(folder: Path) -> tuple[RecordingDisk, Acknowledgements]:
-    """Run the book over the disk, closed and opened again in between, and remember when it acknowledged what."""
+def written_book(folder: Path, *, sealing: bool = False) -> tuple[RecordingDisk, Acknowledgements]:
+    """Run the book over the disk, closed and opened again in between, and remember when it acknowledged what.
+
+    `sealing`: what is there is sealed into its day again and again.
+    """
     disk = RecordingDisk()
     acknowledged = Acknowledgements(disk)
     for run in range(2):
@@ -49,12 +54,15 @@ def written_book(folder: Path) -> tuple[RecordingDisk, Acknowledgements]:
                 readings = [poll(3 * append + place, meter) for place, meter in enumerate(METERS)]
                 future = book.append(readings, fresh=append % 2 == 0, urgent=True)
                 acknowledged.note(future.result(timeout=30), 3 * append, append)
+                if sealing and append % 11 == 0:
+                    assert book.seal(ZoneInfo("UTC"), LATER + timedelta(days=2)).frames == min(append, 1) * len(METERS)
     return disk, acknowledged
 
 
-def test_every_acknowledged_reading_is_there_after_a_power_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("sealing", [False, True])
+def test_every_acknowledged_reading_is_there_after_a_power_cut(tmp_path: Path, sealing: bool) -> None:
     (tmp_path / "whole").mkdir()
-    disk, acknowledged = written_book(tmp_path / "whole")
+    disk, acknowledged = written_book(tmp_path / "whole", sealing=sealing)
     seed = Random().randrange(2**32) if TORTURE else 20261121
     random = Random(seed)
     for cut in range(CUTS):

@@ -258,7 +258,7 @@ def swap(connection: sqlite3.Connection, sealing: Sealing, seq_next: int, now: d
     connection.execute(
         "DELETE FROM hot WHERE meter = ? AND at >= ? AND at < ?", (meter, frame.from_at, sealing.hot_until)
     )
-    cursor = connection.execute(
+    connection.execute(
         _INSERT_FRAME,
         (
             meter,
@@ -275,8 +275,7 @@ def swap(connection: sqlite3.Connection, sealing: Sealing, seq_next: int, now: d
             frame.quality,
         ),
     )
-    sealed_id = cursor.lastrowid
-    assert sealed_id is not None
+    sealed_id = _last_id(connection)
     connection.executemany(
         _INSERT_PIECE,
         [
@@ -292,7 +291,13 @@ def swap(connection: sqlite3.Connection, sealing: Sealing, seq_next: int, now: d
 def _quantity_id(connection: sqlite3.Connection, name: str) -> int:
     """The number of a quantity, given to it when it is new."""
     found = sealed.quantity_id(connection, name)
-    return found or int(connection.execute("INSERT INTO quantity (name) VALUES (?)", (name,)).lastrowid or 0)
+    if not found:
+        connection.execute("INSERT INTO quantity (name) VALUES (?)", (name,))
+    return found or _last_id(connection)
+
+
+def _last_id(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT last_insert_rowid()").fetchone()[0])
 
 
 def _look(connection: sqlite3.Connection, sealing: Sealing) -> _Found:

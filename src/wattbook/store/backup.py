@@ -22,6 +22,7 @@ from wattbook.store.repair import instant_name
 from wattbook.store.schema import TABLE_NAMES
 
 _NAME = re.compile(r"wattbook-(\d{8}T\d{6}Z)\.db")
+_PART = re.compile(r"wattbook-\d{8}T\d{6}Z\.part(-journal|-wal|-shm)?")
 _PAGES_A_STEP = 2_000  # 4 MB: often enough for a bar, and to be stopped
 _NUMBERS_SKIPPED = 1_000_000  # what the lost book gave out after the copy was made must not be given out again
 
@@ -61,6 +62,7 @@ def back_up(
     part = target.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_torn(folder)
         with _removed_when_failed(part):
             counts = _copy(book, part, progress)
             _prove(part, counts)
@@ -92,6 +94,13 @@ def _require_mount(folder: Path) -> None:
         place = place.parent
     if place == Path(place.anchor):
         raise BookError(f"{folder}: nothing is mounted there; mount the disk of the backups first")
+
+
+def _remove_torn(folder: Path) -> None:
+    """Remove what a backup that was killed has left."""
+    for part in folder.glob("wattbook-*.part*"):
+        if _PART.fullmatch(part.name):
+            part.unlink()
 
 
 @contextmanager

@@ -38,8 +38,8 @@ def storage_of(reader: BookReader, now: datetime) -> Storage:
         (unused,) = connection.execute("PRAGMA freelist_count").fetchone()
         (page,) = connection.execute("PRAGMA page_size").fetchone()
         begins, ends, size = connection.execute(
-            "SELECT min(from_at), max(to_at), sum(length(at) + length(seq) + ("
-            " SELECT coalesce(sum(length(data) + coalesce(length(grid), 0) + coalesce(length(present), 0)), 0)"
+            "SELECT min(from_at), max(to_at), sum(100 + length(at) + length(seq) + ("  # and what a row costs itself
+            " SELECT coalesce(sum(150 + length(data) + coalesce(length(grid), 0) + coalesce(length(present), 0)), 0)"
             " FROM piece WHERE piece.frame = frame.id))"
             " FROM frame WHERE from_at >= ? AND to_at - from_at > 3600000",
             (to_ms(now - _LOOKED_AT),),

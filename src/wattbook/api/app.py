@@ -23,6 +23,7 @@ from wattbook.api.guard import Guard
 from wattbook.api.ingest import PATH as INGEST_PATH
 from wattbook.api.ingest import Ingest
 from wattbook.api.meters import all_meters, check_meter, quantity_json, virtual_meters
+from wattbook.api.storage import StorageWatch
 from wattbook.api.stream import events
 from wattbook.api.supply import supply_json
 from wattbook.engine.ask import ask
@@ -169,6 +170,12 @@ def _whole_offset(instant: str) -> str:
 
 
 def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
+    storage = StorageWatch(context)
+
+    @app.get("/api/v1/storage", **describe.STORAGE)
+    def get_storage() -> Response:
+        return json_response(storage.to_json())
+
     @app.get("/metrics", **describe.METRICS)
     def metrics_text() -> Response:
         statuses = context.statuses()
@@ -179,6 +186,7 @@ def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
             *metrics.of_supply(context.supply()),
             *metrics.of_book(context.statistics()),
             *metrics.of_proxies(context.proxies),
+            *storage.families(),
         ]
         return Response(metrics.expose(families), headers={"content-type": metrics.CONTENT_TYPE})
 

@@ -162,6 +162,20 @@ SUPPLY = _get(
         "last_at": {"utility": "2026-11-21T02:20:05.000Z", "generator": "2026-11-21T02:20:05.000Z"},
     },
 )
+STORAGE = _get(
+    "How large the book is, how fast it grows, when its disk will be full, and its newest backup",
+    {
+        "bytes_file": 4618240,
+        "bytes_unused": 0,
+        "bytes_a_day": 153000,
+        "bytes_free": 28000000000,
+        "readings_hot": 2163,
+        "readings_sealed": 1555197,
+        "full_at": None,
+        "commit_every_s": 1.0,
+        "last_backup": "2026-11-21T02:00:00.000Z",
+    },
+)
 QUANTITIES = _get(
     "Titles and units of quantities; without names, of all that the meters told",
     [{"name": "voltage", "title": "Voltage", "unit": "V", "kind": "gauge", "obis": "12.7.0"}],

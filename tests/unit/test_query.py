@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from plant import ENERGY, EXPORT, NOON, POWER, Plant, growing, plant, qualities, steady, values
+from wattbook.codecs.reading_json import format_instant
 from wattbook.engine import answer_one, by_source, integrate
-from wattbook.model import BookError, Quality, Reading, WattbookError
+from wattbook.model import BookError, Event, Quality, Reading, WattbookError
 
 
 @pytest.fixture
@@ -50,6 +51,20 @@ def test_a_location_is_what_is_at_it_or_below(works: Plant) -> None:
     assert everything.parts == ["heat pump", "press-1", "lamp"]
     probes = works.ask(quantity="temperature", every="1d", locations=["plant"])
     assert [each.meter for each in probes] == ["probe"]
+
+
+def test_a_meter_that_was_moved_counts_where_it_was(works: Plant) -> None:
+    works.keep([*growing("heat pump", 12, 1.0), *growing("press-1", 12, 2.0)])
+    for hours, place in ((6.5, "plant/hall 3"), (3, "plant/hall 2/corner")):
+        moved = {"from": format_instant(NOON - timedelta(hours=hours)), "location": place}
+        works.book.append_event(Event("meter.moved", "heat pump", NOON, moved)).result(10)
+    (third,) = works.ask(every="1h", start="-8h", locations=["plant/hall 3"])
+    assert (third.meter, values(third)) == ("heat pump", [0.0, 30.0, 60.0, 60.0, 60.0, 0.0, 0.0, 0.0])
+    assert set(qualities(third)) == {"measured"}
+    (second,) = works.ask(every="1h", start="-8h", locations=["plant/hall 2"], together=True)
+    assert values(second) == [180.0, 150.0, 120.0, 120.0, 120.0, 180.0, 180.0, 180.0]
+    (named, _) = works.ask("heat pump", every="1h", start="-8h", locations=["plant/hall 2"])
+    assert values(named) == [60.0] * 8
 
 
 def test_a_virtual_meter_is_its_formula(works: Plant) -> None:

@@ -5,11 +5,12 @@ Numpy, 17 MB, is loaded when the first question comes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from wattbook.config import Config
 from wattbook.engine.answer import Answer
 from wattbook.engine.asked import in_one, meters_asked
+from wattbook.engine.places import Places, places_of
 from wattbook.engine.query import POINTS_MAX, Question
 from wattbook.model import BookError, ConfigError
 from wattbook.store import BookReader
@@ -26,7 +27,8 @@ def ask(reader: BookReader, question: Question, config: Config) -> Sequence[Answ
     from wattbook.engine.told import Told
 
     told = Told(reader, config)
-    asked = meters_asked(config, question)
+    asked = meters_asked(config, question, _places(reader, question, config))
+    told.stays.update({each.name: each.stays for each in asked if each.stays is not None})
     able = [each for each in asked if not each.by_location or told.answers(each.name, question.quantity)]
     if not able:
         raise ConfigError(f'no meter at "{", ".join(question.locations)}" tells {question.quantity}')
@@ -34,6 +36,11 @@ def ask(reader: BookReader, question: Question, config: Config) -> Sequence[Answ
     if question.by_source:
         return _bounded(answer for target in targets for answer in by_source(told, target, question))
     return _bounded(answer_one(told, target, question) for target in targets)
+
+
+def _places(reader: BookReader, question: Question, config: Config) -> Mapping[str, Places]:
+    """Where every meter was, when the question is about places."""
+    return {meter.name: places_of(reader, meter) for meter in config.meters} if question.locations else {}
 
 
 def _bounded(answers: Iterable[Answer]) -> Sequence[Answer]:

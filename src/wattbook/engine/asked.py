@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from fractions import Fraction
 
-from wattbook.config import Config, MeterSettings
+from wattbook.config import Config
+from wattbook.engine.places import Places, stays
 from wattbook.engine.query import Question
-from wattbook.model import ConfigError
+from wattbook.model import ConfigError, Span
 from wattbook.model.formula import Factors
 from wattbook.model.nearest import did_you_mean
 
@@ -27,6 +29,7 @@ class Asked:
     parts: Factors
     computed: bool  # from others: it has no readings of its own
     by_location: bool = False  # nobody named it: where it cannot answer it is left out
+    stays: tuple[Span, ...] | None = None  # when it was there; None = all the time
 
     @property
     def added(self) -> Sequence[str]:
@@ -34,9 +37,9 @@ class Asked:
         return list(self.parts) if self.computed else ()
 
 
-def meters_asked(config: Config, question: Question) -> Sequence[Asked]:
-    """Every meter of a question, once. Raises NotThere."""
-    found = {each.name: each for each in _at_locations(config, question)} | {
+def meters_asked(config: Config, question: Question, places: Mapping[str, Places]) -> Sequence[Asked]:
+    """Every meter of a question, once; `places` says where the real ones were. Raises NotThere."""
+    found = {each.name: each for each in _at_locations(config, question, places)} | {
         name: _named(config, name) for name in question.meters
     }
     if len(found) > METERS_MAX:
@@ -53,9 +56,9 @@ def in_one(asked: Sequence[Asked], question: Question) -> Asked:
     return Asked(" + ".join((*question.meters, *question.locations)), whole, computed=True)
 
 
-def at_or_below(meter: MeterSettings, location: str) -> bool:
-    """Whether a meter is at a location or below it; "/" is everywhere."""
-    wanted, own = _path(location), _path(meter.location)
+def at_or_below(place: str, location: str) -> bool:
+    """Whether a place is a location or below it; "/" is everywhere."""
+    wanted, own = _path(location), _path(place)
     return own[: len(wanted)] == wanted
 
 
@@ -65,18 +68,40 @@ def _named(config: Config, name: str) -> Asked:
     return Asked(name, config.parts_of(name), computed=name in config.formulas)
 
 
-def _at_locations(config: Config, question: Question) -> Iterator[Asked]:
+def _at_locations(config: Config, question: Question, places: Mapping[str, Places]) -> Iterator[Asked]:
+    whole = (question.span,)
+    stayed: dict[str, list[Span]] = {}
     for location in question.locations:
-        meters = [meter for meter in config.meters if at_or_below(meter, location)]
-        if not meters:
-            raise NotThere(f'no meter is at "{location}"{did_you_mean(location, _locations(config))}')
-        for meter in meters:
-            yield Asked(meter.name, config.parts_of(meter.name), computed=False, by_location=True)
+        known = [place for its in places.values() for _, place in its]
+        if not any(at_or_below(place, location) for place in known):
+            raise NotThere(f'no meter is at "{location}"{did_you_mean(location, _and_above(known))}')
+        for name, its in places.items():
+            spans = list(stays(its, lambda place, location=location: at_or_below(place, location), question.span))  # type: ignore[misc]
+            if spans:
+                stayed.setdefault(name, []).extend(spans)
+    for name, spans in stayed.items():
+        yield Asked(
+            name,
+            config.parts_of(name),
+            computed=False,
+            by_location=True,
+            stays=None if tuple(spans) == whole else tuple(_joined(spans)),
+        )
 
 
-def _locations(config: Config) -> Sequence[str]:
+def _joined(spans: Sequence[Span]) -> Iterator[Span]:
+    """Spans in order of time that do not overlap: a meter at two of the locations counts once."""
+    end: datetime | None = None
+    for span in sorted(spans, key=lambda each: (each.start, each.end)):
+        start = span.start if end is None else max(span.start, end)
+        if start < span.end:
+            yield Span(start, span.end)
+            end = span.end
+
+
+def _and_above(places: Sequence[str]) -> Sequence[str]:
     """Every location and those above it."""
-    paths = [_path(meter.location) for meter in config.meters]
+    paths = [_path(place) for place in places]
     return sorted({"/".join(path[:depth]) for path in paths for depth in range(1, len(path) + 1)})
 
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 from wattbook.config import Config, MeterSettings
 from wattbook.engine.integrate import energy_of_power, missing
+from wattbook.engine.places import energy_of_stays, one_after_the_other
 from wattbook.model import Series, Span
 from wattbook.model.derive import power_of
 from wattbook.store import Aggregate, BookReader, Step, UnknownMeter
@@ -27,6 +28,7 @@ class Told:
 
     reader: BookReader
     config: Config
+    stays: dict[str, Sequence[Span]] = field(default_factory=dict)  # meters that count only while they were there
     _latest: dict[str, Collection[str]] = field(default_factory=dict)  # meter -> quantities of its latest reading
 
     def tells(self, meter: str, name: str) -> bool:
@@ -53,6 +55,17 @@ class Told:
 
     def energy(self, meter: str, name: str, span: Span, every: Step, zone: ZoneInfo) -> Series:
         """The energy of each step, from the meter's register, else from its power (`estimated`)."""
+        if meter not in self.stays:
+            return self._energy(meter, name, span, every, zone)
+        parts = [self._energy(meter, name, part, every, zone) for part in self._stays(meter, span)]
+        return energy_of_stays(parts, boundaries(span, every, zone))
+
+    def _stays(self, meter: str, span: Span) -> list[Span]:
+        cut = [Span(max(each.start, span.start), max(each.start, span.start, min(each.end, span.end)))
+               for each in self.stays[meter]]  # fmt: skip
+        return [each for each in cut if each.duration]
+
+    def _energy(self, meter: str, name: str, span: Span, every: Step, zone: ZoneInfo) -> Series:
         power, period = power_of(name), self._period(meter)
         if power is not None and self.integrates(meter, name):
             return energy_of_power(self.reader, meter, power, span, boundaries(span, every, zone), period)
@@ -65,6 +78,14 @@ class Told:
         self, meter: str, name: str, span: Span, every: Step, zone: ZoneInfo, aggregate: Aggregate = "mean"
     ) -> Series:
         """One value of a gauge for each step that has any."""
+        if meter not in self.stays:
+            return self._aggregate(meter, name, span, every, zone, aggregate)
+        stays = self._stays(meter, span)
+        return one_after_the_other([self._aggregate(meter, name, part, every, zone, aggregate) for part in stays])
+
+    def _aggregate(
+        self, meter: str, name: str, span: Span, every: Step, zone: ZoneInfo, aggregate: Aggregate
+    ) -> Series:
         try:
             return self.reader.aggregate(meter, name, span, every, zone, aggregate)
         except UnknownMeter:
@@ -72,6 +93,11 @@ class Told:
 
     def range(self, meter: str, name: str, span: Span, limit: int | None = None) -> Series:
         """The values as they were read; of more than `limit` the first ones."""
+        if meter not in self.stays:
+            return self._range(meter, name, span, limit)
+        return one_after_the_other([self._range(meter, name, part, limit) for part in self._stays(meter, span)])
+
+    def _range(self, meter: str, name: str, span: Span, limit: int | None) -> Series:
         try:
             return self.reader.range(meter, name, span, limit=limit)
         except UnknownMeter:

@@ -218,6 +218,10 @@ class BookReader:
         with self.snapshot() as connection:
             return life.events_of(connection, meter)
 
+    def moves(self, meter: str) -> Sequence[tuple[datetime, str]]:
+        """Return when a meter was moved, and to which location."""
+        return life.lived(self.life_events(meter)).locations()
+
     def breaks(self, meter: str) -> Mapping[str, datetime]:
         """Return when each register last began to count on from another value."""
         lived = life.lived(self.life_events(meter))

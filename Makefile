@@ -15,6 +15,7 @@ DEV      := .venv/.dev-ready
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium openssl
+DEBIAN_FOR_BENCH := influxdb victoria-metrics  # peers; started by the bench on ports of its own, never as services
 
 .PHONY: demo setup web test check unit bench torture lock docs clean
 
@@ -41,7 +42,7 @@ check: setup
 torture: setup .venv/.debian-ready
 	WATTBOOK_TORTURE=1 $(BIN)/python -m pytest -m torture -p no:randomly -s
 
-bench: setup .venv/.debian-ready
+bench: setup .venv/.debian-ready .venv/.bench-ready
 	$(BIN)/python -m bench
 
 docs: setup
@@ -73,6 +74,15 @@ $(DEV): requirements/dev.txt $(RUN)
 	  sort | comm -13 - <(printf '%s\n' $(DEBIAN_FOR_TESTS) | sort)); \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -qq -y --no-install-recommends $$missing; fi
+	@touch $@
+
+# Debian starts what it installs; as services these peers are switched off again.
+.venv/.bench-ready: | .venv/bin/python
+	@missing=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(DEBIAN_FOR_BENCH) 2>/dev/null | awk '$$1 == "installed" { print $$2 }' | \
+	  sort | comm -13 - <(printf '%s\n' $(DEBIAN_FOR_BENCH) | sort)); \
+	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -qq -y --no-install-recommends $$missing && \
+	  { ! [ -d /run/systemd/system ] || $(SUDO) systemctl disable --now $$missing; }; fi
 	@touch $@
 
 # The page. Node.js of the system where it is new enough, else the one that comes as a wheel.

@@ -1,7 +1,7 @@
 """Everything that wattbook promises in figures, measured on this machine, in one table.
 
-    python -m bench                               all of it, about ten minutes
-    python -m bench --quick                       a short pass, about two minutes; figures are rougher
+    python -m bench                               all of it, about twenty minutes
+    python -m bench --quick                       a short pass, about four minutes; figures are rougher
     python -m bench --only daemon startup         some of it
     python -m bench --json FILE                   the figures for programs
     python -m bench --write docs/performance.md   the table into the page, between its two markers
@@ -52,6 +52,8 @@ BENCHES = (
     Bench("mqtt-paho", "ingest_mqtt", "--messages 100000 --client paho5", "--messages 30000 --client paho5"),
     Bench("http", "ingest_http", "--readings 1000000", "--readings 200000"),
     Bench("commits", "commits", "--ticks 5000 --rounds 5", "--ticks 1000 --rounds 3"),
+    Bench("history", "history", "--days 30", "--days 5 --no-decade"),
+    Bench("stores", "store_peers", "--days 30", "--days 5"),
     Bench("startup", "startup", "--rounds 5 --seconds 20", "--rounds 2 --seconds 10"),
 )
 

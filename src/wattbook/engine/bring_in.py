@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from wattbook.codecs.reading_json import encode
 from wattbook.config import Config, parse_listen
+from wattbook.engine.judge import power_max
+from wattbook.engine.judge_columns import ColumnsJudge
 from wattbook.exchange import Intake, System, Tally
 from wattbook.exchange.build import joined
 from wattbook.model import BookError, Clock, Columns, ConfigError, Kept, Reading
@@ -109,10 +111,24 @@ def _opened(config: Config, clock: Clock) -> Iterator[Into]:
         book = Book.open(config.book, clock=clock, site=config.site.name, commit_every_s=config.site.commit_every)
     except BookHeld as held:
         with IntoDaemon(config, held) as daemon:
-            yield daemon
+            yield Judged(daemon, _judge(config))
         return
     with book:
-        yield IntoBook(book, config.site.timezone)
+        yield Judged(IntoBook(book, config.site.timezone), _judge(config))
+
+
+class Judged:
+    """Doubts what cannot be, before it goes anywhere."""
+
+    def __init__(self, into: Into, judge: ColumnsJudge) -> None:
+        self._into, self._judge = into, judge
+
+    def write(self, columns: Columns) -> Kept:
+        return self._into.write(self._judge.judge(columns))
+
+
+def _judge(config: Config) -> ColumnsJudge:
+    return ColumnsJudge({meter.name: power_max(config, meter) for meter in config.meters})
 
 
 class IntoBook:

@@ -75,6 +75,20 @@ def test_every_acknowledged_reading_is_there_after_a_power_cut(tmp_path: Path, s
         check_book(folder / "wattbook.db", acknowledged, moment, f"seed {seed}, cut {cut} at change {moment}")
 
 
+def test_a_power_cut_while_a_book_is_made_is_no_reason_to_refuse_the_next_start(tmp_path: Path) -> None:
+    (tmp_path / "whole").mkdir()
+    disk, acknowledged = written_book(tmp_path / "whole")
+    random = Random(3)
+    for moment in range(1, 40):
+        for again in range(4):
+            folder = tmp_path / f"cut-{moment}-{again}"
+            folder.mkdir()
+            for name, content in after_cut(disk.log, moment, random).items():
+                (folder / name).write_bytes(content)
+            (folder / "wattbook.db.lock").write_text("4711")
+            check_book(folder / "wattbook.db", acknowledged, moment, f"cut {again} at change {moment}")
+
+
 def check_book(path: Path, acknowledged: Acknowledgements, moment: int, where: str) -> None:
     expected = {seq: number for at, seq, number in acknowledged.readings if at <= moment}
     with Book.open(path, clock=StillClock()) as book:

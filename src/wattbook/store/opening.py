@@ -104,6 +104,7 @@ def _damage(path: Path, connect: Connect, check_s: float) -> str:
     if not path.exists() or not path.stat().st_size:
         return ""
     _check_kind(path)
+    _roll_back(path)
     try:
         with closing(connect_reader(path)) as reader:  # which leaves another program's database as it is
             if check_version(reader, path) is not None and (found := _wrong_count(reader)):
@@ -118,6 +119,13 @@ def _damage(path: Path, connect: Connect, check_s: float) -> str:
         raise  # the disk or the rights, and nothing about the file
     except sqlite3.DatabaseError as error:
         return str(error)
+
+
+def _roll_back(path: Path) -> None:
+    """Let SQLite undo what a power cut left of the making of a book, which only a writer may do."""
+    if path.with_name(path.name + "-journal").exists():
+        with closing(sqlite3.connect(path)) as connection:  # sets nothing: it may be another program's
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
 def _check_kind(path: Path) -> None:

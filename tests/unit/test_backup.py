@@ -295,14 +295,21 @@ def test_verify_names_what_was_changed(path: Path, statement: str, words: str) -
     assert any(words in each for each in found(path)), found(path)
 
 
-def test_verify_names_the_local_day(path: Path) -> None:
+def test_verify_names_the_local_day(tmp_path: Path) -> None:
+    """A day of Kathmandu begins at 18:15 UTC of the day before."""
+    path, kathmandu = tmp_path / "wattbook.db", ZoneInfo("Asia/Kathmandu")
     with Book.open(path, clock=StillClock()) as book:
-        book.append([Reading("solar", MIDNIGHT + timedelta(hours=4 + n), {"voltage": 230.0}) for n in range(40)])
-        book.seal(ZoneInfo("Asia/Kathmandu"), AFTER)
-    change(path, "UPDATE piece SET data = zeroblob(length(data)) WHERE id = (SELECT max(id) FROM piece)")
+        readings = [Reading("solar", MIDNIGHT + n * timedelta(minutes=5), {"voltage": 230.0}) for n in range(700)]
+        book.append(readings, urgent=True).result(30)
+        book.seal(kathmandu, AFTER)
+    change(
+        path,
+        "UPDATE piece SET data = zeroblob(length(data)) WHERE frame IN"
+        " (SELECT id FROM frame WHERE from_at = 1000 * unixepoch('2026-11-21 18:15'))",
+    )
     with BookReader(path) as reader:
-        told = verify(reader, ZoneInfo("Asia/Kathmandu"))
-    assert [each.partition(", frame")[0] for each in told.damages] == ["2026-11-22: solar"]
+        told = verify(reader, kathmandu)
+    assert [each.partition(" UTC")[0] for each in told.damages] == ["2026-11-22: solar, frame of 2026-11-21 18:15"]
 
 
 def test_verify_goes_on_whatever_page_is_torn(path: Path, tmp_path: Path) -> None:

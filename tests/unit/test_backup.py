@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime, time, timedelta
@@ -18,7 +20,7 @@ from wattbook.config import BackupSettings
 from wattbook.engine.back_up import is_due
 from wattbook.model import BookError, Reading, Span
 from wattbook.store import Book, BookHeld, BookReader
-from wattbook.store.backup import back_up, backups, restore
+from wattbook.store.backup import back_up, backups, newest, restore
 from wattbook.store.storage import storage_of
 from wattbook.store.verify import links_of_day, verify
 
@@ -110,9 +112,73 @@ def test_the_newest_of_this_book_stay_and_others_are_not_touched(path: Path, tar
     ]
 
 
+def test_two_backups_never_take_one_name(path: Path, target: Path) -> None:
+    first = back_up(path, target, now=START)
+    with pytest.raises(BookError, match="of this second already"):
+        back_up(path, target, now=START)
+    assert list(target.iterdir()) == [first.path]
+
+
+def test_a_second_backup_into_the_folder_waits_for_the_first(path: Path, target: Path) -> None:
+    refused: list[str] = []
+
+    def meanwhile(done: int, total: int) -> None:
+        if not refused:
+            with pytest.raises(BookError) as raised:
+                back_up(path, target, now=START + DAY)
+            refused.append(str(raised.value))
+
+    made = back_up(path, target, now=START, progress=meanwhile)
+    assert "another backup is being made there" in refused[0]
+    assert list(target.iterdir()) == [made.path]
+
+
+def test_a_backup_that_is_told_to_stop_leaves_nothing(path: Path, target: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise BookError("stopping")
+
+    with pytest.raises(BookError, match="stopping"):
+        back_up(path, target, now=START, progress=stop)
+    assert list(target.iterdir()) == []
+
+
+def test_a_configuration_is_not_copied_for_more_eyes(path: Path, target: Path, tmp_path: Path) -> None:
+    config = tmp_path / "wattbook.toml"
+    config.write_text("[site]\n", encoding="utf-8")
+    config.chmod(0o600)
+    copied = back_up(path, target, now=START, config=config).path.with_suffix(".toml")
+    assert copied.stat().st_mode & 0o777 == 0o600
+    assert copied.read_bytes() == config.read_bytes()
+
+
+def test_a_full_disk_ends_in_words_and_leaves_nothing(path: Path, target: Path) -> None:
+    """A limit of the size of files is what a full disk is, without one."""
+    program = (
+        "import resource, sys; from datetime import UTC, datetime; from pathlib import Path\n"
+        "from wattbook.model import BookError; from wattbook.store.backup import back_up\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))\n"
+        "try: back_up(Path(sys.argv[1]), Path(sys.argv[2]), now=datetime.now(UTC))\n"
+        "except BookError as error: print(error)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program, path, target], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "no backup was made" in ran.stdout and ran.stdout.count("\n") == 1
+    assert list(target.iterdir()) == []
+
+
+def test_the_newest_copy_is_of_this_book_and_not_of_the_future(path: Path, target: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.db"
+    Book.open(other, clock=StillClock()).close()
+    back_up(path, target, now=START)
+    back_up(other, target, now=START + DAY)
+    back_up(path, target, now=START + 300 * DAY)
+    assert newest(target, path, START + 2 * DAY) == START
+
+
 def test_nothing_is_left_when_it_fails(path: Path, target: Path) -> None:
     change(path, "UPDATE piece SET data = zeroblob(length(data)) WHERE id = 1")
-    with pytest.raises(BookError, match="damaged: main-a"):
+    with pytest.raises(BookError, match="damaged: 2026-11-21: main-a"):
         back_up(path, target, now=START)
     assert list(target.iterdir()) == []
 
@@ -159,6 +225,38 @@ def test_restore_on_a_new_machine(path: Path, target: Path, tmp_path: Path) -> N
     assert energies(place) == energies(path)
 
 
+def test_a_restore_killed_between_two_names_is_finished_by_the_next_start(
+    path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old book has gone aside and the new one has not come: a daemon must not begin an empty one."""
+    copy = back_up(path, target, now=START).path
+    expected = energies(path)
+    rename = Path.rename
+
+    def killed(self: Path, to: Path) -> Path:
+        if to == path:
+            raise KeyboardInterrupt
+        return rename(self, to)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Path, "rename", killed)
+        restore(copy, path, now=START, force=True)
+    assert not path.exists()
+    # The lock went with the process; here it is only let go of.
+    path.with_name("wattbook.db.lock").unlink()
+    with Book.open(path, clock=StillClock()) as book:
+        assert ["restore" in message for message in book.opened_with] == [True]
+    assert energies(path) == expected
+
+
+def test_a_restore_skips_what_one_import_may_have_given_out(path: Path, target: Path) -> None:
+    copy = back_up(path, target, now=START).path
+    change(path, "UPDATE book SET seq_next = 5000000000")
+    restore(copy, path, now=START, force=True)
+    with Book.open(path, clock=StillClock()) as book:
+        assert book.append([poll(78, "b")], urgent=True).result(30).seqs[0] >= 5_000_000_000
+
+
 def test_nothing_is_restored_under_a_running_daemon_or_from_damage(path: Path, target: Path, tmp_path: Path) -> None:
     copy = back_up(path, target, now=START).path
     with Book.open(path, clock=StillClock()), pytest.raises(BookHeld):
@@ -197,6 +295,46 @@ def test_verify_names_what_was_changed(path: Path, statement: str, words: str) -
     assert any(words in each for each in found(path)), found(path)
 
 
+def test_verify_names_the_local_day(tmp_path: Path) -> None:
+    """A day of Kathmandu begins at 18:15 UTC of the day before."""
+    path, kathmandu = tmp_path / "wattbook.db", ZoneInfo("Asia/Kathmandu")
+    with Book.open(path, clock=StillClock()) as book:
+        readings = [Reading("solar", MIDNIGHT + n * timedelta(minutes=5), {"voltage": 230.0}) for n in range(700)]
+        book.append(readings, urgent=True).result(30)
+        book.seal(kathmandu, AFTER)
+    change(
+        path,
+        "UPDATE piece SET data = zeroblob(length(data)) WHERE frame IN"
+        " (SELECT id FROM frame WHERE from_at = 1000 * unixepoch('2026-11-21 18:15'))",
+    )
+    with BookReader(path) as reader:
+        told = verify(reader, kathmandu)
+    assert [each.partition(" UTC")[0] for each in told.damages] == ["2026-11-22: solar, frame of 2026-11-21 18:15"]
+
+
+def test_verify_goes_on_whatever_page_is_torn(path: Path, tmp_path: Path) -> None:
+    """It ends in damages, never in the first of them, and a torn page in use is never called whole."""
+    page = 2048
+    whole, torn = path.read_bytes(), tmp_path / "torn.db"
+    for number in range(1, len(whole) // page):
+        torn.write_bytes(whole[: number * page] + b"\xff" * page + whole[(number + 1) * page :])
+        with BookReader(torn) as reader:
+            told = verify(reader)
+        assert told.damages or number in _free_pages(path), number
+
+
+def _free_pages(path: Path) -> set[int]:
+    """Places of pages that hold nothing, as SQLite's list of them says (fileformat2, section 1.5)."""
+    data = path.read_bytes()
+    free, trunk = set(), int.from_bytes(data[32:36], "big")
+    while trunk:  # ends: the list is finite in a whole file
+        begins = (trunk - 1) * 2048
+        words = [int.from_bytes(data[begins + at : begins + at + 4], "big") for at in range(0, 2048, 4)]
+        free |= {each - 1 for each in words[2 : 2 + words[1]]}
+        trunk = words[0]
+    return free
+
+
 def test_a_day_changed_with_its_checksums_is_found_by_the_chain(path: Path) -> None:
     """Whoever can compute a checksum cannot make the links fit without making all after them anew."""
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -204,7 +342,9 @@ def test_a_day_changed_with_its_checksums_is_found_by_the_chain(path: Path) -> N
         connection.execute("UPDATE piece SET total = total + 1 WHERE id = 1")
         assert rows
         _fix_crc(connection, 1)
-    assert found(path) == ["main-a, frame of 2026-11-21 00:00 UTC: it is not what the chain says was sealed"]
+    assert found(path) == [
+        "2026-11-21: main-a, frame of 2026-11-21 00:00 UTC: it is not what the chain says was sealed"
+    ]
 
 
 def _fix_crc(connection: sqlite3.Connection, piece_id: int) -> None:

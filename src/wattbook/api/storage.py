@@ -10,7 +10,7 @@ from typing import Any
 from wattbook.api.answers import instant_text
 from wattbook.api.context import ApiContext
 from wattbook.api.metrics import Family
-from wattbook.store.backup import backups
+from wattbook.store.backup import newest
 from wattbook.store.storage import Storage, storage_of
 
 _FRESH = timedelta(minutes=1)  # adding up years of frames takes some 50 ms
@@ -30,7 +30,7 @@ class StorageWatch:
         with self._lock:
             if self._found is None or not timedelta(0) <= now - self._found[0] < _FRESH:
                 settings = self._context.config.backup
-                last = max((instant for instant, _ in backups(settings.dir)), default=None) if settings else None
+                last = newest(settings.dir, self._context.reader.path, now) if settings else None
                 self._found = now, storage_of(self._context.reader, now), last
             return self._found[1:]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import date
@@ -19,7 +18,7 @@ from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, pr
 from wattbook.codecs.reading_json import format_instant
 from wattbook.model import BookError, ConfigError, Event, SystemClock
 from wattbook.store import Book, BookReader
-from wattbook.store.backup import back_up
+from wattbook.store.backup import back_up, copy_config
 from wattbook.store.backup import restore as put_back
 from wattbook.store.storage import Storage, storage_of
 from wattbook.store.verify import Link, Verified, head_of_chain, links_of_day
@@ -83,7 +82,7 @@ def restore(
     brought = not path.exists() and beside.is_file()
     if brought:
         path.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(beside, path)
+        copy_config(beside, path)
     clock = SystemClock()
     try:
         config = configuration.load(path)
@@ -117,7 +116,7 @@ def verify(
             _print_proof(links, head_of_chain(reader), as_json=as_json)
             return
         with progress("verify") as told:
-            found = look_through(reader, progress=lambda done, total: told(done / max(total, 1)))
+            found = look_through(reader, config.site.timezone, progress=lambda done, total: told(done / max(total, 1)))
     _print_verified(found, as_json=as_json)
     if not found.whole:
         raise BookError(f"{config.book}: {len(found.damages)} damaged; restore a backup, or live without those days")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -12,7 +13,7 @@ from wattbook.codecs.reading_json import format_instant
 from wattbook.config import BackupSettings, Config
 from wattbook.model import BookError, Event, SystemClock
 from wattbook.store import Book
-from wattbook.store.backup import Backup, back_up, backups
+from wattbook.store.backup import Backup, Progress, back_up, newest
 
 _EVERY_S = 60.0
 _AGAIN = timedelta(minutes=10)  # after one that failed: a disk that is mounted later
@@ -45,11 +46,8 @@ async def keep_backups(
         now = clock.now()
         if not clock.settled or (not_before is not None and now < not_before):
             continue
-        last = max((instant for instant, _ in backups(settings.dir)), default=None)
-        if not is_due(settings, last, now, config.site.timezone):
-            continue
         try:
-            made = await asyncio.to_thread(make_backup, config, settings, now)
+            made = await _in_thread(config, settings, now)
         except BookError as error:
             not_before = now + _AGAIN
             if str(error) != failing:
@@ -58,12 +56,36 @@ async def keep_backups(
                 book.append_event(Event("backup.failed", "", now, {"reason": str(error)}))
         else:
             not_before, failing = None, ""
+            if made is None:
+                continue
             _log.info("backup made: %s, %d bytes", made.path, made.size)
             body = {"file": made.path.name, "bytes": made.size, "readings": made.readings, "at": format_instant(now)}
             book.append_event(Event("backup.made", "", now, body))
 
 
-def make_backup(config: Config, settings: BackupSettings, now: datetime) -> Backup:
+async def _in_thread(config: Config, settings: BackupSettings, now: datetime) -> Backup | None:
+    """Make a backup when one is due; None = none is. A daemon that stops does not wait for it. Raises BookError."""
+    stopping = threading.Event()
+    try:
+        return await asyncio.to_thread(_make_due, config, settings, now, stopping)
+    finally:
+        stopping.set()
+
+
+def _make_due(config: Config, settings: BackupSettings, now: datetime, stopping: threading.Event) -> Backup | None:
+    if not is_due(settings, newest(settings.dir, config.book, now), now, config.site.timezone):
+        return None
+
+    def look(done: int, total: int) -> None:
+        if stopping.is_set():
+            raise BookError(f"{settings.dir}: no backup was made: wattbook is stopping", retry=True)
+
+    return make_backup(config, settings, now, progress=look)
+
+
+def make_backup(
+    config: Config, settings: BackupSettings, now: datetime, *, progress: Progress = lambda done, total: None
+) -> Backup:
     """One backup as the configuration asks for it. Raises BookError."""
     return back_up(
         config.book,
@@ -72,4 +94,5 @@ def make_backup(config: Config, settings: BackupSettings, now: datetime) -> Back
         keep=settings.keep,
         require_mount=settings.require_mount,
         config=config.path,
+        progress=progress,
     )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import secrets
 import shutil
 import sqlite3
+import stat
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,9 +24,10 @@ from wattbook.store.repair import instant_name
 from wattbook.store.schema import TABLE_NAMES
 
 _NAME = re.compile(r"wattbook-(\d{8}T\d{6}Z)\.db")
-_PART = re.compile(r"wattbook-\d{8}T\d{6}Z\.part(-journal|-wal|-shm)?")
+_PART = re.compile(r"wattbook-\d{8}T\d{6}Z\.part(-journal|-wal|-shm|\.toml)?")
 _PAGES_A_STEP = 2_000  # 4 MB: often enough for a bar, and to be stopped
-_NUMBERS_SKIPPED = 1_000_000  # what the lost book gave out after the copy was made must not be given out again
+# What the lost book gave out after the copy was made must not be given out again: one import may be ten million.
+_NUMBERS_SKIPPED = 1_000_000_000
 
 Progress = Callable[[int, int], None]  # done, of how many
 
@@ -52,36 +55,84 @@ def back_up(
     """Copy the book into a folder and read the copy back; keep the newest `keep` copies of this book there.
 
     The copy is of one moment, whatever is written meanwhile. One reader stays open for as long as copying takes, so
-    the log of the book grows by what is written in that time. Raises BookError; then nothing new is in the folder.
+    the log of the book grows by what is written in that time: 14 MB for 97 MB at 800 commits a second, in 0.7 s.
+    Raises BookError; then nothing new is in the folder.
     """
     if require_mount:
         _require_mount(folder)
     if not book.exists():
         raise BookError(f"{book}: there is no book yet; `wattbook run` makes it")
     target = folder / f"wattbook-{instant_name(now)}.db"
-    part = target.with_suffix(".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_torn(folder)
-        with _removed_when_failed(part):
-            counts = _copy(book, part, progress)
-            _prove(part, counts)
-            _sync(part)
-            part.rename(target)
-        if config is not None:
-            shutil.copyfile(config, target.with_suffix(".toml"))
-        _sync(folder)
-        removed = tuple(_remove_older(folder, _lineage(target), keep)) if keep else ()
-        return Backup(target, target.stat().st_size, counts["hot"] + counts["sealed"], removed)
+        with _alone_in(folder):
+            if target.exists():
+                raise BookError(f"{target}: there is a backup of this second already; try again in the next")
+            _remove_torn(folder)
+            readings = _write(book, target, config, progress)
+            removed = tuple(_remove_older(folder, _lineage(target), keep)) if keep else ()
+        return Backup(target, target.stat().st_size, readings, removed)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BookError(f"{folder}: no backup was made: {reason}; look at the room and the rights there") from error
 
 
+def _write(book: Path, target: Path, config: Path | None, progress: Progress) -> int:
+    """Write the copy and the configuration under other names, prove them, and only then name them; the readings."""
+    part = target.with_suffix(".part")
+    with _removed_when_failed(part):
+        counts = _copy(book, part, lambda done, total: progress(done, 2 * total))
+        _prove(part, counts, lambda done, total: progress(total + done, 2 * total))
+        _sync(part)
+        if config is not None:
+            beside = part.with_name(part.name + ".toml")
+            copy_config(config, beside)
+            beside.rename(target.with_suffix(".toml"))
+        part.rename(target)
+    _sync(target.parent)
+    return counts["hot"] + counts["sealed"]
+
+
+def copy_config(source: Path, target: Path) -> None:
+    """Copy a configuration, readable for nobody who could not read it before: passwords may be in it."""
+    # Not chmod: a file system without rights (a stick) refuses that.
+    mode = stat.S_IMODE(source.stat().st_mode)
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as file:
+        file.write(source.read_bytes())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder, so that no other backup takes what is half written for what a killed one left."""
+    held = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise BookError(f"{folder}: another backup is being made there; wait for it", retry=True) from error
+        except OSError:
+            pass  # some network file systems know no locks on folders
+        yield
+    finally:
+        os.close(held)
+
+
 def backups(folder: Path) -> list[tuple[datetime, Path]]:
-    """The copies in a folder, the oldest first."""
-    names = ((path, _NAME.fullmatch(path.name)) for path in folder.glob("wattbook-*.db"))
+    """The copies in a folder, the oldest first. Raises BookError when the folder cannot be read."""
+    try:
+        names = [(path, _NAME.fullmatch(path.name)) for path in folder.glob("wattbook-*.db")]
+    except OSError as error:  # a disk that went away while it was mounted
+        raise BookError(f"{folder}: {error.strerror}; look at the disk of the backups", retry=True) from error
     return sorted((_instant_of(match[1]), path) for path, match in names if match)
+
+
+def newest(folder: Path, book: Path, now: datetime) -> datetime | None:
+    """When the newest copy of this book was made; one of another book, or of a clock that was ahead, is none."""
+    lineage = _lineage(book)
+    made = (instant for instant, path in reversed(backups(folder)) if instant <= now and _lineage(path) == lineage)
+    return next(made, None)
 
 
 def _instant_of(name: str) -> datetime:
@@ -89,7 +140,7 @@ def _instant_of(name: str) -> datetime:
 
 
 def _require_mount(folder: Path) -> None:
-    place = folder.absolute()
+    place = folder.resolve()  # a link into a disk is on that disk
     while not os.path.ismount(place):
         place = place.parent
     if place == Path(place.anchor):
@@ -108,8 +159,12 @@ def _removed_when_failed(part: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        for suffix in ("", "-journal", "-wal", "-shm"):
-            part.with_name(part.name + suffix).unlink(missing_ok=True)
+        _remove_part(part)
+
+
+def _remove_part(part: Path) -> None:
+    for suffix in ("", "-journal", "-wal", "-shm", ".toml"):
+        part.with_name(part.name + suffix).unlink(missing_ok=True)
 
 
 def _copy(book: Path, part: Path, progress: Progress) -> dict[str, int]:
@@ -134,7 +189,7 @@ def _counts(connection: sqlite3.Connection) -> dict[str, int]:
     return counts
 
 
-def _prove(copy: Path, counts: dict[str, int]) -> None:
+def _prove(copy: Path, counts: dict[str, int], progress: Progress) -> None:
     """Read a copy back. Raises BookError when it is not what was copied."""
     from wattbook.store.verify import require_whole, verify
 
@@ -143,7 +198,7 @@ def _prove(copy: Path, counts: dict[str, int]) -> None:
     if found != counts:
         raise BookError(f"{copy}: the copy has other rows than the book had: {found}, not {counts}")
     with BookReader(copy) as reader:
-        require_whole(verify(reader))
+        require_whole(verify(reader, progress=progress))
 
 
 def _remove_older(folder: Path, lineage: str, keep: int) -> Iterator[Path]:
@@ -197,22 +252,49 @@ def restore(copy: Path, book: Path, *, now: datetime, force: bool = False) -> Pa
 
 
 def _exchange(copy: Path, book: Path, now: datetime) -> Path | None:
+    """Let the two change places. From the moment the new one is ready, opening the book finishes what a kill left."""
     part = book.with_name(book.name + ".restoring")
+    ready = book.with_name(book.name + ".repaired")  # what `finish_repair` looks for
+    _remove_part(part)  # a journal that a killed restore left must not meet another copy
     with _removed_when_failed(part):
         shutil.copyfile(copy, part)
-        with closing(sqlite3.connect(part)) as connection, connection:
-            connection.execute(
-                "UPDATE book SET lineage = ?, seq_next = seq_next + ?", (secrets.token_hex(8), _NUMBERS_SKIPPED)
-            )
+        _make_new(part, _next_number(book))
         _sync(part)
-        aside = None
-        if book.exists():
-            aside = book.with_name(f"{book.name}.before-{instant_name(now)}")
-            for suffix in ("", "-wal"):  # the log goes with its book
-                old = book.with_name(book.name + suffix)
-                if old.exists():
-                    old.rename(aside.with_name(aside.name + suffix))
-            book.with_name(book.name + "-shm").unlink(missing_ok=True)
-        part.rename(book)
-        _sync(book.parent)
+        part.rename(ready)
+    _sync(book.parent)
+    aside = _put_aside(book, now) if book.exists() else None
+    ready.rename(book)
+    _sync(book.parent)
+    return aside
+
+
+def _make_new(part: Path, at_least: int) -> None:
+    """Give a copy a lineage of its own, and numbers that neither it nor the book it replaces has given out."""
+    with closing(sqlite3.connect(part)) as connection, connection:
+        connection.execute(
+            "UPDATE book SET lineage = ?, seq_next = max(seq_next + ?, ?)",
+            (secrets.token_hex(8), _NUMBERS_SKIPPED, at_least),
+        )
+
+
+def _next_number(book: Path) -> int:
+    """The next number of the book that is replaced, as far as it can be read, once its log is in it."""
+    if not book.exists():
+        return 1
+    with suppress(sqlite3.Error, TypeError, ValueError), closing(sqlite3.connect(book)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # then one file holds all of it
+        return int(connection.execute("SELECT seq_next FROM book").fetchone()[0])
+    return 1  # damaged, or no book: it is put aside as it is
+
+
+def _put_aside(book: Path, now: datetime) -> Path:
+    aside = book.with_name(f"{book.name}.before-{instant_name(now)}")
+    count = 1
+    while aside.exists():  # ends: each was put aside by one restore within this second
+        count += 1
+        aside = book.with_name(f"{book.name}.before-{instant_name(now)}-{count}")
+    for suffix in ("", "-wal"):  # the log goes with its book
+        with suppress(FileNotFoundError):
+            book.with_name(book.name + suffix).rename(aside.with_name(aside.name + suffix))
+    book.with_name(book.name + "-shm").unlink(missing_ok=True)
     return aside

@@ -58,7 +58,8 @@ def finish_repair(path: Path, now: datetime) -> str:
     if not _beside(path, ".repaired").exists():
         return ""
     aside = _exchange(path, now)
-    return f"the repair of {path.name} was interrupted and is finished now; the damaged one is kept as {aside.name}"
+    kept = f"; the damaged one is kept as {aside.name}" if aside.exists() else ""  # else a restore has put it aside
+    return f"the repair or restore of {path.name} was interrupted and is finished now{kept}"
 
 
 def salvage(path: Path, connect: Connect, create: Create, *, reason: str, now: datetime) -> str:

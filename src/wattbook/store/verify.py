@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
 
 from wattbook.model import BookError
@@ -52,25 +52,71 @@ class Verified:
         return not self.damages
 
 
-def verify(reader: BookReader, *, progress: Progress = lambda done, total: None) -> Verified:
-    """Look through everything, in short transactions beside a running daemon. Raises BookError without a book."""
+def verify(reader: BookReader, zone: tzinfo = UTC, *, progress: Progress = lambda done, total: None) -> Verified:
+    """Look through everything, in short transactions beside a running daemon; damages name meter and day of `zone`.
+
+    What cannot be read is a damage too, and the rest is looked at all the same. Raises BookError without a book.
+    """
     found = Verified()
-    with reader.snapshot() as connection:
-        words = damage(connection, within_s=_CHECK_S)
-        ids = [frame_id for (frame_id,) in connection.execute("SELECT id FROM frame ORDER BY from_at")]
+    try:
+        with reader.snapshot() as connection:
+            words = damage(connection, within_s=_CHECK_S)
+    except BookError as error:
+        if not isinstance(error.__cause__, sqlite3.DatabaseError):
+            raise  # no book, or none that this wattbook knows
+        words = str(error)
     if words:
         found.damages.append(f"SQLite's check: {words}")
-    for done, frame_id in enumerate(ids, start=1):
-        with reader.snapshot() as connection:
-            _look_at_frame(connection, frame_id, found)
-        progress(done, len(ids))
-    _look_at_chain(reader, found)
+    heads = _heads(reader, found)
+    for done, (frame_id, name, from_at) in enumerate(heads, start=1):
+        place = f"{from_ms(from_at).astimezone(zone):%Y-%m-%d}"
+        try:
+            with reader.snapshot() as connection:
+                wrong = _wrong_with(connection, frame_id, found)
+        except BookError as error:  # a page of it is torn
+            wrong = f"{name or 'a lost meter'}, frame of {from_ms(from_at):%Y-%m-%d %H:%M} UTC: {error}"
+        if wrong:
+            found.damages.append(f"{place}: {wrong}")
+        progress(done, len(heads))
+    try:
+        _look_at_chain(reader, found)
+    except BookError as error:
+        found.damages.append(f"the chain after link {found.links}: {error}")
     return found
 
 
-def _look_at_frame(connection: sqlite3.Connection, frame_id: int, found: Verified) -> None:
+def _heads(reader: BookReader, found: Verified) -> Sequence[tuple[int, str | None, int]]:
+    """Id, meter and beginning of all frames, as far as they can be listed, at once or else meter by meter."""
+    select = "SELECT frame.id, name, from_at FROM frame LEFT JOIN meter ON meter.id = frame.meter"
+    try:
+        with reader.snapshot() as connection:
+            return connection.execute(f"{select} ORDER BY from_at").fetchall()
+    except BookError as error:
+        found.damages.append(f"the list of frames: {error}")
+    heads: list[tuple[int, str | None, int]] = []
+    for meter_id, name in _meters(reader, found):
+        try:
+            with reader.snapshot() as connection:
+                rows = connection.execute("SELECT id, from_at FROM frame WHERE meter = ? ORDER BY from_at", (meter_id,))
+                heads.extend((frame_id, name, from_at) for frame_id, from_at in rows)
+        except BookError as error:
+            found.damages.append(f"{name}: not all of its frames can be listed: {error}")
+    return heads
+
+
+def _meters(reader: BookReader, found: Verified) -> Sequence[tuple[int, str]]:
+    try:
+        with reader.snapshot() as connection:
+            return connection.execute("SELECT id, name FROM meter ORDER BY id").fetchall()
+    except BookError as error:
+        found.damages.append(f"the list of meters: {error}")
+        return []
+
+
+def _wrong_with(connection: sqlite3.Connection, frame_id: int, found: Verified) -> str:
+    """What is wrong with a frame, and where it lies; "" = nothing, or it was sealed again meanwhile."""
     if connection.execute("SELECT 1 FROM frame WHERE id = ?", (frame_id,)).fetchone() is None:
-        return  # sealed again meanwhile
+        return ""
     head = sealed.head_of(connection, frame_id)
     found.frames += 1
     found.readings += head.n
@@ -79,18 +125,17 @@ def _look_at_frame(connection: sqlite3.Connection, frame_id: int, found: Verifie
             sealed.open_table(connection, head)
         _look_at_pieces(connection, head)
     except Damaged as error:
-        found.damages.append(str(error))
-        return
+        return str(error)
     link = connection.execute(
         "SELECT leaf FROM chain WHERE meter = ? AND from_at = ? AND to_at = ? AND revision = ?"
         " ORDER BY id DESC LIMIT 1",
         (head.meter, head.from_at, head.to_at, head.revision),
     ).fetchone()
-    day = f"{head.name or head.meter}, frame of {from_ms(head.from_at):%Y-%m-%d %H:%M} UTC"
     if link is None and head.to_at - head.from_at > _HOUR_MS:
-        found.damages.append(f"{day}: the chain has no link for it")
-    elif link is not None and link[0] != leaf_of(connection, frame_id):
-        found.damages.append(f"{day}: it is not what the chain says was sealed")
+        return str(sealed.damaged(head, "the chain has no link for it"))
+    if link is not None and link[0] != leaf_of(connection, frame_id):
+        return str(sealed.damaged(head, "it is not what the chain says was sealed"))
+    return ""
 
 
 _HOUR_MS = 3_600_000

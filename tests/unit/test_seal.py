@@ -162,6 +162,22 @@ def test_a_full_disk_keeps_history_as_it_was(tmp_path: Path, monkeypatch: pytest
         assert whole()
 
 
+def test_many_late_readings_of_a_sealed_day_and_a_day_of_many_rows(book: Book) -> None:
+    every = timedelta(seconds=15)
+    book.append(day(0, every=every), urgent=True).result(DONE_S)
+    book.append(day(2), urgent=True).result(DONE_S)
+    assert book.seal(PRAGUE, after(2)).frames == 24 + 1  # hour by hour, then the day
+    late = [
+        Reading("m", reading.at + timedelta(seconds=7), {"voltage": 230.0 + place % 9 / 10})
+        for place, reading in enumerate(day(0, every=every))
+    ]
+    book.append(late, urgent=True).result(DONE_S)
+    assert book.seal(PRAGUE, after(2)).frames == 1
+    with BookReader(book.path) as reader:
+        first = Span(MIDNIGHT, MIDNIGHT + timedelta(days=1))
+        assert len(reader.range("m", ENERGY, first)) == len(reader.range("m", "voltage", first)) == 5760
+
+
 def test_sealing_again_finds_nothing_to_do(book: Book) -> None:
     write_days(book, 2)
     assert book.seal(PRAGUE, after(2)).frames == 2

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 HOUR_MS = 3_600_000
 _HOUR_MIN = 120  # readings, below which an hour stays hot until its day is over: a frame would be larger
+_AT_ONCE_MAX = 4_000  # hot rows swapped in one transaction: some 10 ms
 _SETTLED_MS = 300_000  # after the end of an hour or day: late readings of that time need no second sealing
 _EVER_MS = 2**62
 _NEW = 0  # the number of a row that gets one when it is written
@@ -117,6 +118,8 @@ def _hot_due(connection: sqlite3.Connection, meter_id: int, zone: ZoneInfo, now_
             return
         span = _span_at(connection, meter_id, at_ms, zone, now_ms)
         if span.to_at <= now_ms and _worth_it(connection, span, newest, late):
+            if _is_much(connection, span, newest):
+                yield from _hours(span)  # else the writer would be busy for long with one swap
             yield span
         from_at = span.to_at
 
@@ -157,11 +160,34 @@ def _worth_it(connection: sqlite3.Connection, span: Due, newest: int, late: bool
     if span.to_at - span.from_at > HOUR_MS:
         head = sealed.head_at(connection, span.meter, span.from_at)
         return late or head is None or (head.from_at, head.to_at) != (span.from_at, span.to_at)
-    count = connection.execute(
+    return _hot_count(connection, span, newest, _HOUR_MIN) == _HOUR_MIN
+
+
+def _hot_count(connection: sqlite3.Connection, span: Due, newest: int, most: int) -> int:
+    """How many hot rows a span has, counted up to a number."""
+    (count,) = connection.execute(
         "SELECT count(*) FROM (SELECT 1 FROM hot WHERE meter = ? AND at >= ? AND at < ? LIMIT ?)",
-        (span.meter, span.from_at, min(span.to_at, newest), _HOUR_MIN),
-    ).fetchone()[0]
-    return bool(count >= _HOUR_MIN)
+        (span.meter, span.from_at, min(span.to_at, newest), most),
+    ).fetchone()
+    return int(count)
+
+
+def _is_much(connection: sqlite3.Connection, span: Due, newest: int) -> bool:
+    """Whether a day that was never sealed has many hot rows: a backlog, or a month that was sent at once."""
+    if any(head.to_at - head.from_at > HOUR_MS for head in sealed.heads_between(connection, *_of(span))):
+        return False
+    return _hot_count(connection, span, newest, _AT_ONCE_MAX) == _AT_ONCE_MAX
+
+
+def _of(span: Due) -> tuple[int, int, int]:
+    return span.meter, span.from_at, span.to_at
+
+
+def _hours(day: Due) -> Iterator[Due]:
+    """The hours of a day."""
+    begins = day.from_at // HOUR_MS * HOUR_MS
+    for from_at in range(begins, day.to_at, HOUR_MS):
+        yield Due(day.meter, max(from_at, day.from_at), min(from_at + HOUR_MS, day.to_at))
 
 
 def prepare(connection: sqlite3.Connection, names: Names, span: Due) -> Sealing | None:

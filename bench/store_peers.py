@@ -14,12 +14,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from bench import machine
 from bench.figures import Figure, progress, show
-from bench.meter_data import MONTH, QUANTITIES, YEAR, Plant
+from bench.meter_data import CALM, MONTH, QUANTITIES, YEAR, Plant
 from bench.peer_server import sizes
 from bench.peer_stores import PEERS, Peer
 from wattbook.model import Columns
@@ -83,11 +83,10 @@ def of_month(peer: Peer, plant: Plant) -> list[Figure]:
     """Days of 5 s: size, questions, and polls."""
     rate = load(peer, plant)
     allocated, listed = _settled(peer)
-    start, end = plant.span.start, plant.span.end
-    middle = start + timedelta(days=plant.days // 2)
+    middle = plant.start + timedelta(days=plant.days // 2)
     day = (to_ms(middle), to_ms(middle + timedelta(days=1)))
-    span = (to_ms(start), to_ms(end))
-    hour_ms = ms(lambda: peer.energy("m0", *span, "1h"), values=_hours(start, end))
+    span = (to_ms(plant.span.start), to_ms(plant.span.end))
+    hour_ms = ms(lambda: peer.energy("m0", *span, "1h"), values=(span[1] - span[0]) // 3_600_000)
     raw_ms = ms(lambda: peer.raw("m0", "voltage", *day), values=86_400 // plant.every_s)
     latest_ms = ms(lambda: peer.latest(span[1]), values=plant.meters * QUANTITIES)
     memory = machine.memory(peer.server.pid)
@@ -103,6 +102,13 @@ def of_month(peer: Peer, plant: Plant) -> list[Figure]:
         Figure(f"  single polls of three meters, {peer.durable}", polls, "polls/s"),
         Figure("  memory (RSS)", memory.rss, "MB"),
     ]
+
+
+def of_calm(peer: Peer, plant: Plant) -> list[Figure]:
+    """The calmer data: size alone."""
+    load(peer, plant)
+    allocated, _ = _settled(peer)
+    return [Figure("  bytes a sample, calm data, blocks allocated", allocated / plant.samples, "B")]
 
 
 def of_year(peer: Peer, plant: Plant) -> list[Figure]:
@@ -122,10 +128,6 @@ def _settled(peer: Peer) -> tuple[int, int]:
     return sizes(peer.server.folder)
 
 
-def _hours(start: datetime, end: datetime) -> int:
-    return (to_ms(end) - to_ms(start)) // 3_600_000
-
-
 def _with(make: Callable[[Path], Peer], plant: Plant, ask: Callable[[Peer, Plant], list[Figure]]) -> list[Figure]:
     """Ask a new server that holds nothing else."""
     with tempfile.TemporaryDirectory(prefix="wattbook-bench-", dir=Path.cwd()) as name:
@@ -140,6 +142,7 @@ def measure(days: int, *, year: bool) -> list[Figure]:
     figures = list[Figure]()
     for make in PEERS:
         figures += _with(make, replace(MONTH, days=days), of_month)
+        figures += _with(make, replace(CALM, days=days), of_calm)
         if year:
             figures += _with(make, YEAR, of_year)
     return figures

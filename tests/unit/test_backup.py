@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from book_tools import START, StillClock, poll
+from book_tools import START, StillClock, poll, polls
 from wattbook.config import BackupSettings
 from wattbook.engine.back_up import is_due
 from wattbook.model import BookError, Reading, Span
@@ -325,6 +325,21 @@ def test_verify_finds_nothing_in_a_whole_book(path: Path) -> None:
         told = verify(reader)
     assert told.whole
     assert (told.frames, told.readings, told.links) == (DAYS, DAYS * 288, DAYS)
+
+
+def test_a_backup_can_be_stopped_within_its_check(tmp_path: Path, target: Path) -> None:
+    """Of a book without a frame: nothing comes after the check that could be stopped."""
+    book = tmp_path / "wattbook.db"
+    with Book.open(book, clock=StillClock()) as written:
+        written.append(polls(10_000), urgent=True).result(30)
+
+    def stop(done: int, total: int) -> None:
+        if (done, total) == (1, 2):  # the copy is made, and nothing looked at yet
+            raise BookError("stopping")
+
+    with pytest.raises(BookError, match="stopping"):
+        back_up(book, target, now=START, progress=stop)
+    assert list(target.iterdir()) == []
 
 
 @pytest.mark.parametrize(

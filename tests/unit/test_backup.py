@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from book_tools import START, StillClock, poll
+from book_tools import START, StillClock, poll, polls
 from wattbook.config import BackupSettings
 from wattbook.engine.back_up import is_due
 from wattbook.model import BookError, Reading, Span
@@ -110,6 +110,14 @@ def test_the_newest_of_this_book_stay_and_others_are_not_touched(path: Path, tar
         "wattbook-20261123T120000Z.toml",
         "wattbook-20261124T120000Z.toml",
     ]
+
+
+def test_the_one_just_made_stays_though_others_are_named_for_later(path: Path, target: Path) -> None:
+    """A clock that was ahead named the first."""
+    ahead = back_up(path, target, now=START + 300 * DAY)
+    made = back_up(path, target, now=START, keep=1)
+    assert made.removed == (ahead.path,)
+    assert list(target.iterdir()) == [made.path]
 
 
 def test_two_backups_never_take_one_name(path: Path, target: Path) -> None:
@@ -249,6 +257,46 @@ def test_a_restore_killed_between_two_names_is_finished_by_the_next_start(
     assert energies(path) == expected
 
 
+def test_a_log_whose_book_was_removed_does_not_meet_the_restored_one(path: Path, target: Path) -> None:
+    copy = back_up(path, target, now=START).path
+    expected = energies(path)
+    log = path.with_name("wattbook.db-wal")
+    with Book.open(path, clock=StillClock()) as book:
+        book.append([poll(77, "b")], urgent=True).result(30)
+        left = log.read_bytes()
+    path.unlink()
+    log.write_bytes(left)
+    assert restore(copy, path, now=START) is None
+    assert energies(path) == expected
+    with BookReader(path) as reader:
+        assert reader.meters() == ["main-a"]
+        assert reader.read("", 100_000).events[-1].kind == "book.restored"
+
+
+def test_a_book_that_was_put_aside_comes_back_with_its_log(path: Path, target: Path) -> None:
+    with Book.open(path, clock=StillClock()) as book:
+        book.append([poll(77, "b")], urgent=True).result(30)
+        aside = target / "wattbook.db.before-20261121T120000Z"
+        target.mkdir()
+        for suffix in ("", "-wal"):
+            aside.with_name(aside.name + suffix).write_bytes(path.with_name(path.name + suffix).read_bytes())
+    restore(aside, path, now=START, force=True)
+    with BookReader(path) as reader:
+        assert set(reader.meters()) == {"main-a", "b"}
+
+
+def test_a_restored_book_tells_that_it_is_one(path: Path, target: Path) -> None:
+    copy = back_up(path, target, now=START).path
+    with Book.open(path, clock=StillClock()) as book:
+        was = book.lineage
+    restore(copy, path, now=START + DAY, force=True)
+    with Book.open(path, clock=StillClock()) as book:
+        event = book.read("", 100_000).events[-1]
+        assert (event.kind, event.at) == ("book.restored", START + DAY)
+        assert event.body == {"from": copy.name, "lineage": book.lineage, "was": was}
+        assert book.append([poll(78, "b")], urgent=True).result(30).seqs[0] > event.seq
+
+
 def test_a_restore_skips_what_one_import_may_have_given_out(path: Path, target: Path) -> None:
     copy = back_up(path, target, now=START).path
     change(path, "UPDATE book SET seq_next = 5000000000")
@@ -277,6 +325,21 @@ def test_verify_finds_nothing_in_a_whole_book(path: Path) -> None:
         told = verify(reader)
     assert told.whole
     assert (told.frames, told.readings, told.links) == (DAYS, DAYS * 288, DAYS)
+
+
+def test_a_backup_can_be_stopped_within_its_check(tmp_path: Path, target: Path) -> None:
+    """Of a book without a frame: nothing comes after the check that could be stopped."""
+    book = tmp_path / "wattbook.db"
+    with Book.open(book, clock=StillClock()) as written:
+        written.append(polls(10_000), urgent=True).result(30)
+
+    def stop(done: int, total: int) -> None:
+        if (done, total) == (1, 2):  # the copy is made, and nothing looked at yet
+            raise BookError("stopping")
+
+    with pytest.raises(BookError, match="stopping"):
+        back_up(book, target, now=START, progress=stop)
+    assert list(target.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ from wattbook import config as configuration
 from wattbook.cli.progress import progress
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, print_line
 from wattbook.codecs.reading_json import format_instant
-from wattbook.model import BookError, ConfigError, Event, SystemClock
-from wattbook.store import Book, BookReader
+from wattbook.model import BookError, ConfigError, SystemClock
+from wattbook.store import BookReader
 from wattbook.store.backup import back_up, copy_config
 from wattbook.store.backup import restore as put_back
 from wattbook.store.storage import Storage, storage_of
@@ -83,18 +83,14 @@ def restore(
     if brought:
         path.parent.mkdir(parents=True, exist_ok=True)
         copy_config(beside, path)
-    clock = SystemClock()
     try:
         config = configuration.load(path)
         config.book.parent.mkdir(parents=True, exist_ok=True)
-        aside = put_back(copy, config.book, now=clock.now(), force=force)
+        aside = put_back(copy, config.book, now=SystemClock().now(), force=force)
     except BaseException:
         if brought:
             path.unlink()
         raise
-    with Book.open(config.book, clock=clock, site=config.site.name) as book:
-        body = {"from": copy.name, "lineage": book.lineage}
-        book.append_event(Event("book.restored", "", clock.now(), body)).result()
     console().print(f"{config.book}: restored from {copy.name}", highlight=False)
     if brought:
         console().print(f"{path}: restored too", highlight=False)

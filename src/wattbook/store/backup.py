@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import math
 import os
 import re
 import secrets
-import shutil
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator
@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+
 from wattbook.model import BookError
+from wattbook.model.batch import to_ms
 from wattbook.store.connection import connect_reader
 from wattbook.store.lock import BookLock
 from wattbook.store.opening import check_version
@@ -70,7 +73,7 @@ def back_up(
                 raise BookError(f"{target}: there is a backup of this second already; try again in the next")
             _remove_torn(folder)
             readings = _write(book, target, config, progress)
-            removed = tuple(_remove_older(folder, _lineage(target), keep)) if keep else ()
+            removed = tuple(_remove_older(folder, target, keep)) if keep else ()
         return Backup(target, target.stat().st_size, readings, removed)
     except (OSError, sqlite3.Error) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
@@ -198,13 +201,14 @@ def _prove(copy: Path, counts: dict[str, int], progress: Progress) -> None:
     if found != counts:
         raise BookError(f"{copy}: the copy has other rows than the book had: {found}, not {counts}")
     with BookReader(copy) as reader:
-        require_whole(verify(reader, progress=progress))
+        require_whole(verify(reader, check_s=math.inf, progress=progress))
 
 
-def _remove_older(folder: Path, lineage: str, keep: int) -> Iterator[Path]:
-    """Remove the oldest copies of this book, not those of others."""
-    own = [path for _, path in backups(folder) if _lineage(path) == lineage]
-    for path in own[:-keep]:
+def _remove_older(folder: Path, made: Path, keep: int) -> Iterator[Path]:
+    """Remove the oldest copies of this book: not those of others, nor the one just proven, whatever the names say."""
+    lineage = _lineage(made)
+    own = [path for _, path in backups(folder) if path != made and _lineage(path) == lineage]
+    for path in own[: max(0, len(own) + 1 - keep)]:
         path.unlink()
         path.with_suffix(".toml").unlink(missing_ok=True)
         yield path
@@ -238,7 +242,7 @@ def restore(copy: Path, book: Path, *, now: datetime, force: bool = False) -> Pa
     with BookReader(copy) as reader:
         from wattbook.store.verify import require_whole, verify
 
-        require_whole(verify(reader))
+        require_whole(verify(reader, check_s=math.inf))
     if book.exists() and not force:
         raise BookError(f"{book}: there is a book already; --force puts it aside")
     lock = BookLock(book)
@@ -257,23 +261,31 @@ def _exchange(copy: Path, book: Path, now: datetime) -> Path | None:
     ready = book.with_name(book.name + ".repaired")  # what `finish_repair` looks for
     _remove_part(part)  # a journal that a killed restore left must not meet another copy
     with _removed_when_failed(part):
-        shutil.copyfile(copy, part)
-        _make_new(part, _next_number(book))
+        _copy(copy, part, lambda done, total: None)  # with its log, when it is a book that was put aside
+        _make_new(part, _next_number(book), copy.name, now)
         _sync(part)
         part.rename(ready)
     _sync(book.parent)
-    aside = _put_aside(book, now) if book.exists() else None
+    aside = _put_aside(book, now)
     ready.rename(book)
     _sync(book.parent)
     return aside
 
 
-def _make_new(part: Path, at_least: int) -> None:
-    """Give a copy a lineage of its own, and numbers that neither it nor the book it replaces has given out."""
+def _make_new(part: Path, at_least: int, origin: str, now: datetime) -> None:
+    """Give a copy a lineage of its own, and numbers that neither it nor the book it replaces has given out.
+
+    The event that says so is written with it: there is no restored book that does not know it is one.
+    """
+    lineage = secrets.token_hex(8)
     with closing(sqlite3.connect(part)) as connection, connection:
+        was, seq_next = connection.execute("SELECT lineage, seq_next FROM book").fetchone()
+        seq = max(seq_next + _NUMBERS_SKIPPED, at_least)
+        connection.execute("UPDATE book SET lineage = ?, seq_next = ?", (lineage, seq + 1))
+        body = msgspec.json.encode({"from": origin, "lineage": lineage, "was": was}).decode()
         connection.execute(
-            "UPDATE book SET lineage = ?, seq_next = max(seq_next + ?, ?)",
-            (secrets.token_hex(8), _NUMBERS_SKIPPED, at_least),
+            "INSERT INTO event (seq, at, kind, subject, actor, body) VALUES (?, ?, 'book.restored', '', 'wattbook', ?)",
+            (seq, to_ms(now), body),
         )
 
 
@@ -287,7 +299,12 @@ def _next_number(book: Path) -> int:
     return 1  # damaged, or no book: it is put aside as it is
 
 
-def _put_aside(book: Path, now: datetime) -> Path:
+def _put_aside(book: Path, now: datetime) -> Path | None:
+    """Give the book and its log another name; return the book's, None = there was none.
+
+    A log alone, whose book somebody removed, goes too: SQLite would take it for the new one's.
+    """
+    there = book.exists()
     aside = book.with_name(f"{book.name}.before-{instant_name(now)}")
     count = 1
     while aside.exists():  # ends: each was put aside by one restore within this second
@@ -297,4 +314,4 @@ def _put_aside(book: Path, now: datetime) -> Path:
         with suppress(FileNotFoundError):
             book.with_name(book.name + suffix).rename(aside.with_name(aside.name + suffix))
     book.with_name(book.name + "-shm").unlink(missing_ok=True)
-    return aside
+    return aside if there else None

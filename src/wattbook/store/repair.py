@@ -30,10 +30,20 @@ _NUMBERS_SKIPPED = 1_000_000  # the latest numbers may be among what is lost, an
 Create = Callable[[sqlite3.Connection, str, int], None]
 
 
-def damage(connection: sqlite3.Connection, *, within_s: float = CHECK_S) -> str:
-    """What SQLite's quick check says, as far as it comes in that time; "" = nothing wrong was found."""
+def damage(
+    connection: sqlite3.Connection, *, within_s: float = CHECK_S, look: Callable[[], None] = lambda: None
+) -> str:
+    """What SQLite's quick check says, as far as it comes in that time; "" = nothing wrong was found.
+
+    `look` is called every some ms; the check ends when it raises.
+    """
     ends_s = monotonic() + within_s
-    connection.set_progress_handler(lambda: monotonic() > ends_s, _STEPS_BETWEEN_LOOKS)
+
+    def enough() -> bool:
+        look()
+        return monotonic() > ends_s
+
+    connection.set_progress_handler(enough, _STEPS_BETWEEN_LOOKS)
     try:
         (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:

@@ -52,19 +52,27 @@ class Verified:
         return not self.damages
 
 
-def verify(reader: BookReader, zone: tzinfo = UTC, *, progress: Progress = lambda done, total: None) -> Verified:
+def verify(
+    reader: BookReader,
+    zone: tzinfo = UTC,
+    *,
+    check_s: float = _CHECK_S,
+    progress: Progress = lambda done, total: None,
+) -> Verified:
     """Look through everything, in short transactions beside a running daemon; damages name meter and day of `zone`.
 
-    What cannot be read is a damage too, and the rest is looked at all the same. Raises BookError without a book.
+    What cannot be read is a damage too, and the rest is looked at all the same. `check_s`: SQLite's own check sees
+    what it comes to in this time; a copy that nobody writes has all the time. Raises BookError without a book.
     """
     found = Verified()
     try:
         with reader.snapshot() as connection:
-            words = damage(connection, within_s=_CHECK_S)
+            words = damage(connection, within_s=check_s, look=lambda: progress(0, 1))
     except BookError as error:
         if not isinstance(error.__cause__, sqlite3.DatabaseError):
             raise  # no book, or none that this wattbook knows
         words = str(error)
+    progress(0, 1)  # what is raised within SQLite's check ends the check alone
     if words:
         found.damages.append(f"SQLite's check: {words}")
     heads = _heads(reader, found)

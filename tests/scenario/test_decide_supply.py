@@ -55,7 +55,7 @@ class Run:
         self.book = Book.open(path, clock=clock, commit_every_s=COMMIT_S, **connect)  # type: ignore[arg-type]
         self.clock = clock
         self.decider = SupplyDecider(RULE, clock, boot=boot)  # type: ignore[arg-type]
-        self._task = asyncio.create_task(follow(self.book, self.decider, idle_s=0.005))
+        self._task = asyncio.create_task(follow(self.book, self.decider, idle_s=0.05))
 
     async def hear(self, readings: Iterable[Reading], *, at_once: int = 7) -> None:
         """Let the readings come as they do: some at once, the clock with them."""

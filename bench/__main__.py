@@ -53,6 +53,7 @@ BENCHES = (
     Bench("http", "ingest_http", "--readings 1000000", "--readings 200000"),
     Bench("commits", "commits", "--ticks 5000 --rounds 5", "--ticks 1000 --rounds 3"),
     Bench("history", "history", "--days 30", "--days 5 --no-decade"),
+    Bench("sealing", "sealing", "--days 30", "--days 5"),
     Bench("stores", "store_peers", "--days 30 --year", "--days 5"),
     Bench("startup", "startup", "--rounds 5 --seconds 20", "--rounds 2 --seconds 10"),
 )

@@ -23,6 +23,7 @@ from wattbook.store import Book
 
 LATE = timedelta(hours=1)
 DAYS_BUSY = 4  # sealed while somebody commits
+ROUNDS = 5
 PASS_S = 300  # the daemon looks once a minute; five times as seldom the file is 1 % larger, and the bench quicker
 LATE_EVERY = 3  # passes; the daemon's are 15 of a minute each
 SWITCH_S = 0.00005  # as in the daemon (decision 4)
@@ -56,17 +57,32 @@ def as_lived(plant: Plant) -> Figure:
 
 
 def while_sealing(plant: Plant) -> list[Figure]:
-    """How long a caller waits for a commit while days are sealed, beside the same while nothing is."""
+    """The longest that a caller waits for a commit while days are sealed, beside the same while nothing is.
+
+    Of several rounds: the longest of one was seen to differ by three times.
+    """
     progress("commits while days are sealed")
     sys.setswitchinterval(SWITCH_S)
-    with folder() as place, Book.open(place / "busy.db", clock=SystemClock()) as book:
-        _append(book, replace(plant, days=min(plant.days, DAYS_BUSY)), at_once=5_000)
-        quiet_ms = _longest_commit(book, lambda: threading.Event().wait(2.0))
-        busy_ms = _longest_commit(book, lambda: book.seal(ZONE, plant.span.end))
+    rounds = [_round(replace(plant, days=min(plant.days, DAYS_BUSY))) for _ in range(ROUNDS)]
+    quiet_ms, busy_ms = (max(found) for found in zip(*rounds, strict=True))
+    what = f"longest wait for a commit while days of 5 s are sealed, of {ROUNDS} rounds"
     return [
-        Figure("longest wait for a commit while days of 5 s are sealed", busy_ms, "ms", at_most=WAIT_MS_MAX),
+        Figure(what, busy_ms, "ms", at_most=WAIT_MS_MAX),
         Figure("  the same while nothing is sealed", quiet_ms, "ms"),
     ]
+
+
+def _round(plant: Plant) -> tuple[float, float]:
+    """The longest waits in ms while nothing is sealed, and while all of it is."""
+    with folder() as place, Book.open(place / "busy.db", clock=SystemClock()) as book:
+        _append(book, plant, at_once=5_000)
+        quiet_ms = _longest_commit(book, lambda: threading.Event().wait(2.0))
+        return quiet_ms, _longest_commit(book, lambda: _seal_all(book, plant))
+
+
+def _seal_all(book: Book, plant: Plant) -> None:
+    frames = book.seal(ZONE, plant.span.end + LATE).frames
+    assert frames >= plant.meters * plant.days, f"only {frames} frames were sealed"
 
 
 def _append(book: Book, plant: Plant, *, at_once: int) -> None:

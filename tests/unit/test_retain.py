@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -89,3 +91,10 @@ def test_a_rule_that_names_nothing_is_refused_with_the_nearest(tmp_path: Path) -
 
 def test_a_day_at_least_stays(tmp_path: Path) -> None:
     assert "[[retention]] 1: raw" in words_of(tmp_path / "wattbook.toml", '[[retention]]\nraw = "1h"\n')
+
+
+def test_a_damaged_day_stays_and_the_others_are_forgotten(book: Book) -> None:
+    with closing(sqlite3.connect(book.path)) as connection, connection:
+        connection.execute("UPDATE piece SET data = zeroblob(length(data)) WHERE id = 1")
+    with BookReader(book.path) as reader:
+        assert forget_due(book, reader, [RetentionSettings(raw=4 * DAY_S, meters=("main-a",))], NOW) == 5

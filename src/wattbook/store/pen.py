@@ -269,9 +269,11 @@ class Pen:
         last = self._connection.execute(
             "SELECT at, shape FROM hot WHERE meter = ? ORDER BY at DESC LIMIT 1", (meter_id,)
         ).fetchone()
-        (sealed_ms,) = self._connection.execute("SELECT max(to_at) FROM frame WHERE meter = ?", (meter_id,)).fetchone()
+        sealed_until = self._connection.execute(  # frames of a meter do not overlap, so one step in the index
+            "SELECT to_at FROM frame WHERE meter = ? ORDER BY from_at DESC LIMIT 1", (meter_id,)
+        ).fetchone()
         last_ms, packer = (last[0], Packer(self._shape(last[1]))) if last else (-(2**62), Packer())
-        meter = _Meter(meter_id, packer, max(last_ms, sealed_ms - 1) if sealed_ms is not None else last_ms)
+        meter = _Meter(meter_id, packer, max(last_ms, sealed_until[0] - 1) if sealed_until else last_ms)
         self._meters[identity] = meter
         return meter
 

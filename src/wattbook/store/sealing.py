@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 import numpy as np
 
 from wattbook.model import BookError, Columns, Kept, Reading
-from wattbook.store import seal
+from wattbook.store import seal, sealed
 from wattbook.store.forget import Forgetting, frames_to_forget, prepare_forget
 from wattbook.store.frames import Damaged
 from wattbook.store.reader import BookReader
@@ -66,14 +67,17 @@ def forget(
     *,
     site: str,
 ) -> int:
-    """Forget the readings of these quantities of days that were over by `before`; return how many days have less."""
+    """Forget the readings of these quantities of days that were over by `before`; return how many days have less.
+
+    A damaged day stays as it is: its quarters cannot be made.
+    """
     meter_id = reader.meter_id(meter, site=site)
     with reader.snapshot() as connection:
         due = frames_to_forget(connection, meter_id, quantities, before)
     written = 0
     for frame_id in due:
         with reader.snapshot() as connection:
-            forgetting = prepare_forget(connection, frame_id, quantities)
+            forgetting = sealed.readable(partial(prepare_forget, connection, frame_id, quantities))
         if forgetting is not None:  # one that changes meanwhile is due the next time
             written += swap(forgetting).result()
     return written

@@ -8,26 +8,21 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Sequence
 
 import msgspec
+
+from wattbook.store.sealed import pieces_of
 
 _FRAME = "from_at, to_at, n, seq_first, seq_last, revision, codec, at, seq, quality"
 
 
 def leaf_of(connection: sqlite3.Connection, frame_id: int) -> bytes:
     """SHA-256 over all that a frame holds, and whose it is."""
-    from wattbook.store.frames import FIELDS
-
     row = connection.execute(
         f"SELECT site, name, {_FRAME} FROM frame JOIN meter ON meter.id = frame.meter WHERE frame.id = ?",  # noqa: S608
         (frame_id,),
     ).fetchone()
-    pieces: Sequence[Sequence[object]] = connection.execute(
-        f"SELECT name, {', '.join(FIELDS)} FROM piece LEFT JOIN quantity ON quantity.id = piece.quantity"  # noqa: S608
-        " WHERE frame = ? ORDER BY piece.id",
-        (frame_id,),
-    ).fetchall()
+    pieces = [(name, *piece.fields()) for _, name, _, piece in pieces_of(connection, frame_id)]
     return hashlib.sha256(msgspec.msgpack.encode([row, pieces])).digest()
 
 

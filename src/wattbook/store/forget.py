@@ -52,16 +52,11 @@ def prepare_forget(connection: sqlite3.Connection, frame_id: int, quantities: Se
     if connection.execute("SELECT 1 FROM frame WHERE id = ?", (frame_id,)).fetchone() is None:
         return None
     head = sealed.head_of(connection, frame_id)
-    rows = connection.execute(
-        f"SELECT piece.id, name, {', '.join(FIELDS)} FROM piece JOIN quantity ON quantity.id = piece.quantity"  # noqa: S608
-        " WHERE frame = ? ORDER BY piece.id",
-        (frame_id,),
-    ).fetchall()
-    pieces = [(row_id, name, Piece(*fields)) for row_id, name, *fields in rows]
+    pieces = [(row_id, name, piece) for row_id, name, _, piece in sealed.pieces_of(connection, frame_id)]
     changed = tuple(
         (row_id, name, _forgotten(connection, head, name, piece))
         for row_id, name, piece in pieces
-        if name in quantities and piece.codec != FORGOTTEN
+        if name is not None and name in quantities and piece.codec != FORGOTTEN
     )
     nothing_left = len(changed) == sum(piece.codec != FORGOTTEN for _, _, piece in pieces)
     at, seq, quality = connection.execute("SELECT at, seq, quality FROM frame WHERE id = ?", (frame_id,)).fetchone()

@@ -7,7 +7,7 @@ nothing in the span has changed meanwhile.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -20,11 +20,12 @@ from wattbook.store import frames, sealed
 from wattbook.store.chain import add_link
 from wattbook.store.frames import FIELDS, Frame
 from wattbook.store.rows import Names
+from wattbook.store.sealed import Head
 from wattbook.store.steps import midnight_ms
 from wattbook.store.table import Table, merged, same_values, table_of_hot
 
 if TYPE_CHECKING:
-    from wattbook.store.table import Flags
+    from wattbook.store.table import Integers
 
 HOUR_MS = 3_600_000
 _HOUR_MIN = 120  # readings, below which an hour stays hot until its day is over: a frame would be larger
@@ -57,7 +58,7 @@ class _Found:
 
     hot_count: int
     hot_last: int
-    frames: tuple[tuple[int, int], ...]  # number and revision
+    heads: tuple[Head, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,16 +67,10 @@ class Sealing:
 
     meter: int
     frame: Frame
-    table: Table  # its rows; those that are new to the book are numbered _NEW
+    seq: Integers  # the numbers of its rows; those that are new to the book are numbered _NEW
     hot_until: int  # hot rows from the span's start to here are in it
     found: _Found
     day: bool  # a whole day, which the chain remembers
-
-    @property
-    def new(self) -> Flags:
-        """Which rows are new to the book."""
-        flags: Flags = self.table.seq == _NEW
-        return flags
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +97,7 @@ def due(connection: sqlite3.Connection, zone: ZoneInfo, now: datetime, *, late: 
     seen: set[Due] = set()
     for meter_id, from_at, to_at in hours:
         day = free_day(connection, meter_id, from_at, zone)
-        if day.to_at <= now_ms and day not in seen and (day.from_at, day.to_at) != (from_at, to_at):
+        if day.to_at <= now_ms and day not in seen and day != Due(meter_id, from_at, to_at):
             seen.add(day)
             yield day
 
@@ -131,7 +126,7 @@ def _span_at(connection: sqlite3.Connection, meter_id: int, at_ms: int, zone: Zo
         return day
     head = sealed.head_at(connection, meter_id, at_ms)
     if head is not None:
-        return Due(meter_id, head.from_at, head.to_at)
+        return _span_of(head)
     begins = at_ms // HOUR_MS * HOUR_MS
     return Due(meter_id, max(begins, day.from_at), min(begins + HOUR_MS, day.to_at))
 
@@ -147,7 +142,7 @@ def free_day(connection: sqlite3.Connection, meter_id: int, at_ms: int, zone: Zo
         if head.to_at - head.from_at <= HOUR_MS and from_at <= head.from_at and head.to_at <= to_at:
             continue  # an hour of this day
         if head.from_at <= at_ms < head.to_at:
-            return Due(meter_id, head.from_at, head.to_at)
+            return _span_of(head)
         if head.to_at <= at_ms:
             from_at = max(from_at, head.to_at)
         else:
@@ -159,7 +154,7 @@ def _worth_it(connection: sqlite3.Connection, span: Due, newest: int, late: bool
     """Whether to seal now: an hour of few readings waits for its day, a sealed day for more that come late."""
     if span.to_at - span.from_at > HOUR_MS:
         head = sealed.head_at(connection, span.meter, span.from_at)
-        return late or head is None or (head.from_at, head.to_at) != (span.from_at, span.to_at)
+        return late or head is None or _span_of(head) != span
     return _hot_count(connection, span, newest, _HOUR_MIN) == _HOUR_MIN
 
 
@@ -174,13 +169,10 @@ def _hot_count(connection: sqlite3.Connection, span: Due, newest: int, most: int
 
 def _is_much(connection: sqlite3.Connection, span: Due, newest: int) -> bool:
     """Whether a day that was never sealed has many hot rows: a backlog, or a month that was sent at once."""
-    if any(head.to_at - head.from_at > HOUR_MS for head in sealed.heads_between(connection, *_of(span))):
+    heads = sealed.heads_between(connection, span.meter, span.from_at, span.to_at)
+    if any(head.to_at - head.from_at > HOUR_MS for head in heads):
         return False
     return _hot_count(connection, span, newest, _AT_ONCE_MAX) == _AT_ONCE_MAX
-
-
-def _of(span: Due) -> tuple[int, int, int]:
-    return span.meter, span.from_at, span.to_at
 
 
 def _hours(day: Due) -> Iterator[Due]:
@@ -198,7 +190,7 @@ def prepare(connection: sqlite3.Connection, names: Names, span: Due) -> Sealing 
     if _has_forgotten(connection, span):  # what came since stays hot
         return None
     known, found, hot_until = _gather(connection, names, span)
-    if not len(known) or (not found.hot_count and len(found.frames) == 1 and _spans(connection, found, span)):
+    if not len(known) or (not found.hot_count and [_span_of(head) for head in found.heads] == [span]):
         return None
     return _sealing(span, known, found, hot_until)
 
@@ -224,7 +216,7 @@ def prepare_import(
 
 def _sealing(span: Due, table: Table, found: _Found, hot_until: int) -> Sealing:
     frame = frames.make_frame(table, span.from_at, span.to_at)
-    return Sealing(span.meter, frame, table, hot_until, found, span.to_at - span.from_at > HOUR_MS)
+    return Sealing(span.meter, frame, table.seq, hot_until, found, span.to_at - span.from_at > HOUR_MS)
 
 
 def _has_forgotten(connection: sqlite3.Connection, span: Due) -> bool:
@@ -249,15 +241,7 @@ def _gather(connection: sqlite3.Connection, names: Names, span: Due) -> tuple[Ta
     assert all(span.from_at <= head.from_at and head.to_at <= span.to_at for head in heads), "frames lie within spans"
     shapes = {row[2]: names.shape(connection, row[2])[0] for row in rows}
     table = merged([*(sealed.open_table(connection, head) for head in heads), table_of_hot(rows, shapes)])
-    found = _Found(
-        len(rows), max((row[0] for row in rows), default=0), tuple((head.id, head.revision) for head in heads)
-    )
-    return table, found, hot_until
-
-
-def _spans(connection: sqlite3.Connection, found: _Found, span: Due) -> bool:
-    head = sealed.head_of(connection, found.frames[0][0])
-    return (head.from_at, head.to_at) == (span.from_at, span.to_at)
+    return table, _Found(len(rows), max((row[0] for row in rows), default=0), tuple(heads)), hot_until
 
 
 def swap(connection: sqlite3.Connection, sealing: Sealing, seq_next: int, now: datetime) -> int | None:
@@ -267,20 +251,21 @@ def swap(connection: sqlite3.Connection, sealing: Sealing, seq_next: int, now: d
     """
     if _look(connection, sealing) != sealing.found:
         return None
-    new = sealing.new
+    new = sealing.seq == _NEW
     count = int(new.sum())
-    seq = sealing.table.seq
+    seq = sealing.seq
     if count:
         seq = seq.copy()
         seq[new] = np.arange(seq_next, seq_next + count)
     frame, meter = sealing.frame, sealing.meter
-    revision = 1 + max((revision for _, revision in _same_span(connection, sealing)), default=0)
+    span = Due(meter, frame.from_at, frame.to_at)
+    revision = 1 + max((head.revision for head in sealing.found.heads if _span_of(head) == span), default=0)
     seq_first, seq_last = int(seq.min()), int(seq.max())
     numbers = frames.seq_blob(seq)
     crc = frames.frame_crc(frame, seq_first, seq_last, numbers, revision)
-    for frame_id, _ in sealing.found.frames:
-        connection.execute("DELETE FROM piece WHERE frame = ?", (frame_id,))
-        connection.execute("DELETE FROM frame WHERE id = ?", (frame_id,))
+    for head in sealing.found.heads:
+        connection.execute("DELETE FROM piece WHERE frame = ?", (head.id,))
+        connection.execute("DELETE FROM frame WHERE id = ?", (head.id,))
     connection.execute(
         "DELETE FROM hot WHERE meter = ? AND at >= ? AND at < ?", (meter, frame.from_at, sealing.hot_until)
     )
@@ -332,12 +317,8 @@ def _look(connection: sqlite3.Connection, sealing: Sealing) -> _Found:
         "SELECT count(*), max(seq) FROM hot WHERE meter = ? AND at >= ? AND at < ?",
         (meter, frame.from_at, sealing.hot_until),
     ).fetchone()
-    heads = sealed.heads_between(connection, meter, frame.from_at, frame.to_at)
-    return _Found(count, last or 0, tuple((head.id, head.revision) for head in heads))
+    return _Found(count, last or 0, tuple(sealed.heads_between(connection, meter, frame.from_at, frame.to_at)))
 
 
-def _same_span(connection: sqlite3.Connection, sealing: Sealing) -> Sequence[tuple[int, int]]:
-    return connection.execute(
-        "SELECT id, revision FROM frame WHERE meter = ? AND from_at = ? AND to_at = ?",
-        (sealing.meter, sealing.frame.from_at, sealing.frame.to_at),
-    ).fetchall()
+def _span_of(head: Head) -> Due:
+    return Due(head.meter, head.from_at, head.to_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -69,51 +69,73 @@ def head_of(connection: sqlite3.Connection, frame_id: int) -> Head:
     return Head(*connection.execute(f"{_HEAD} WHERE id = ?", (frame_id,)).fetchone())
 
 
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """What a frame's row holds for all its quantities, as stored, its checksum compared."""
+
+    head: Head
+    at: bytes
+    seq: bytes
+    quality: bytes | None
+
+    def instants(self) -> Integers:
+        """The instants of the rows."""
+        return self._open("instants", lambda: frames.open_at(self.at, self.head.from_at, self.head.codec))
+
+    def numbers(self) -> Integers:
+        """The journal's numbers of the rows."""
+        return self._open("numbers", lambda: frames.open_seq(self.seq, self.head.n, self.head.seq_first))
+
+    def qualities(self) -> Codes:
+        """The qualities of the rows."""
+        return self._open("qualities", lambda: frames.open_codes(self.quality, self.head.n))
+
+    def _open(self, what: str, opening: Callable[[], Cells]) -> Cells:
+        return _opened(self.head, f"its {what}", lambda: _of_length(opening(), self.head))
+
+
+def _stored(connection: sqlite3.Connection, head: Head) -> _Stored:
+    at, seq, quality = connection.execute("SELECT at, seq, quality FROM frame WHERE id = ?", (head.id,)).fetchone()
+    frame = Frame(head.from_at, head.to_at, head.n, at, quality, head.codec, ())
+    if frames.frame_crc(frame, head.seq_first, head.seq_last, seq, head.revision) != head.crc:
+        raise damaged(head, "the checksum of its instants and numbers differs")
+    return _Stored(head, at, seq, quality)
+
+
 def open_instants(connection: sqlite3.Connection, head: Head) -> Integers:
     """The instants of a frame. Raises Damaged."""
-    at, _, _ = _columns(connection, head)
-    return _opened(head, "its instants", lambda: _of_length(frames.open_at(at, head.from_at, head.codec), head))
+    return _stored(connection, head).instants()
 
 
 def open_seq(connection: sqlite3.Connection, head: Head) -> Integers:
     """The journal's numbers of a frame's rows. Raises Damaged."""
-    _, seq, _ = _columns(connection, head)
-    return _opened(head, "its numbers", lambda: _of_length(frames.open_seq(seq, head.n, head.seq_first), head))
+    return _stored(connection, head).numbers()
 
 
-def open_qualities(connection: sqlite3.Connection, head: Head) -> Codes:
-    """The qualities of a frame's rows. Raises Damaged."""
-    _, _, quality = _columns(connection, head)
-    return _opened(head, "its qualities", lambda: _of_length(frames.open_codes(quality, head.n), head))
-
-
-def _columns(connection: sqlite3.Connection, head: Head) -> tuple[bytes, bytes, bytes | None]:
-    """A frame's instants, numbers and qualities as they are stored, their checksum compared."""
-    row = connection.execute("SELECT at, seq, quality FROM frame WHERE id = ?", (head.id,)).fetchone()
-    at, seq, quality = row
-    frame = Frame(head.from_at, head.to_at, head.n, at, quality, head.codec, ())
-    if frames.frame_crc(frame, head.seq_first, head.seq_last, seq, head.revision) != head.crc:
-        raise damaged(head, "the checksum of its instants and numbers differs")
-    return at, seq, quality
+def pieces_of(connection: sqlite3.Connection, frame_id: int) -> Iterator[tuple[int, str | None, int, Piece]]:
+    """Yield number, quantity (None = its name is lost), checksum and content of all pieces of a frame."""
+    rows = connection.execute(
+        f"SELECT piece.id, name, crc, {_PIECE} FROM piece LEFT JOIN quantity ON quantity.id = piece.quantity"  # noqa: S608 - our own
+        " WHERE frame = ? ORDER BY piece.id",
+        (frame_id,),
+    )
+    for row_id, name, crc, *fields in rows:
+        yield row_id, name, crc, Piece(*fields)
 
 
 def open_table(connection: sqlite3.Connection, head: Head) -> Table:
-    """A whole frame. Raises Damaged with the meter's number and the day."""
-    pieces = connection.execute(
-        f"SELECT name, crc, {_PIECE} FROM piece LEFT JOIN quantity ON quantity.id = piece.quantity"  # noqa: S608 - our own
-        " WHERE frame = ? ORDER BY piece.id",
-        (head.id,),
-    )
-    columns = {
-        name: _column(head, name, piece, crc)
-        for name, crc, *fields in pieces
-        if (piece := Piece(*fields)).codec != frames.FORGOTTEN
-    }
-    return Table(open_instants(connection, head), open_seq(connection, head), open_qualities(connection, head), columns)
+    """A whole frame. Raises Damaged with the meter's name and the day."""
+    columns = {}
+    for _, name, crc, piece in pieces_of(connection, head.id):
+        if piece.codec != frames.FORGOTTEN:
+            check(head, name, crc, piece)
+            columns[name or ""] = _column(head, name or "", piece)
+    stored = _stored(connection, head)
+    return Table(stored.instants(), stored.numbers(), stored.qualities(), columns)
 
 
-def open_piece(connection: sqlite3.Connection, head: Head, quantity: str) -> Column | None:
-    """One quantity of a frame; None = it has none of it, or not any more. Raises Damaged."""
+def open_samples(connection: sqlite3.Connection, head: Head, quantity: str) -> tuple[Integers, Floats, Codes] | None:
+    """Instants, values and qualities of one quantity of a frame; None = it has none (any more). Raises Damaged."""
     row = connection.execute(
         f"SELECT crc, {_PIECE} FROM piece"  # noqa: S608 - our own names
         " WHERE frame = ? AND quantity = (SELECT id FROM quantity WHERE name = ?)",
@@ -121,17 +143,10 @@ def open_piece(connection: sqlite3.Connection, head: Head, quantity: str) -> Col
     ).fetchone()
     if row is None or (piece := Piece(*row[1:])).codec == frames.FORGOTTEN:
         return None
-    return _column(head, quantity, piece, row[0])
-
-
-def open_samples(connection: sqlite3.Connection, head: Head, quantity: str) -> tuple[Integers, Floats, Codes] | None:
-    """Instants, values and qualities of one quantity of a frame; None = it has none of it. Raises Damaged."""
-    column = open_piece(connection, head, quantity)
-    if column is None:
-        return None
-    at, quality = open_instants(connection, head), open_qualities(connection, head)
-    codes = Table(at, at, quality, {quantity: column}).codes(quantity)
-    values = column.values()
+    check(head, quantity, row[0], piece)
+    column, stored = _column(head, quantity, piece), _stored(connection, head)
+    at, values = stored.instants(), column.values()
+    codes = column.codes(stored.qualities())
     if column.present is None:
         return at, values, codes
     return at[column.present], values[column.present], codes[column.present]
@@ -184,11 +199,15 @@ def tell(error: Damaged) -> None:
         _log.error("a part of the book is damaged: %s; `wattbook verify` tells all of it", error)
 
 
-def _column(head: Head, quantity: str | None, piece: Piece, crc: int) -> Column:
+def check(head: Head, quantity: str | None, crc: int, piece: Piece) -> None:
+    """Raise Damaged when a piece is not what was written."""
     if quantity is None:
         raise damaged(head, "the name of a quantity is lost")
     if piece.crc(quantity) != crc:
         raise damaged(head, f"the checksum of {quantity} differs")
+
+
+def _column(head: Head, quantity: str, piece: Piece) -> Column:
     return _opened(
         head,
         quantity,
@@ -224,4 +243,5 @@ def damaged_grid(connection: sqlite3.Connection, meter_id: int, from_at: int, er
 
 
 def damaged(head: Head, reason: str) -> Damaged:
+    """A damage in a frame, in words that name its meter and beginning."""
     return Damaged(f"{head.name or head.meter}, frame of {from_ms(head.from_at):%Y-%m-%d %H:%M} UTC: {reason}")

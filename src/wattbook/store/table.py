@@ -45,6 +45,10 @@ class Column:
         scaled = self.cells if self.exponent is None else self.cells / 10**-self.exponent
         return scaled.astype(np.float64) if self.present is None else np.where(self.present, scaled, np.nan)
 
+    def codes(self, quality: Codes) -> Codes:
+        """The quality of each value, where `quality` is that of the readings."""
+        return quality if self.doubt is None else np.where(self.doubt == NO_DOUBT, quality, self.doubt)
+
     def here(self) -> bool:
         """Whether any row has a value."""
         return self.present is None or bool(self.present.any())
@@ -86,8 +90,7 @@ class Table:
 
     def codes(self, name: str) -> Codes:
         """The quality of each value of a quantity."""
-        doubt = self.columns[name].doubt
-        return self.quality if doubt is None else np.where(doubt == NO_DOUBT, self.quality, doubt)
+        return self.columns[name].codes(self.quality)
 
     def to_columns(self, site: str, meter: str) -> Columns:
         """The rows as the journal hands them on; of plain buffers."""

@@ -12,9 +12,10 @@ from wattbook.model import BookError
 from wattbook.model.batch import from_ms
 from wattbook.store import frames, sealed
 from wattbook.store.chain import leaf_of, link_after
-from wattbook.store.frames import FIELDS, Damaged, Piece
+from wattbook.store.frames import Damaged
 from wattbook.store.reader import BookReader
 from wattbook.store.repair import damage
+from wattbook.store.seal import HOUR_MS
 from wattbook.store.steps import midnight_ms
 
 _CHECK_S = 30.0  # of SQLite's own check: it keeps one reader open, and the log grows meanwhile
@@ -139,31 +140,21 @@ def _wrong_with(connection: sqlite3.Connection, frame_id: int, found: Verified) 
         " ORDER BY id DESC LIMIT 1",
         (head.meter, head.from_at, head.to_at, head.revision),
     ).fetchone()
-    if link is None and head.to_at - head.from_at > _HOUR_MS:
+    if link is None and head.to_at - head.from_at > HOUR_MS:
         return str(sealed.damaged(head, "the chain has no link for it"))
     if link is not None and link[0] != leaf_of(connection, frame_id):
         return str(sealed.damaged(head, "it is not what the chain says was sealed"))
     return ""
 
 
-_HOUR_MS = 3_600_000
-
-
 def _look_at_pieces(connection: sqlite3.Connection, head: sealed.Head) -> None:
     """Checksums of grids, and of what was forgotten, which opening a frame does not look at."""
-    rows = connection.execute(
-        f"SELECT name, crc, {', '.join(FIELDS)} FROM piece LEFT JOIN quantity ON quantity.id = piece.quantity"  # noqa: S608
-        " WHERE frame = ?",
-        (head.id,),
-    ).fetchall()
-    for name, crc, *fields in rows:
-        piece = Piece(*fields)
+    for _, name, crc, piece in sealed.pieces_of(connection, head.id):
         try:
             piece.check_grid()
         except Damaged as error:
             raise sealed.damaged(head, f"{name}: {error}") from error
-        if name is None or piece.crc(name) != crc:
-            raise sealed.damaged(head, f"the checksum of {name} differs")
+        sealed.check(head, name, crc, piece)
 
 
 def _look_at_chain(reader: BookReader, found: Verified) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
 
@@ -39,17 +38,6 @@ def size(path: Path) -> int:
     return sum(file.stat().st_size for file in files if file.exists())
 
 
-def part_of(columns: Columns, cut: slice) -> Columns:
-    """Some rows of them."""
-    return replace(
-        columns,
-        at_ms=columns.at_ms[cut],
-        seq=columns.seq[cut],
-        values={name: cells[cut] for name, cells in columns.values.items()},
-        quality=columns.quality[cut],
-    )
-
-
 def readings_of(columns: Columns, first: int, last: int) -> list[Reading]:
     """Rows from `first` to before `last`."""
-    return list(part_of(columns, slice(first, last)).readings())
+    return list(columns.cut(slice(first, last)).readings())

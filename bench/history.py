@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import timedelta
 from time import perf_counter
 
-from bench.book_files import folder, import_plant, part_of, size
+from bench.book_files import folder, import_plant, size
 from bench.figures import Figure, progress, show
 from bench.meter_data import CALM, DECADE, MONTH, QUANTITIES, YEAR, ZONE, Plant
 from wattbook.exchange.write_csv import csv_chunks
@@ -127,7 +127,7 @@ def from_csv(plant: Plant) -> Figure:
     """The plain table into the book, by the importer."""
     progress("import from CSV")
     with folder() as place:
-        part = part_of(next(plant.columns()), slice(0, CSV_ROWS))
+        part = next(plant.columns()).cut(slice(0, CSV_ROWS))
         file = place / "plain.csv"
         with file.open("wb") as out:
             for chunk in csv_chunks([part], list(part.values), ZONE):

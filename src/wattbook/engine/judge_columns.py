@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from wattbook.engine.plausible import IN_A_ROW, SETTLE_S, Bounds, bounds
-from wattbook.model import Columns, Quality
-from wattbook.model.batch import NO_DOUBT, QUALITY_CODES
+from wattbook.engine.plausible import IN_A_ROW, Bounds, bounds
+from wattbook.engine.recognise_break import Told, could_follow
+from wattbook.model import Columns
+from wattbook.model.batch import GOOD_CODE, NO_DOUBT, SUSPECT_CODE
 from wattbook.model.vocabulary import UnknownQuantity
 
 if TYPE_CHECKING:
@@ -24,14 +25,11 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Flags = NDArray[np.bool_]
 
-_SUSPECT, _GOOD = QUALITY_CODES[Quality.SUSPECT], QUALITY_CODES[Quality.GOOD]
-Last = tuple[float, float]  # instant in s, value of a register
-
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
     suspect: Flags  # of each row
-    last: Last | None  # the last good one
+    last: Told | None  # the last good one
 
 
 class ColumnsJudge:
@@ -40,7 +38,7 @@ class ColumnsJudge:
     def __init__(self, power_max: Mapping[str, float]) -> None:
         """Prepare. `power_max`: of each meter, in W; of others nothing is doubted."""
         self._power_max = power_max
-        self._last: dict[tuple[str, str], Last] = {}
+        self._last: dict[tuple[str, str], Told] = {}
 
     def judge(self, columns: Columns) -> Columns:
         """The same columns with a doubt about every value that cannot be. What came as suspect stays so."""
@@ -60,7 +58,7 @@ class ColumnsJudge:
             judged = self._judged(columns.meter, name, its, at_s, value, order[asked[order]])
             if judged.any():
                 codes = np.frombuffer(doubt.get(name) or bytes([NO_DOUBT]) * len(columns), np.uint8).copy()
-                codes[judged] = _SUSPECT
+                codes[judged] = SUSPECT_CODE
                 doubt[name] = array("B", codes.tobytes())
         return replace(columns, doubt=doubt)
 
@@ -87,35 +85,35 @@ def _asked(columns: Columns, name: str) -> Flags:
     if name in columns.doubt:
         codes = np.frombuffer(columns.doubt[name], np.uint8)
         quality = np.where(codes == NO_DOUBT, quality, codes)
-    flags: Flags = (quality == _GOOD) & ~np.isnan(np.frombuffer(columns.values[name], np.float64))
+    flags: Flags = (quality == GOOD_CODE) & ~np.isnan(np.frombuffer(columns.values[name], np.float64))
     return flags
 
 
-def _runs(its: Bounds, at_s: Floats, value: Floats, last: Last | None) -> _Judged:
+def _runs(its: Bounds, at_s: Floats, value: Floats, last: Told | None) -> _Judged:
     """Judge a register in order of time, from the last good reading before it."""
     suspect = np.zeros(len(value), np.bool_)
     if not len(value):
         return _Judged(suspect, last)
-    slack = its.fastest_per_s * SETTLE_S
     change, distance_s = np.diff(value), np.diff(at_s)
-    believable = (change >= 0) & (change <= slack + its.fastest_per_s * distance_s)
-    if believable.all() and (last is None or last[0] > at_s[0] or _follows(its, last, (at_s[0], value[0]))):
-        return _Judged(suspect, (float(at_s[-1]), float(value[-1])))  # nearly all history
-    good, doubted = last if last is not None and last[0] <= at_s[0] else None, list[int]()
-    for place, told in enumerate(zip(at_s.tolist(), value.tolist(), strict=True)):
+    believable = (change >= 0) & (change <= its.slack + its.fastest_per_s * distance_s)
+    first = Told(float(at_s[0]), float(value[0]))
+    if believable.all() and (last is None or last.at_s > first.at_s or _follows(its, last, first)):
+        return _Judged(suspect, Told(float(at_s[-1]), float(value[-1])))  # nearly all history
+    good = last if last is not None and last.at_s <= first.at_s else None
+    doubted: list[tuple[int, Told]] = []
+    for place, told in enumerate(map(Told, at_s.tolist(), value.tolist())):
         if good is None or _follows(its, good, told):
             good, doubted = told, []
             continue
-        if doubted and not _follows(its, (float(at_s[doubted[-1]]), float(value[doubted[-1]])), told):
+        if doubted and not _follows(its, doubted[-1][1], told):
             doubted = []
-        doubted.append(place)
+        doubted.append((place, told))
         suspect[place] = True
         if len(doubted) == IN_A_ROW:
-            suspect[doubted] = False
+            suspect[[place for place, _ in doubted]] = False
             good, doubted = told, []
     return _Judged(suspect, good)
 
 
-def _follows(its: Bounds, before: Last, after: Last) -> bool:
-    slack = its.fastest_per_s * SETTLE_S
-    return 0 <= after[1] - before[1] <= slack + its.fastest_per_s * (after[0] - before[0])
+def _follows(its: Bounds, before: Told, after: Told) -> bool:
+    return could_follow(before, after, its.slack, its.fastest_per_s)

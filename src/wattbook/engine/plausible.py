@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 
-from wattbook.engine.recognise_break import Found, Told, is_beginning, recognise
+from wattbook.engine.recognise_break import Found, Told, could_follow, is_beginning, recognise
 from wattbook.model.exact import EXACT_MAX
 from wattbook.model.reading import EMPTY, Quality, Reading, nothing
 from wattbook.model.vocabulary import Kind, UnknownQuantity, quantity
@@ -41,6 +41,11 @@ class Bounds:
     greatest: float
     register: bool
     fastest_per_s: float = math.inf  # how fast a register can turn
+
+    @property
+    def slack(self) -> float:
+        """What a register may grow by at once."""
+        return self.fastest_per_s * SETTLE_S
 
 
 @cache
@@ -77,17 +82,17 @@ class _Trusted:
     first: Told = _NOTHING  # ... the first of them
     last: Told = _NOTHING
 
-    def could_follow(self, before: Told, at_s: float, value: float) -> bool:
-        """Whether a register can have gone from one to the other."""
-        return 0 <= value - before.value <= self.slack + self.per_s * (at_s - before.at_s)
-
     def trust(self, at_s: float, value: float) -> None:
         """Believe this, and forget what was doubted."""
         self.at_s, self.value, self.in_a_row = at_s, value, 0
 
     def doubted(self, told: Told) -> bool:
         """Count a suspect reading; return whether this is the one that makes it more than damage."""
-        if not self.in_a_row or told.at_s <= self.last.at_s or not self.could_follow(self.last, *told):
+        if (
+            not self.in_a_row
+            or told.at_s <= self.last.at_s
+            or not could_follow(self.last, told, self.slack, self.per_s)
+        ):
             self.in_a_row, self.first, self.last = 1, told, told
             return False
         self.in_a_row, self.last = self.in_a_row + 1, told
@@ -174,8 +179,7 @@ class MeterJudge:
             its = bounds(name, self._power_max)
         except UnknownQuantity:
             its = Bounds(-math.inf, math.inf, False)
-        slack = its.fastest_per_s * SETTLE_S
-        known[name] = _Trusted(its.least, its.greatest, its.register, its.fastest_per_s, slack)
+        known[name] = _Trusted(its.least, its.greatest, its.register, its.fastest_per_s, its.slack)
         return known[name]
 
 
@@ -188,4 +192,4 @@ def _is_late(its: _Trusted, at_s: float, value: float) -> bool:
         return False
     if at_s < its.since_s or its.at_s - at_s > _LATE_S_MAX:
         return True
-    return its.could_follow(Told(at_s, value), its.at_s, its.value)
+    return could_follow(Told(at_s, value), Told(its.at_s, its.value), its.slack, its.per_s)

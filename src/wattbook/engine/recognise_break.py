@@ -23,6 +23,11 @@ class Told(NamedTuple):
     value: float
 
 
+def could_follow(before: Told, after: Told, slack: float, per_s: float) -> bool:
+    """Whether a register can have gone from one to the other, by `slack` at once and `per_s` with time."""
+    return 0 <= after.value - before.value <= slack + per_s * (after.at_s - before.at_s)
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a register has most likely done."""

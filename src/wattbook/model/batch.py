@@ -19,6 +19,7 @@ _MS = timedelta(milliseconds=1)
 ABSENT = math.nan  # how a column says "no value in this row"
 
 QUALITY_CODES: Mapping[Quality, int] = {Quality.GOOD: 0, Quality.SUSPECT: 1}
+GOOD_CODE, SUSPECT_CODE = QUALITY_CODES[Quality.GOOD], QUALITY_CODES[Quality.SUSPECT]
 QUALITY_OF: Mapping[int, Quality] = {code: quality for quality, code in QUALITY_CODES.items()}
 
 
@@ -46,6 +47,18 @@ class Columns:
 
     def __len__(self) -> int:
         return len(self.at_ms)
+
+    def cut(self, rows: slice) -> Columns:
+        """Some of the rows."""
+        return Columns(
+            self.site,
+            self.meter,
+            self.at_ms[rows],
+            self.seq[rows],
+            {name: cells[rows] for name, cells in self.values.items()},
+            self.quality[rows],
+            {name: codes[rows] for name, codes in self.doubt.items()},
+        )
 
     def readings(self) -> Iterator[Reading]:
         """Yield the rows as readings, without absent values."""

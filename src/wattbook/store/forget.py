@@ -8,15 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from wattbook.model import Kind
-from wattbook.model.batch import to_ms
+from wattbook.model.batch import GOOD_CODE, to_ms
 from wattbook.model.vocabulary import known_kind
 from wattbook.store import frames, sealed
 from wattbook.store.chain import add_link
 from wattbook.store.frames import FIELDS, FORGOTTEN, Frame, Piece
+from wattbook.store.packing import divisor
 from wattbook.store.seal import HOUR_MS
 from wattbook.store.sealed import Head
 
-_GOOD = 0
 _UPDATE_PIECE = f"UPDATE piece SET crc = ?, {', '.join(f'{name} = ?' for name in FIELDS)} WHERE id = ?"  # noqa: S608
 
 
@@ -70,9 +70,10 @@ def _forgotten(connection: sqlite3.Connection, head: Head, name: str, piece: Pie
     samples = sealed.open_samples(connection, head, name)
     assert samples is not None, "it is not forgotten yet"
     at, value, codes = samples
-    good = codes == _GOOD
-    divided_by = None if piece.exponent is None else 10**-piece.exponent
-    cells = value[good] if divided_by is None else (value[good] * divided_by).round().astype("int64")
+    good = codes == GOOD_CODE
+    cells = value[good]
+    if piece.exponent is not None:
+        cells = (cells * divisor(piece.exponent)).round().astype("int64")
     register = known_kind(name) is Kind.REGISTER
     return frames.forgotten(piece, at[good], cells, head.from_at, head.to_at, register=register)
 

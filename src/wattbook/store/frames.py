@@ -21,8 +21,9 @@ import numpy as np
 from pcodec import ChunkConfig, standalone
 
 from wattbook.model import BookError, Kind
-from wattbook.model.batch import NO_DOUBT
+from wattbook.model.batch import GOOD_CODE, NO_DOUBT
 from wattbook.model.vocabulary import known_kind
+from wattbook.store.packing import divisor
 from wattbook.store.table import Column, Table
 
 if TYPE_CHECKING:
@@ -36,7 +37,6 @@ _GRAIN_MS = 10
 _REGISTER_GRID_MIN = 300  # readings in a piece, from which a grid is read sooner than the readings
 _GAUGE_GRID_MIN = 3_000
 _SUM_MAX = 2**62  # of integer cells; beyond, and for floats, the sum is a float
-_GOOD = 0  # QUALITY_CODES
 _CRC_SIZE = 4
 _CONFIG = ChunkConfig()
 
@@ -147,7 +147,7 @@ def make_frame(table: Table, from_at: int, to_at: int) -> Frame:
 def _make_piece(table: Table, name: str, from_at: int, to_at: int) -> Piece:
     column = table.columns[name]
     present = column.present
-    good = table.codes(name) == _GOOD
+    good = table.codes(name) == GOOD_CODE
     if present is not None:
         good &= present
     at, cells = (table.at_ms, column.cells) if good.all() else (table.at_ms[good], column.cells[good])
@@ -170,7 +170,7 @@ def _make_piece(table: Table, name: str, from_at: int, to_at: int) -> Piece:
 
 
 def _ends(at: Integers, cells: Cells, exponent: int | None, to_at: int, *, register: bool) -> bytes:
-    divided_by = 1 if exponent is None else 10**-exponent
+    divided_by = divisor(exponent)
     first, last = cells[0].item() / divided_by, cells[-1].item() / divided_by
     gap = int(np.diff(at).max(initial=0))
     falls = int((np.diff(cells) < 0).sum()) if register else 0

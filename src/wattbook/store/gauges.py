@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from wattbook.model.batch import SUSPECT_CODE
 from wattbook.store import frames, sealed
 from wattbook.store.history import Rows
+from wattbook.store.packing import divisor
 
 if TYPE_CHECKING:
     from wattbook.store.table import Codes, Floats, Integers
@@ -19,7 +21,6 @@ _SUMMARY = (
     "SELECT from_at, n, good, exponent, ends, least, most, total FROM piece"
     " WHERE meter = ? AND quantity = ? AND from_at > ? AND from_at < ? ORDER BY from_at"
 )
-_SUSPECT = 1
 
 
 def rows_of_gauge(
@@ -58,17 +59,13 @@ def _rows_of(
         if not _any_between(hot_at, from_at, to_at - 1):
             inner = edges[edges.searchsorted(first_at, side="right") : edges.searchsorted(last_at, side="right")]
             if not len(inner):
-                return _whole(first_at, good, last, _divided(told, exponent))
+                return _whole(first_at, good, last, [cell / divisor(exponent) for cell in told])
             if grids and not (inner % frames.GRID_MS).any():
                 quarters = _by_quarters(connection, of, from_at, exponent)
                 if quarters is not None:
                     return quarters
     # Of readings that were forgotten, or are damaged, the quarters are left.
     return _opened(connection, of[0], quantity, from_at, hot_at) or _by_quarters(connection, of, from_at, exponent)
-
-
-def _divided(cells: Sequence[float], exponent: int | None) -> Sequence[float]:
-    return cells if exponent is None else [cell / 10**-exponent for cell in cells]
 
 
 def _any_between(instants: Integers, from_ms: int, to_ms: int) -> bool:
@@ -94,7 +91,7 @@ def _by_quarters(
     except frames.Damaged as error:
         sealed.tell(sealed.damaged_grid(connection, of[0], from_at, error))
         return None
-    divided_by = 1 if exponent is None else 10**-exponent
+    divided_by = divisor(exponent)
     last = np.full(len(at), np.nan)
     return Rows(at, least / divided_by, most / divided_by, total / divided_by, count, last, np.zeros(len(at), np.bool_))
 
@@ -109,7 +106,7 @@ def _opened(
         return None
     at, value, codes = samples
     kept = ~np.isin(at, hot_at)
-    return Rows.of_samples(at[kept], value[kept], codes[kept] == _SUSPECT)
+    return Rows.of_samples(at[kept], value[kept], codes[kept] == SUSPECT_CODE)
 
 
 def _in_order(parts: Sequence[Rows], hot: Rows) -> Rows:

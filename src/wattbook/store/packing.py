@@ -46,6 +46,11 @@ def is_whole(cells: object, doubt: object, length: int) -> bool:
         return False
 
 
+def divisor(exponent: int | None) -> int:
+    """What a cell under an exponent is divided by to give its value; a float is it already."""
+    return 1 if exponent is None else 10**-exponent
+
+
 def divisors(shape: Shape) -> tuple[int | None, ...]:
     """What each cell is divided by to give its value; None = it is the value."""
     return tuple(None if exponent is None else 10**-exponent for _, exponent in shape)

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from wattbook.model import Columns, Span
-from wattbook.model.batch import QUALITY_CODES, to_ms
-from wattbook.model.reading import Quality
+from wattbook.model.batch import SUSPECT_CODE, to_ms
 from wattbook.model.series import Series
 from wattbook.store import rows, sealed
 from wattbook.store.gauges import rows_of_gauge
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 _PERIOD_FROM = 101  # readings whose distances tell a meter's period
 _LOOKED_AT_MAX = 5_000  # readings without the quantity passed over beside a span
 _BLOCK_MS = 86_400_000
-_SUSPECT = QUALITY_CODES[Quality.SUSPECT]
 
 
 def energy(
@@ -108,7 +106,7 @@ def _rows_told(
     from_ms, to_ms = int(edges[0]), int(edges[-1])
     at, value, codes = _arrays(rows.samples_of(connection, names, meter_id, quantity, from_ms, to_ms))
     hot_at = np.array(rows.instants_of(connection, meter_id, from_ms, to_ms), np.int64)
-    hot = Rows.of_samples(at, value, codes == _SUSPECT)
+    hot = Rows.of_samples(at, value, codes == SUSPECT_CODE)
     told = rows_of_gauge(connection, meter_id, quantity, edges, hot, hot_at, grids=grids)
     return told.where((told.at_ms >= from_ms) & (told.at_ms < to_ms))
 
@@ -232,7 +230,7 @@ def _hot_around(
         *beside(to_ms, before=False),
     ]
     at, value, codes = _arrays(around)
-    good = codes != _SUSPECT
+    good = codes != SUSPECT_CODE
     beside_ms = sealed.LENGTH_MAX_MS  # pieces beside the span may hold hot rows too
     all_at = rows.instants_of(connection, meter_id, from_ms - beside_ms, to_ms + beside_ms)
     return HotSamples(np.union1d(np.array(all_at, np.int64), at), at[good], value[good])

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from wattbook.model.batch import GOOD_CODE
 from wattbook.store import frames, sealed
 from wattbook.store.history import Knots
+from wattbook.store.packing import divisor
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     Ends = NDArray[np.void]  # frames.ENDS
 
 _OF = "FROM piece WHERE meter = ? AND quantity = ? AND ends IS NOT NULL AND "
-_GOOD = 0
 NOWHERE: Integers = np.zeros(0, np.int64)
 _Grid = tuple["Cells", int]  # and what the cells are divided by
 
@@ -192,7 +193,7 @@ def _grids(pieces: _Pieces, places: Integers) -> Mapping[int, _Grid]:
     found: dict[int, _Grid] = {}
     for from_at, exponent, grid in rows:
         if from_at in wanted and (cells := _quarters(pieces, from_at, grid)) is not None:
-            found[wanted[from_at]] = cells, 1 if exponent is None else 10**-exponent
+            found[wanted[from_at]] = cells, divisor(exponent)
     return found
 
 
@@ -262,7 +263,7 @@ def _by_readings(pieces: _Pieces, place: int) -> _Segment:
     if samples is None:
         return _by_what_is_left(pieces, place)
     at, value, codes = samples
-    good = codes == _GOOD
+    good = codes == GOOD_CODE
     return at[good], value[good], pieces.gaps(np.diff(at[good]))
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wattbook.model import BookError, Columns, Event, Quality, Reading
-from wattbook.model.batch import ABSENT, NO_DOUBT, QUALITY_CODES, QUALITY_OF, from_ms
+from wattbook.model import BookError, Columns, Event, Reading
+from wattbook.model.batch import ABSENT, GOOD_CODE, NO_DOUBT, QUALITY_OF, from_ms
 from wattbook.store.packing import Shape, decode_cells, decode_doubt, divisors, parse_shape
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 _NEVER_MS = 2**62  # after every instant
 _LATEST = "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at <= ? ORDER BY at DESC LIMIT 1"
 _EVENTS = "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
-_GOOD = QUALITY_CODES[Quality.GOOD]
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -225,7 +224,7 @@ def samples_beside(
     )
     found = []
     for sample in _samples(connection, names, quantity, cursor):
-        if sample.quality == _GOOD:
+        if sample.quality == GOOD_CODE:
             found.append(sample)
         if len(found) == count:
             break

@@ -90,8 +90,7 @@ def import_columns(
     if not len(columns):
         return Kept((), new=0)
     newest = max(range(len(columns)), key=columns.at_ms.__getitem__)
-    first = next(iter(_row(columns, newest).readings()))
-    told = keep([first])
+    told = keep(list(columns.cut(slice(newest, newest + 1)).readings()))
     rows = table_of_columns(columns)
     new, same, conflicts = told.new, told.same, told.conflicts
     meter_id = reader.meter_id(columns.meter, site=columns.site)
@@ -108,19 +107,6 @@ def import_columns(
     while waiting:
         _settle(reader, swap, waiting.popleft())
     return Kept((), new=new, same=same, conflicts=conflicts)
-
-
-def _row(columns: Columns, row: int) -> Columns:
-    one = slice(row, row + 1)
-    return Columns(
-        columns.site,
-        columns.meter,
-        columns.at_ms[one],
-        columns.seq[one],
-        {name: cells[one] for name, cells in columns.values.items()},
-        columns.quality[one],
-        {name: codes[one] for name, codes in columns.doubt.items()},
-    )
 
 
 def _days(reader: BookReader, meter_id: int, rows: Table, zone: ZoneInfo) -> Iterator[tuple[Due, Table]]:

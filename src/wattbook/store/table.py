@@ -14,7 +14,7 @@ import numpy as np
 
 from wattbook.model import BookError
 from wattbook.model.batch import ABSENT, NO_DOUBT, Columns
-from wattbook.store.packing import DECIMALS_MAX, WHOLE_MAX, Shape, decode_cells, decode_doubt
+from wattbook.store.packing import DECIMALS_MAX, WHOLE_MAX, Shape, decode_cells, decode_doubt, divisor
 
 if TYPE_CHECKING:
     from typing import Any
@@ -42,7 +42,7 @@ class Column:
 
     def values(self) -> Floats:
         """The values, NaN where absent."""
-        scaled = self.cells if self.exponent is None else self.cells / 10**-self.exponent
+        scaled = self.cells if self.exponent is None else self.cells / divisor(self.exponent)
         return scaled.astype(np.float64) if self.present is None else np.where(self.present, scaled, np.nan)
 
     def codes(self, quality: Codes) -> Codes:
@@ -65,7 +65,7 @@ class Column:
             return self
         if exponent is None:
             assert self.exponent is not None
-            return replace(self, exponent=None, cells=self.cells / 10**-self.exponent)
+            return replace(self, exponent=None, cells=self.cells / divisor(self.exponent))
         assert self.exponent is not None
         return replace(self, exponent=exponent, cells=self.cells * 10 ** (self.exponent - exponent))
 

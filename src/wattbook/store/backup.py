@@ -20,10 +20,10 @@ import msgspec
 from wattbook.model import BookError
 from wattbook.model.batch import to_ms
 from wattbook.store.connection import connect_reader
+from wattbook.store.files import READY, beside, exchange, instant_name, sync
 from wattbook.store.lock import BookLock
 from wattbook.store.opening import check_version
 from wattbook.store.reader import BookReader
-from wattbook.store.repair import instant_name
 from wattbook.store.schema import TABLE_NAMES
 
 _NAME = re.compile(r"wattbook-(\d{8}T\d{6}Z)\.db")
@@ -86,13 +86,13 @@ def _write(book: Path, target: Path, config: Path | None, progress: Progress) ->
     with _removed_when_failed(part):
         counts = _copy(book, part, lambda done, total: progress(done, 2 * total))
         _prove(part, counts, lambda done, total: progress(total + done, 2 * total))
-        _sync(part)
+        sync(part)
         if config is not None:
-            beside = part.with_name(part.name + ".toml")
-            copy_config(config, beside)
-            beside.rename(target.with_suffix(".toml"))
+            named = beside(part, ".toml")
+            copy_config(config, named)
+            named.rename(target.with_suffix(".toml"))
         part.rename(target)
-    _sync(target.parent)
+    sync(target.parent)
     return counts["hot"] + counts["sealed"]
 
 
@@ -167,7 +167,7 @@ def _removed_when_failed(part: Path) -> Iterator[None]:
 
 def _remove_part(part: Path) -> None:
     for suffix in ("", "-journal", "-wal", "-shm", ".toml"):
-        part.with_name(part.name + suffix).unlink(missing_ok=True)
+        beside(part, suffix).unlink(missing_ok=True)
 
 
 def _copy(book: Path, part: Path, progress: Progress) -> dict[str, int]:
@@ -223,14 +223,6 @@ def _lineage(copy: Path) -> str:
         return ""
 
 
-def _sync(path: Path) -> None:
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
-
-
 def restore(copy: Path, book: Path, *, now: datetime, force: bool = False) -> Path | None:
     """Put a copy in the place of the book; return where the old one is now, None = there was none.
 
@@ -257,19 +249,16 @@ def restore(copy: Path, book: Path, *, now: datetime, force: bool = False) -> Pa
 
 def _exchange(copy: Path, book: Path, now: datetime) -> Path | None:
     """Let the two change places. From the moment the new one is ready, opening the book finishes what a kill left."""
-    part = book.with_name(book.name + ".restoring")
-    ready = book.with_name(book.name + ".repaired")  # what `finish_repair` looks for
+    part = beside(book, ".restoring")
     _remove_part(part)  # a journal that a killed restore left must not meet another copy
     with _removed_when_failed(part):
         _copy(copy, part, lambda done, total: None)  # with its log, when it is a book that was put aside
         _make_new(part, _next_number(book), copy.name, now)
-        _sync(part)
-        part.rename(ready)
-    _sync(book.parent)
-    aside = _put_aside(book, now)
-    ready.rename(book)
-    _sync(book.parent)
-    return aside
+        sync(part)
+        part.rename(beside(book, READY))
+    sync(book.parent)
+    aside = exchange(book, "before", now)
+    return aside if aside.exists() else None
 
 
 def _make_new(part: Path, at_least: int, origin: str, now: datetime) -> None:
@@ -297,21 +286,3 @@ def _next_number(book: Path) -> int:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()  # then one file holds all of it
         return int(connection.execute("SELECT seq_next FROM book").fetchone()[0])
     return 1  # damaged, or no book: it is put aside as it is
-
-
-def _put_aside(book: Path, now: datetime) -> Path | None:
-    """Give the book and its log another name; return the book's, None = there was none.
-
-    A log alone, whose book somebody removed, goes too: SQLite would take it for the new one's.
-    """
-    there = book.exists()
-    aside = book.with_name(f"{book.name}.before-{instant_name(now)}")
-    count = 1
-    while aside.exists():  # ends: each was put aside by one restore within this second
-        count += 1
-        aside = book.with_name(f"{book.name}.before-{instant_name(now)}-{count}")
-    for suffix in ("", "-wal"):  # the log goes with its book
-        with suppress(FileNotFoundError):
-            book.with_name(book.name + suffix).rename(aside.with_name(aside.name + suffix))
-    book.with_name(book.name + "-shm").unlink(missing_ok=True)
-    return aside if there else None

@@ -13,8 +13,9 @@ from pathlib import Path
 
 from wattbook.model import BookError
 from wattbook.store.connection import Connect, connect_reader
+from wattbook.store.files import beside, instant_name
 from wattbook.store.journal import Position
-from wattbook.store.repair import CHECK_S, damage, finish_repair, instant_name, salvage
+from wattbook.store.repair import CHECK_S, damage, finish_repair, salvage
 from wattbook.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_SIZE, TABLES, VERSION
 
 _MAGIC = b"SQLite format 3\0"
@@ -123,7 +124,7 @@ def _damage(path: Path, connect: Connect, check_s: float) -> str:
 
 def _roll_back(path: Path) -> None:
     """Let SQLite undo what a power cut left of the making of a book, which only a writer may do."""
-    if path.with_name(path.name + "-journal").exists():
+    if beside(path, "-journal").exists():
         with closing(sqlite3.connect(path)) as connection:  # sets nothing: it may be another program's
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
@@ -149,7 +150,7 @@ def _prepare(
     if version is None:
         create(connection)
     elif version < VERSION:
-        copy = path.with_name(f"{path.name}.version-{version}-{instant_name(now)}")
+        copy = beside(path, f".version-{version}-{instant_name(now)}")
         connection.execute("VACUUM INTO ?", (str(copy),))
         for each in range(version, VERSION):
             _migrate(connection, migrations[each], each + 1)

@@ -9,13 +9,14 @@ import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
 from wattbook.model import BookError
 from wattbook.store.connection import Connect, connect_writer
+from wattbook.store.files import READY, beside, exchange, sync
 from wattbook.store.packing import is_whole, parse_shape
 from wattbook.store.schema import PAGE_SIZE, TABLE_NAMES
 
@@ -62,12 +63,12 @@ def finish_repair(path: Path, now: datetime) -> str:
     the two is there.
     """
     if path.exists():
-        for name in (".new", ".repaired", ".copy"):
-            _remove(_beside(path, name))
+        for name in (".new", READY, ".copy"):
+            _remove(beside(path, name))
         return ""
-    if not _beside(path, ".repaired").exists():
+    if not beside(path, READY).exists():
         return ""
-    aside = _exchange(path, now)
+    aside = exchange(path, "damaged", now)
     kept = f"; the damaged one is kept as {aside.name}" if aside.exists() else ""  # else a restore has put it aside
     return f"the repair or restore of {path.name} was interrupted and is finished now{kept}"
 
@@ -77,17 +78,17 @@ def salvage(path: Path, connect: Connect, create: Create, *, reason: str, now: d
 
     Raises BookError when that is not possible now (a full disk); the damaged book is then as it was.
     """
-    new, repaired = _beside(path, ".new"), _beside(path, ".repaired")
+    new, repaired = beside(path, ".new"), beside(path, READY)
     try:
         try:
             lost = _write_new(path, new, connect, create)
-            _sync(new)
+            sync(new)
             new.rename(repaired)
-            _sync(path.parent)
+            sync(path.parent)
         finally:
             _remove(new)
-            _remove(_beside(path, ".copy"))
-        aside = _exchange(path, now)
+            _remove(beside(path, ".copy"))
+        aside = exchange(path, "damaged", now)
     except (OSError, sqlite3.Error) as error:
         raise BookError(
             f"{path}: the book is damaged ({reason}) and cannot be repaired now: {error}; make room on its disk",
@@ -99,27 +100,9 @@ def salvage(path: Path, connect: Connect, create: Create, *, reason: str, now: d
     )
 
 
-def instant_name(now: datetime) -> str:
-    """An instant as a part of a file's name."""
-    return f"{now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
 def _remove(database: Path) -> None:
     for suffix in ("", "-wal", "-shm"):
-        _beside(database, suffix).unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    """Make a file, or the names in a folder, durable."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)
+        beside(database, suffix).unlink(missing_ok=True)
 
 
 def _write_new(path: Path, new: Path, connect: Connect, create: Create) -> int:
@@ -135,29 +118,12 @@ def _write_new(path: Path, new: Path, connect: Connect, create: Create) -> int:
     return lost
 
 
-def _exchange(path: Path, now: datetime) -> Path:
-    """Put the damaged book aside and the repaired one into its place; return where the damaged one is."""
-    stem = f"{path.name}.damaged-{instant_name(now)}"
-    aside = path.with_name(stem)
-    count = 1
-    while aside.exists():  # ends: each damaged book was put aside by one start within this second
-        count += 1
-        aside = path.with_name(f"{stem}-{count}")
-    for suffix in ("", "-wal"):  # the book first: from here on `finish_repair` goes on; a log must not meet the new one
-        with contextlib.suppress(FileNotFoundError):
-            _beside(path, suffix).rename(_beside(aside, suffix))
-    _beside(path, "-shm").unlink(missing_ok=True)
-    _beside(path, ".repaired").rename(path)
-    _sync(path.parent)
-    return aside
-
-
 def _open_damaged(path: Path, create: Create) -> sqlite3.Connection:
     """Open a copy of the damaged book, so that the original stays as it is; a lost first page is put back."""
-    copy = _beside(path, ".copy")
+    copy = beside(path, ".copy")
     for suffix in ("", "-wal"):
         with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(_beside(path, suffix), _beside(copy, suffix))
+            shutil.copyfile(beside(path, suffix), beside(copy, suffix))
     # What is left of a page that was cut would pass for a page whose other half is zeros.
     os.truncate(copy, copy.stat().st_size // PAGE_SIZE * PAGE_SIZE)
     connection = _connect_damaged(copy)
@@ -179,7 +145,7 @@ def _connect_damaged(copy: Path) -> sqlite3.Connection:
 
 def _put_back_first_page(copy: Path, create: Create) -> None:
     """Every book of a version is made by the same statements, so its first page can be taken from a new one."""
-    fresh = _beside(copy, ".page")
+    fresh = beside(copy, ".page")
     try:
         with closing(connect_writer(fresh)) as connection:
             create(connection, "", 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from wattbook.model.batch import to_ms
+from wattbook.store.files import beside
 from wattbook.store.reader import BookReader
 
 _LOOKED_AT = timedelta(days=8)  # whole days that are sealed by now: a week
@@ -31,7 +32,7 @@ class Storage:
 def storage_of(reader: BookReader, now: datetime) -> Storage:
     """Look at a book. Raises BookError."""
     path = reader.path
-    files = [path.with_name(path.name + suffix) for suffix in ("", "-wal")]
+    files = [beside(path, suffix) for suffix in ("", "-wal")]
     with reader.snapshot() as connection:
         (hot,) = connection.execute("SELECT count(*) FROM hot").fetchone()
         (sealed,) = connection.execute("SELECT coalesce(sum(n), 0) FROM frame").fetchone()

@@ -8,8 +8,9 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from typing import Any
 
 from wattbook.api import ApiContext, Served, serving
 from wattbook.config import Config
@@ -80,28 +81,19 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         served = await stack.enter_async_context(serving(context))
         config.address.write_text(served.url, encoding="utf-8")
         stack.callback(config.address.unlink, missing_ok=True)
-        keeping_time = asyncio.create_task(keep_time(clock, book), name="clock")
-        stack.callback(keeping_time.cancel)
         tasks = [
-            keeping_time,
-            asyncio.create_task(seal_history(book, reader, config.site.timezone, clock), name="seal"),
+            _begun(stack, "clock", keep_time(clock, book)),
+            _begun(stack, "seal", seal_history(book, reader, config.site.timezone, clock)),
+            _begun(stack, "life", follow(EventsOf(book, reader), make_life_decider(config, book, reader, clock))),
         ]
-        stack.callback(tasks[-1].cancel)
         if config.backup:
-            tasks.append(asyncio.create_task(keep_backups(config, book, clock), name="backup"))
-            stack.callback(tasks[-1].cancel)
+            tasks.append(_begun(stack, "backup", keep_backups(config, book, clock)))
         if config.retention:
-            tasks.append(asyncio.create_task(retain(book, reader, config.retention, clock), name="retention"))
-            stack.callback(tasks[-1].cancel)
-        deciding = follow(EventsOf(book, reader), make_life_decider(config, book, reader, clock))
-        tasks.append(asyncio.create_task(deciding, name="life"))
-        stack.callback(tasks[-1].cancel)
+            tasks.append(_begun(stack, "retention", retain(book, reader, config.retention, clock)))
         if supply:
-            tasks.append(asyncio.create_task(follow(book, supply, idle_s=TICK_S), name=supply.name))
-            stack.callback(tasks[-1].cancel)
+            tasks.append(_begun(stack, supply.name, follow(book, supply, idle_s=TICK_S)))
         if systemd.watchdog_s:
-            tasks.append(asyncio.create_task(_beat(systemd), name="watchdog"))
-            stack.callback(tasks[-1].cancel)
+            tasks.append(_begun(stack, "watchdog", _beat(systemd)))
         # What lives now lives for good. Left to itself, Python looks through all of it every 700 new objects.
         gc.freeze()
         gc.set_threshold(_GC_OBJECTS, 20, 50)
@@ -110,6 +102,13 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         await _first(stopping, failed, served.ended, *tasks)
         systemd.stopping()
         _log.info("stopping")
+
+
+def _begun(stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Begin what goes on until the stack ends."""
+    task = asyncio.create_task(work, name=name)
+    stack.callback(task.cancel)
+    return task
 
 
 def _supply(config: Config, book: Book, live: Live, clock: SystemClock) -> SupplyDecider | None:

@@ -37,14 +37,7 @@ class StorageWatch:
     def to_json(self) -> Mapping[str, Any]:
         """The answer of the route."""
         told, last = self.look()
-        return {
-            "bytes_file": told.bytes_file,
-            "bytes_unused": told.bytes_unused,
-            "bytes_a_day": told.bytes_a_day,
-            "bytes_free": told.bytes_free,
-            "readings_hot": told.readings_hot,
-            "readings_sealed": told.readings_sealed,
-            "full_at": instant_text(told.full_at),
+        return told.to_json() | {
             "commit_every_s": self._context.config.site.commit_every,
             "last_backup": instant_text(last),
         }

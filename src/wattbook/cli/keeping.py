@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -179,11 +178,7 @@ def storage(*, path: ConfigOption = HERE, as_json: JsonOption = False) -> None:
     with BookReader(config.book) as reader:
         told = storage_of(reader, SystemClock().now())
     if as_json:
-        answer = asdict(told) | {
-            "full_at": told.full_at and format_instant(told.full_at),
-            "commit_every_s": config.site.commit_every,
-        }
-        print_line(json.dumps(answer))
+        print_line(json.dumps(told.to_json() | {"commit_every_s": config.site.commit_every}))
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for row in _rows(told, config):

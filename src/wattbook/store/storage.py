@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+from wattbook.codecs.reading_json import format_instant
 from wattbook.model.batch import to_ms
 from wattbook.store.files import beside
 from wattbook.store.reader import BookReader
@@ -27,6 +29,10 @@ class Storage:
     readings_hot: int
     readings_sealed: int
     full_at: datetime | None  # when the disk will be full at this rate; None = not in 100 years, or not known
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as programs read them."""
+        return asdict(self) | {"full_at": self.full_at and format_instant(self.full_at)}
 
 
 def storage_of(reader: BookReader, now: datetime) -> Storage:

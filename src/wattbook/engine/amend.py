@@ -15,7 +15,8 @@ import msgspec
 
 from wattbook.codecs import reading_json
 from wattbook.codecs.reading_json import format_instant
-from wattbook.engine.plausible import SETTLE_S, bounds
+from wattbook.engine.plausible import bounds
+from wattbook.engine.recognise_break import Told, could_follow
 from wattbook.model import BookError, Clock, Event, Quality, Reading, Span
 from wattbook.model.reading import EMPTY
 from wattbook.store import Book, BookReader
@@ -233,7 +234,7 @@ class Amender:
 
     def _freed(self, meter: str, since: datetime, registers: Mapping[str, Any]) -> list[tuple[Reading, Reading]]:
         """Readings whose suspect registers go on from each other since an instant, and the same called good."""
-        last: dict[str, tuple[datetime, float]] = {}
+        last: dict[str, Told] = {}
         found = []
         span = Span(since, max(since, self.clock.now()) + _LOOK_AROUND)
         for reading, suspects in self._suspects(meter, span, list(registers)) if meter in self.reader.meters() else ():
@@ -242,15 +243,12 @@ class Amender:
                 found.append((reading, _accepted(reading, good)))
         return found
 
-    def _goes_on(self, meter: str, name: str, last: dict[str, tuple[datetime, float]], reading: Reading) -> bool:
-        value = reading.values[name]
+    def _goes_on(self, meter: str, name: str, last: dict[str, Told], reading: Reading) -> bool:
         its = bounds(name, self.power_max(meter))
-        if name in last:
-            at, before = last[name]
-            since_s = (reading.at - at).total_seconds()
-            if not 0 <= value - before <= its.fastest_per_s * (since_s + SETTLE_S):
-                return False
-        last[name] = reading.at, value
+        told = Told(reading.at.timestamp(), reading.values[name])
+        if name in last and not could_follow(last[name], told, its.slack, its.fastest_per_s):
+            return False
+        last[name] = told
         return True
 
 

@@ -15,7 +15,7 @@ from wattbook.store.history import Rows
 from wattbook.store.packing import divisor
 
 if TYPE_CHECKING:
-    from wattbook.store.table import Codes, Floats, Integers
+    from wattbook.store.table import Integers
 
 _SUMMARY = (
     "SELECT from_at, n, good, exponent, ends, least, most, total FROM piece"
@@ -41,7 +41,8 @@ def rows_of_gauge(
     of = meter_id, sealed.quantity_id(connection, quantity)
     summaries = connection.execute(_SUMMARY, (*of, from_ms - sealed.LENGTH_MAX_MS, to_ms)).fetchall()
     parts = [_rows_of(connection, of, quantity, summary, edges, hot_at, grids) for summary in summaries]
-    return _in_order([part for part in parts if part is not None], hot)
+    told = Rows.joined([*(part for part in parts if part is not None), hot])
+    return told.where(np.argsort(told.at_ms, kind="stable"))
 
 
 def _rows_of(
@@ -107,16 +108,3 @@ def _opened(
     at, value, codes = samples
     kept = ~np.isin(at, hot_at)
     return Rows.of_samples(at[kept], value[kept], codes[kept] == SUSPECT_CODE)
-
-
-def _in_order(parts: Sequence[Rows], hot: Rows) -> Rows:
-    if not parts:
-        return hot
-    columns = zip(*[_columns(part) for part in [*parts, hot]], strict=True)
-    joined = [np.concatenate(column) for column in columns]
-    order = np.argsort(joined[0], kind="stable")
-    return Rows(*(column[order] for column in joined))
-
-
-def _columns(rows: Rows) -> tuple[Integers, Floats, Floats, Floats, Integers, Floats, Codes]:
-    return rows.at_ms, rows.least, rows.most, rows.total, rows.count, rows.last, rows.suspect  # type: ignore[return-value]

@@ -11,7 +11,7 @@ from array import array
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -170,10 +170,19 @@ class Rows:
         """Each sample a row."""
         return cls(at_ms, values, values, values, np.ones(len(at_ms), np.int64), values, suspect)
 
-    def where(self, chosen: Flags) -> Rows:
-        """Some of the rows."""
-        columns = (self.at_ms, self.least, self.most, self.total, self.count, self.last, self.suspect)
-        return Rows(*(column[chosen] for column in columns))  # type: ignore[arg-type]
+    @classmethod
+    def joined(cls, parts: Sequence[Rows]) -> Rows:
+        """Rows of several parts, one after the other."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(*map(np.concatenate, zip(*(part._columns() for part in parts), strict=True)))
+
+    def where(self, chosen: Flags | Integers) -> Rows:
+        """Some of the rows, or all in another order."""
+        return Rows(*(column[chosen] for column in self._columns()))
+
+    def _columns(self) -> tuple[Any, ...]:
+        return self.at_ms, self.least, self.most, self.total, self.count, self.last, self.suspect
 
 
 def gauge_of_steps(

@@ -129,11 +129,3 @@ def rows_times(rows: Rows, factor: float) -> Rows:
         return rows
     least, most = (rows.least, rows.most) if factor > 0 else (rows.most, rows.least)
     return replace(rows, least=least * factor, most=most * factor, total=rows.total * factor, last=rows.last * factor)
-
-
-def in_order(parts: Sequence[Rows]) -> Rows:
-    """Rows of neighbouring eras as one."""
-    if len(parts) == 1:
-        return parts[0]
-    columns = zip(*[(r.at_ms, r.least, r.most, r.total, r.count, r.last, r.suspect) for r in parts], strict=True)
-    return Rows(*(np.concatenate(column) for column in columns))

@@ -21,10 +21,10 @@ from wattbook.store import rows, sealed
 from wattbook.store.gauges import rows_of_gauge
 from wattbook.store.history import NEIGHBOURS, Rows, energy_of_steps, gauge_of_steps, median_distance_ms
 from wattbook.store.life import Life, life_of, within
-from wattbook.store.overlay import in_order, of_steps, overlaid, rows_times, times
+from wattbook.store.overlay import of_steps, overlaid, rows_times, times
 from wattbook.store.registers import HotSamples, knots_of_register
 from wattbook.store.rows import Names, Sample
-from wattbook.store.table import Table, merged, table_of_hot
+from wattbook.store.table import merged
 
 if TYPE_CHECKING:
     from wattbook.store.table import Codes, Floats, Integers
@@ -96,7 +96,7 @@ def aggregate(
         its = np.concatenate(([era.from_ms], its, [era.to_ms]))
         told = _rows_told(connection, names, meter_id, era.told_as, its, grids=aggregate != "last")
         parts.append(rows_times(told, era.factor))
-    return gauge_of_steps(in_order(parts), edges, aggregate) if parts else Series(array("q"), array("d"), array("B"))
+    return gauge_of_steps(Rows.joined(parts), edges, aggregate) if parts else Series.empty()
 
 
 def _rows_told(
@@ -154,7 +154,7 @@ def _values_told(
 
 def _in_order(parts: Sequence[_Samples], limit: int | None) -> Series:
     if not parts:
-        return Series(array("q"), array("d"), array("B"))
+        return Series.empty()
     at, value, codes = (np.concatenate(column) for column in zip(*parts, strict=True))
     if not (at[1:] > at[:-1]).all():
         order = np.argsort(at, kind="stable")
@@ -180,7 +180,7 @@ def block(
         end, heads = min(to_ms, heads[0].to_at), heads[:1]
     opened = (sealed.readable(partial(sealed.open_table, connection, head)) for head in heads)
     tables = [table for table in opened if table is not None]
-    table = merged([*tables, _hot_table(connection, names, meter_id, first, end)])
+    table = merged([*tables, rows.hot_table(connection, names, meter_id, first, end)])
     table = table.take(slice(table.at_ms.searchsorted(first), table.at_ms.searchsorted(end)))
     columns = table.to_columns(*names.meter(connection, meter_id)) if len(table) else None
     return columns, end if end < to_ms else None
@@ -197,14 +197,6 @@ def _first_at(connection: sqlite3.Connection, meter_id: int, from_ms: int) -> in
     ).fetchone()
     known = [instant for instant in (hot, begins) if instant is not None]
     return min(known) if known else None
-
-
-def _hot_table(connection: sqlite3.Connection, names: Names, meter_id: int, from_ms: int, to_ms: int) -> Table:
-    found = connection.execute(
-        "SELECT seq, at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at >= ? AND at < ? ORDER BY at",
-        (meter_id, from_ms, to_ms),
-    ).fetchall()
-    return table_of_hot(found, {row[2]: names.shape(connection, row[2])[0] for row in found})
 
 
 def _hot_around(

@@ -183,6 +183,17 @@ def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int, 
     )
 
 
+def hot_table(connection: sqlite3.Connection, names: Names, meter_id: int, from_ms: int, to_ms: int) -> Table:
+    """The hot rows of a meter from `from_ms` before `to_ms`."""
+    from wattbook.store.table import table_of_hot
+
+    found = connection.execute(
+        "SELECT seq, at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at >= ? AND at < ? ORDER BY at",
+        (meter_id, from_ms, to_ms),
+    ).fetchall()
+    return table_of_hot(found, {row[2]: names.shape(connection, row[2])[0] for row in found})
+
+
 def samples_of(
     connection: sqlite3.Connection, names: Names, meter_id: int, quantity: str, from_ms: int, to_ms: int
 ) -> list[Sample]:

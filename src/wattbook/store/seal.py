@@ -19,10 +19,10 @@ from wattbook.model.batch import from_ms, to_ms
 from wattbook.store import frames, sealed
 from wattbook.store.chain import add_link
 from wattbook.store.frames import FIELDS, Frame
-from wattbook.store.rows import Names
+from wattbook.store.rows import Names, hot_table
 from wattbook.store.sealed import Head
 from wattbook.store.steps import midnight_ms
-from wattbook.store.table import Table, merged, same_values, table_of_hot
+from wattbook.store.table import Table, merged, same_values
 
 if TYPE_CHECKING:
     from wattbook.store.table import Integers
@@ -233,15 +233,11 @@ def _gather(connection: sqlite3.Connection, names: Names, span: Due) -> tuple[Ta
     """All that the book has in a span, but the meter's newest reading; and up to where hot rows are among it."""
     newest = connection.execute("SELECT max(at) FROM hot WHERE meter = ?", (span.meter,)).fetchone()[0]
     hot_until = span.to_at if newest is None else min(span.to_at, newest)
-    rows = connection.execute(
-        "SELECT seq, at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at >= ? AND at < ? ORDER BY at",
-        (span.meter, span.from_at, hot_until),
-    ).fetchall()
+    hot = hot_table(connection, names, span.meter, span.from_at, hot_until)
     heads = sealed.heads_between(connection, span.meter, span.from_at, span.to_at)
     assert all(span.from_at <= head.from_at and head.to_at <= span.to_at for head in heads), "frames lie within spans"
-    shapes = {row[2]: names.shape(connection, row[2])[0] for row in rows}
-    table = merged([*(sealed.open_table(connection, head) for head in heads), table_of_hot(rows, shapes)])
-    return table, _Found(len(rows), max((row[0] for row in rows), default=0), tuple(heads)), hot_until
+    table = merged([*(sealed.open_table(connection, head) for head in heads), hot])
+    return table, _Found(len(hot), int(hot.seq.max(initial=0)), tuple(heads)), hot_until
 
 
 def swap(connection: sqlite3.Connection, sealing: Sealing, seq_next: int, now: datetime) -> int | None:

@@ -4,7 +4,10 @@ import json
 import socket
 from pathlib import Path
 
+import pytest
+
 from running import daemon, get_json, wattbook
+from wattbook.config import load
 
 HOUSE = """
 [site]
@@ -113,13 +116,19 @@ def test_an_import_goes_through_the_running_daemon(tmp_path: Path) -> None:
         assert wattbook("export", "-c", config).stdout == TABLE
 
 
-def test_a_daemon_that_listens_elsewhere_is_told(tmp_path: Path) -> None:
+def test_a_daemon_is_found_where_it_serves_whatever_the_file_says_by_now(tmp_path: Path) -> None:
     config = _house(tmp_path)
     with daemon(config, tmp_path / "run.log"):
-        config.write_text(
-            config.read_text()
-            .replace('listen = "127.0.0.1:', 'listen = "127.0.0.1:1  # was ')
-            .replace("  # was", '" # was')
-        )
+        config.write_text(config.read_text().replace('listen = "127.0.0.1:', 'listen = "127.0.0.1:1" # was "'))
+        done = wattbook("import", tmp_path / "table.csv", "-c", config, "--json")
+        assert done.returncode == 0 and json.loads(done.stdout)["new"] == 2, done.stderr
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/", None])
+def test_a_daemon_that_does_not_answer_is_told(tmp_path: Path, address: str | None) -> None:
+    config = _house(tmp_path)
+    with daemon(config, tmp_path / "run.log"):
+        beside = load(config).address
+        beside.unlink() if address is None else beside.write_text(address)
         done = wattbook("import", tmp_path / "table.csv", "-c", config)
         assert done.returncode == 1 and "is writing this book" in done.stderr and "nobody answers" in done.stderr

@@ -187,12 +187,12 @@ def storage(*, path: ConfigOption = HERE, as_json: JsonOption = False) -> None:
 
 
 def _rows(told: Storage, config: configuration.Config) -> list[tuple[str, str]]:
-    full = local(told.full_at, config.site.timezone) if told.full_at else "not in 100 years"
+    full = f"full {local(told.full_at, config.site.timezone)}" if told.full_at else "not full in 100 years"
     return [
         ("the book", f"{_bytes(told.bytes_file)}, of which {_bytes(told.bytes_unused)} are free for what comes"),
         ("readings", f"{told.readings_sealed} sealed, {told.readings_hot} not yet"),
         ("a day takes", _bytes(told.bytes_a_day) if told.bytes_a_day else "not known before a day is sealed"),
-        ("its disk", f"{_bytes(told.bytes_free)} free" + (f", full {full}" if told.bytes_a_day else "")),
+        ("its disk", f"{_bytes(told.bytes_free)} free" + (f", {full}" if told.bytes_a_day else "")),
         ("a power cut", f"may cost the last {config.site.commit_every:g} s of polled readings (commit_every)"),
     ]
 

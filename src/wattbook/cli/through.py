@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from wattbook.config import Config
+from wattbook.engine.reach_daemon import daemon_url
 from wattbook.model import BookError, ConfigError
 from wattbook.store import BookHeld
 
@@ -21,10 +22,7 @@ def through_daemon(config: Config, held: BookHeld, path: str, body: Mapping[str,
 
     Raises ConfigError for what it does not understand, BookError for what cannot be done, or when it is not there.
     """
-    try:
-        url = config.address.read_text(encoding="utf-8").strip().removesuffix("/") + quote(path)
-    except OSError as error:
-        raise held from error  # whoever has the book serves nothing
+    url = daemon_url(config, held) + quote(path)
     content, headers = json.dumps(body).encode(), {"content-type": "application/json"}
     request = urllib.request.Request(url, content, headers, method="POST")  # noqa: S310 - what our daemon wrote
     try:

@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from wattbook.codecs.reading_json import encode
-from wattbook.config import Config, parse_listen
+from wattbook.config import Config
 from wattbook.engine.judge import power_max
 from wattbook.engine.judge_columns import ColumnsJudge
+from wattbook.engine.reach_daemon import daemon_url
 from wattbook.exchange import Intake, System, Tally
 from wattbook.exchange.build import joined
 from wattbook.model import BookError, Clock, Columns, ConfigError, Kept, Reading
@@ -147,10 +149,8 @@ class IntoDaemon:
     """Sends to the daemon's `POST /api/v1/readings`."""
 
     def __init__(self, config: Config, held: BookHeld) -> None:
-        host, port = parse_listen(config.api.listen)
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where we call, not where we listen
-        self._held, self._place = held, f"http://{config.api.listen}"
-        self._connection = http.client.HTTPConnection(host, port, timeout=_ANSWER_S)
+        self._held, self._place = held, daemon_url(config, held)
+        self._connection = http.client.HTTPConnection(urlsplit(self._place).netloc, timeout=_ANSWER_S)
 
     def __enter__(self) -> IntoDaemon:
         return self

@@ -17,7 +17,7 @@ from wattbook.config.settings import (
     parse_listen,
 )
 from wattbook.config.text import Problem
-from wattbook.config.values import Secret, parse_duration
+from wattbook.values import Secret, parse_duration
 
 __all__ = [
     "ApiSettings",

@@ -16,6 +16,7 @@ from wattbook.config.settings import (
     VirtualMeterSettings,
     parse_listen,
 )
+from wattbook.config.sink_problems import sink_problems
 from wattbook.config.text import Problem, place_of
 from wattbook.config.virtual_problems import virtual_problems
 from wattbook.model.errors import ConfigError
@@ -48,6 +49,7 @@ def problems_of(config: Config, text: str) -> Iterable[Problem]:
         for key, message in _problems_of_meter(config, meter):
             yield Problem(place_of(text, ("meter", number, key)), f'meter "{meter.name}": {message}')
     yield from _api_problems(config, text)
+    yield from sink_problems(config, text)
     for number, rule in enumerate(config.retention):
         for key, message in _retention_problems(config, rule):
             yield Problem(place_of(text, ("retention", number, key)), f"[[retention]] {number + 1}: {message}")

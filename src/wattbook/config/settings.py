@@ -12,11 +12,13 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
-from wattbook.config.values import DayTime, Name, Seconds, Secret, SecretText, Zone
+from wattbook.model.around import MeterFacts, Surroundings
 from wattbook.model.errors import ConfigError
 from wattbook.model.formula import FORMULA_SIZE_MAX, Factors, parse_formula
 from wattbook.model.virtual import expand
 from wattbook.profiles import POWER_MAX_ANY, Library, Profile, SerialSettings, swap_import_export
+from wattbook.sinks import SinkSettings
+from wattbook.values import DayTime, Name, Seconds, Secret, SecretText, Zone
 
 _EVERY_ASKED = {  # seconds
     "modbus": 5.0,
@@ -205,6 +207,7 @@ class File:
     proxy: tuple[ProxySettings, ...] = ()
     retention: tuple[RetentionSettings, ...] = ()
     backup: BackupSettings | None = None
+    sink: tuple[Mapping[str, Any], ...] = ()  # each read as its kind says: `config.sinks`
     simulate: Mapping[str, Any] = field(default_factory=dict)  # read by `wattbook simulate` alone
 
 
@@ -224,6 +227,7 @@ class Config:
     proxies: tuple[ProxySettings, ...] = ()
     retention: tuple[RetentionSettings, ...] = ()
     backup: BackupSettings | None = None  # with an absolute folder
+    sinks: tuple[SinkSettings, ...] = ()
 
     @cached_property
     def book(self) -> Path:
@@ -239,6 +243,12 @@ class Config:
     def meters(self) -> tuple[MeterSettings, ...]:
         """The meters that are read or fed."""
         return tuple(meter for meter in self.meter_tables if isinstance(meter, MeterSettings))
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """The site and its meters, as templates of sinks may name them."""
+        facts = {meter.name: MeterFacts(meter.location, meter.model, meter.source) for meter in self.meters}
+        return Surroundings(self.site.name, self.site.timezone, facts)
 
     @cached_property
     def virtual_meters(self) -> tuple[VirtualMeterSettings, ...]:

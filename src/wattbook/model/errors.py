@@ -66,3 +66,7 @@ class SinkUnavailable(WattbookError):
     """The other system does not take readings now; the batch is kept and tried again."""
 
     retry = True
+
+
+class SinkRefused(WattbookError):
+    """The other system will never take something of what it was given, and does not say which reading it is."""

@@ -1,10 +1,10 @@
-"""Values as people write them in wattbook.toml: durations, names, time zones, secrets."""
+"""Values as people write them in wattbook.toml: durations, names, time zones, secrets, templates."""
 
 from __future__ import annotations
 
 import os
 import re
-from datetime import time
+from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, available_timezones
@@ -83,8 +83,23 @@ def _day_time(text: object) -> time:
     return time(int(match[1]), int(match[2]))
 
 
+def _start(given: object) -> str | datetime:
+    """A date without a time is the beginning of that day in UTC."""
+    if isinstance(given, datetime):
+        return given if given.tzinfo else given.replace(tzinfo=UTC)
+    if isinstance(given, date):
+        return datetime(given.year, given.month, given.day, tzinfo=UTC)
+    if given in ("beginning", "now"):
+        return str(given)
+    try:
+        return _start(datetime.fromisoformat(str(given)))
+    except ValueError as error:
+        raise ValueError(f'must be "beginning", "now" or a date like 2026-01-31, not {given!r}') from error
+
+
 Seconds = Annotated[float, BeforeValidator(parse_duration)]
 DayTime = Annotated[time, PlainValidator(_day_time)]
 Name = Annotated[str, PlainValidator(_name)]
 Zone = Annotated[ZoneInfo, PlainValidator(_zone)]
 SecretText = Annotated[Secret, PlainValidator(_secret)]
+Start = Annotated[str | datetime, PlainValidator(_start)]

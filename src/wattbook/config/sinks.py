@@ -1,0 +1,48 @@
+"""Read the [[sink]] tables: the kind of each says which keys it has, and its module is imported only then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from wattbook.config.text import Problem, place_of
+from wattbook.config.words import shape_problems
+from wattbook.model.errors import ConfigError
+from wattbook.sinks import SinkSettings, settings_class
+
+
+def read_sinks(
+    tables: Sequence[Mapping[str, Any]], text: str, folder: Path
+) -> tuple[Sequence[SinkSettings], Sequence[Problem]]:
+    """The settings of every sink whose table is right, and what is wrong with the others."""
+    found: list[SinkSettings] = []
+    problems: list[Problem] = []
+    for number, table in enumerate(tables):
+        at = ("sink", number)
+        if "kind" not in table:
+            problems.append(Problem(place_of(text, at), f'[[sink]] {number + 1}: "kind" is missing'))
+            continue
+        try:
+            settings = settings_class(str(table["kind"]))
+            read = TypeAdapter(settings).validate_python(table, context={"folder": folder})
+        except ConfigError as error:
+            problems.append(Problem(place_of(text, (*at, "kind")), f"[[sink]] {number + 1}: {error}"))
+        except ValidationError as error:
+            problems += shape_problems(error, text, {"sink": settings}, at)
+        else:
+            found.append(_absolute(read, folder))
+    return found, problems
+
+
+def _absolute(settings: SinkSettings, folder: Path) -> SinkSettings:
+    """Paths in the file are relative to it."""
+    paths: dict[str, Any] = {
+        field.name: (folder / value).resolve()
+        for field in fields(settings)
+        if isinstance(value := getattr(settings, field.name), Path)
+    }
+    return replace(settings, **paths)

@@ -1,0 +1,69 @@
+"""What is wrong with a table, in words: pydantic's findings as sentences of ours, with the nearest right name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+
+from pydantic import ValidationError
+
+from wattbook.config.settings import MeterSettings, VirtualMeterSettings
+from wattbook.config.text import Problem, place_of
+from wattbook.model.nearest import did_you_mean
+
+
+def shape_problems(
+    error: ValidationError, text: str, shapes: Mapping[str, type], within: tuple[int | str, ...] = ()
+) -> Iterator[Problem]:
+    """Each mistake that pydantic found, in words. `within`: where the table stands, if it was looked at alone."""
+    for detail in error.errors():
+        # Places inside a list of texts, and kinds of a union, are no keys of the file.
+        kind, loc = split_kind((*within, *detail["loc"]))
+        at = tuple(part for number, part in enumerate(loc) if number < 3 and part not in ("int", "str"))
+        at = at[:-1] if len(at) > 2 and isinstance(at[-1], int) else at
+        message = detail["msg"].removeprefix("Value error, ")
+        if detail["type"] == "literal_error":
+            message = _not_one_of(detail["input"], detail["ctx"]["expected"])
+        if detail["type"] in _KINDS:
+            message = f"must be {_KINDS[detail['type']]}, not {detail['input']!r}"
+        yield Problem(place_of(text, at), _in_words(at, detail["type"], message, shapes, virtual=kind == "virtual"))
+
+
+def split_kind(loc: Sequence[int | str]) -> tuple[str, Sequence[int | str]]:
+    """The kind of a [[meter]] (read or virtual; else ""), and the place without it."""
+    of_meter = len(loc) > 2 and loc[0] == "meter" and loc[2] in ("read", "virtual")
+    return (str(loc[2]), (*loc[:2], *loc[3:])) if of_meter else ("", loc)
+
+
+_KINDS: Mapping[str, str] = {
+    "string_type": "a text", "int_type": "a whole number", "int_parsing": "a whole number", "path_type": "a path",
+    "bool_type": "true or false", "dict_type": "a table", "tuple_type": "a list", "dataclass_type": "a table",
+}  # fmt: skip
+
+
+def _not_one_of(given: object, expected: str) -> str:
+    """Pydantic lists the choices as 'a', 'b' or 'c'."""
+    choices = re.findall(r"'([^']*)'", expected)
+    return f"cannot be {given!r}{did_you_mean(str(given), choices)}; one of: {', '.join(filter(None, choices))}"
+
+
+def _in_words(at: Sequence[int | str], kind: str, message: str, shapes: Mapping[str, type], *, virtual: bool) -> str:
+    """One pydantic error as a sentence of ours."""
+    table, key = _table_name(at), str(at[-1]) if at else ""
+    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+        if len(at) == 1:
+            return f"unknown table [{key}]{did_you_mean(key, shapes)}"
+        if virtual and key in [field.name for field in fields(MeterSettings)]:
+            return f'{table}: a meter with a "formula" is computed from others and takes no "{key}"'
+        known = [field.name for field in fields(VirtualMeterSettings if virtual else shapes[str(at[0])])]
+        return f'{table}: unknown key "{key}"{did_you_mean(key, known)}'
+    if kind in ("missing", "missing_argument"):
+        return f'{table}: "{key}" is missing'
+    return f"{table}: {key}: {message}"
+
+
+def _table_name(at: Sequence[int | str]) -> str:
+    if len(at) > 1 and isinstance(at[1], int):
+        return f"[[{at[0]}]] {at[1] + 1}"
+    return f"[{at[0]}]" if at else "the file"

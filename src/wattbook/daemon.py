@@ -26,6 +26,7 @@ from wattbook.engine.lines import Lines
 from wattbook.engine.live import Live
 from wattbook.engine.proxies import in_words, serving_proxies
 from wattbook.engine.retain import retain
+from wattbook.engine.run_sinks import make_sinks
 from wattbook.engine.seal import seal_history
 from wattbook.engine.status import ProxyStatus, SupplyNow
 from wattbook.model import SystemClock
@@ -64,6 +65,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         for settings, proxy in zip(config.proxies, proxies, strict=True):
             _log.info("serving %s", in_words(config, settings, proxy.listen))
         supply = _supply(config, book, live, clock)
+        sinks = make_sinks(config, book, reader, clock)
         # The lines run already: the API takes half a second to import.
         context = ApiContext(
             config=config,
@@ -77,6 +79,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             supply=lambda: supply.now if supply else SupplyNow(),
             proxies=proxies,
             amender=make_amender(config, book, reader, clock, judges),
+            sinks={sink.settings.name: sink for sink in sinks},
         )
         served = await stack.enter_async_context(serving(context))
         config.address.write_text(served.url, encoding="utf-8")
@@ -86,6 +89,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             _begun(stack, "seal", seal_history(book, reader, config.site.timezone, clock)),
             _begun(stack, "life", follow(EventsOf(book, reader), make_life_decider(config, book, reader, clock))),
         ]
+        tasks += [_begun(stack, sink.status.follower, sink.run()) for sink in sinks]
         if config.backup:
             tasks.append(_begun(stack, "backup", keep_backups(config, book, clock)))
         if config.retention:

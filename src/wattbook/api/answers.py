@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from starlette.responses import Response
 
 from wattbook.codecs import reading_json
 from wattbook.model import Reading
 
+_ORDER_SIZE_MAX = 100_000  # bytes: a wrong value in each of a meter's quantities, with names
 _BODY_UNREAD = (403, 408, 413, 421, 431)  # what is left of the body is not read; the connection ends with the answer
 
 
@@ -48,3 +50,13 @@ def readings_response(readings: Sequence[Reading]) -> Response:
 def instant_text(at: datetime | None) -> str | None:
     """An instant as in reading JSON, or null."""
     return None if at is None else reading_json.format_instant(at)
+
+
+def read_order(body: bytes) -> Mapping[str, Any]:
+    """The JSON object that says what somebody wants changed. Raises Refusal."""
+    if len(body) > _ORDER_SIZE_MAX:
+        raise Refusal(413, f"an order has at most {_ORDER_SIZE_MAX} bytes")
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refusal(400, f"the body is no JSON object: {error}") from error

@@ -16,7 +16,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api import describe, legacy, life, metrics
+from wattbook.api import describe, legacy, life, metrics, sinks
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.context import ApiContext
 from wattbook.api.guard import Guard
@@ -95,6 +95,17 @@ def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
     @app.post("/api/v1/meters/{meter}/life", **describe.CHANGE_LIFE)
     async def post_life(meter: MeterPath, request: Request) -> Response:
         return await life.post_life(context, meter, request)
+
+    @app.get("/api/v1/sinks", **describe.SINKS)
+    async def get_sinks() -> Response:
+        return await sinks.get_sinks(context)
+
+    @app.post("/api/v1/sinks/{sink}", **describe.CHANGE_SINK)
+    async def post_sink(
+        sink: Annotated[str, PathParameter(description="A sink's name.", examples=["influx"], max_length=100)],
+        request: Request,
+    ) -> Response:
+        return await sinks.post_sink(context, sink, request)
 
     @app.get("/api/v1/supply", **describe.SUPPLY)
     async def supply() -> Response:
@@ -186,6 +197,7 @@ def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
             *metrics.of_supply(context.supply()),
             *metrics.of_book(context.statistics()),
             *metrics.of_proxies(context.proxies),
+            *metrics.of_sinks([sink.status for sink in context.sinks.values()], context.reader.behind),
             *storage.families(),
         ]
         return Response(metrics.expose(families), headers={"content-type": metrics.CONTENT_TYPE})

@@ -10,6 +10,7 @@ from functools import cached_property
 from wattbook.config import Config, MeterSettings
 from wattbook.engine.amend import Amender
 from wattbook.engine.live import Live
+from wattbook.engine.run_sinks import RunningSink
 from wattbook.engine.status import MeterStatus, ProxyStatus, SupplyNow
 from wattbook.model import Clock, Keeper
 from wattbook.store import BookReader, BookStatistics
@@ -30,6 +31,7 @@ class ApiContext:
     supply: Callable[[], SupplyNow] = SupplyNow
     proxies: Sequence[ProxyStatus] = field(default=())  # live
     amender: Amender | None = None  # None = this book cannot be changed from here
+    sinks: Mapping[str, RunningSink] = field(default_factory=dict)  # name -> sink
 
     @cached_property
     def meters(self) -> Mapping[str, MeterSettings]:

@@ -147,6 +147,39 @@ CHANGE_LIFE: Mapping[str, Any] = {
         "requestBody": {"content": {"application/json": {"schema": {"type": "object"}, "example": _ORDER}}}
     },
 }
+SINKS = _get(
+    "How readings reach other systems",
+    [
+        {
+            "name": "influx",
+            "kind": "influxdb",
+            "state": "away",
+            "reason": "http://127.0.0.1:8086/write: no connection: Connection refused",
+            "behind": 18213,
+            "newest": "2026-11-21T01:02:03.000Z",
+            "written": 912034,
+            "rejected": 0,
+            "skipped": 0,
+            "retries": 12,
+            "set_aside": 0,
+        }
+    ],
+    schema=_ARRAY,
+)
+CHANGE_SINK: Mapping[str, Any] = {
+    **_get("Pause, resume or replay a sink", {"done": "pause"}, _400='"do" is one of pause, resume, replay'),
+    "description": (
+        "`do` is pause, resume or replay. A paused sink stays so over restarts. Replay delivers everything `from` an "
+        "instant on once more (without it from the beginning), or, with `refused`, what the sink had set aside."
+    ),
+    "openapi_extra": {
+        "requestBody": {
+            "content": {
+                "application/json": {"schema": {"type": "object"}, "example": {"do": "replay", "from": "2026-11-01"}}
+            }
+        }
+    },
+}
 SUPPLY = _get(
     "Which source feeds the house now: utility, generator, dark, or unknown",
     {

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wattbook.api.answers import Refusal, json_response
+from wattbook.api.answers import Refusal, json_response, read_order
 from wattbook.api.context import ApiContext
 from wattbook.api.meters import check_meter
 from wattbook.engine.orders_life import carry_out
 from wattbook.engine.show_life import life_json
-
-_ORDER_SIZE_MAX = 100_000  # bytes: a wrong value in each of a meter's quantities, with names
 
 
 async def get_life(context: ApiContext, meter: str) -> Response:
@@ -30,7 +26,7 @@ async def post_life(context: ApiContext, meter: str, request: Request) -> Respon
     check_meter(context, meter)
     if context.amender is None:
         raise Refusal(503, "this book cannot be changed from here")
-    given = _order(await request.body())
+    given = read_order(await request.body())
     amender, zone, now = context.amender, context.config.site.timezone, context.clock.now()
     who = f"api {request.client.host}" if request.client else "api"
 
@@ -38,12 +34,3 @@ async def post_life(context: ApiContext, meter: str, request: Request) -> Respon
         return carry_out(amender, meter, given, who=who, zone=zone, now=now)
 
     return json_response({"numbers": await run_in_threadpool(do)}, status=201)
-
-
-def _order(body: bytes) -> Mapping[str, Any]:
-    if len(body) > _ORDER_SIZE_MAX:
-        raise Refusal(413, f"an order has at most {_ORDER_SIZE_MAX} bytes")
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(400, f"the body is no JSON object: {error}") from error

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from wattbook.engine.deliver import SinkStatus
 from wattbook.engine.status import Counters, MeterStatus, ProxyStatus, SupplyNow
 from wattbook.model import Reading, quantity
 from wattbook.model.batch import to_ms
@@ -63,6 +64,14 @@ class Family:
         for labels, value in self.samples:
             shown = ",".join(f'{name}="{_escape(text)}"' for name, text in labels.items())
             yield f"{self.name}{suffix}{{{shown}}} {value!r}" if shown else f"{self.name}{suffix} {value!r}"
+
+
+_SINK_COUNTERS = {
+    "written": "Rows that the sink has.",
+    "rejected": "Readings that the sink refused for ever; they are set aside.",
+    "skipped": "Corrections that the sink cannot take, and readings that it had.",
+    "retries": "Tries while the sink was away.",
+}
 
 
 def expose(families: Iterable[Family]) -> str:
@@ -141,6 +150,18 @@ def of_proxies(proxies: Sequence[ProxyStatus]) -> Iterator[Family]:
         yield Family(f"wattbook_proxy_{name}", "counter", help_text, samples)
     clients = [(label, proxy.clients) for label, proxy in zip(labels, proxies, strict=True)]
     yield Family("wattbook_proxy_clients", "gauge", "Masters connected now.", clients)
+
+
+def of_sinks(sinks: Sequence[SinkStatus], behind: Callable[[str], int]) -> Iterator[Family]:
+    """How readings reach other systems."""
+    labels = [{"sink": sink.name, "kind": sink.kind} for sink in sinks]
+    for name, help_text in _SINK_COUNTERS.items():
+        samples = [(label, getattr(sink, name)) for label, sink in zip(labels, sinks, strict=True)]
+        yield Family(f"wattbook_sink_{name}", "counter", help_text, samples)
+    up = [(label, int(sink.state in ("reading", "waiting"))) for label, sink in zip(labels, sinks, strict=True)]
+    yield Family("wattbook_sink_up", "gauge", "1 while the sink takes readings.", up)
+    waiting = [(label, behind(sink.after)) for label, sink in zip(labels, sinks, strict=True)]
+    yield Family("wattbook_sink_behind", "gauge", "Entries that the sink has not taken.", waiting)
 
 
 def _labels(status: MeterStatus) -> Mapping[str, str]:

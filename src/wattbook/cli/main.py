@@ -33,6 +33,7 @@ ROOMS = {
     "export": ("export",),
     "importing": ("import",),
     "meter": ("meter",),
+    "sink": ("sink",),
     "keeping": ("backup", "restore", "verify", "storage"),
     "models": ("models",),
     "scan": ("scan",),
@@ -75,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors go to standard error, one line each."""
-    if not arguments or list(arguments) in (["models"], ["meter"]):
+    if not arguments or list(arguments) in (["models"], ["meter"], ["sink"]):
         arguments = [*arguments, "--help"]
     try:
         return make_app(arguments)(list(arguments), standalone_mode=False) or 0

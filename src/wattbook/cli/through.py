@@ -22,8 +22,8 @@ def through_daemon(config: Config, held: BookHeld, path: str, body: Mapping[str,
 
     Raises ConfigError for what it does not understand, BookError for what cannot be done, or when it is not there.
     """
-    url = daemon_url(config, held) + quote(path)
     content, headers = json.dumps(body).encode(), {"content-type": "application/json"}
+    url = daemon_url(config, held) + quote(path)
     request = urllib.request.Request(url, content, headers, method="POST")  # noqa: S310 - what our daemon wrote
     try:
         with urllib.request.urlopen(request, timeout=_WAIT_S) as answer:  # noqa: S310 - as above
@@ -32,6 +32,18 @@ def through_daemon(config: Config, held: BookHeld, path: str, body: Mapping[str,
         raise _refused(error) from error
     except (OSError, ValueError) as error:
         raise BookError(f"{held}; its API at {url} does not answer: {error}") from error
+
+
+def ask_daemon(config: Config, path: str) -> Any:
+    """GET from the daemon of this configuration; None = none answers. Raises BookError when it refuses."""
+    try:
+        url = config.address.read_text(encoding="utf-8").strip().removesuffix("/") + quote(path)
+        with urllib.request.urlopen(url, timeout=_WAIT_S) as answer:  # noqa: S310 - what our daemon wrote
+            return json.load(answer)
+    except urllib.error.HTTPError as error:
+        raise _refused(error) from error
+    except OSError:  # no address, or one that a killed daemon left
+        return None
 
 
 def _refused(error: urllib.error.HTTPError) -> Exception:

@@ -57,7 +57,7 @@ class Following:
     """How a follower fares, for the page and /metrics. Written by `follow` alone."""
 
     follower: str
-    state: Literal["starting", "reading", "waiting", "away"] = "starting"
+    state: Literal["starting", "reading", "waiting", "away", "paused", "failed"] = "starting"
     reason: str = ""  # why it is away, in words
     after: str = ""
     entries: int = 0  # taken since the start
@@ -83,42 +83,58 @@ async def follow(
     positions = positions or journal
     status = status or Following(follower.name)
 
-    async def patiently(attempt: Callable[[], Awaitable[T]]) -> T:
-        return await _patiently(attempt, status, sleep)
+    async def tried(attempt: Callable[[], Awaitable[T]]) -> T:
+        return await patiently(attempt, status, sleep)
 
-    here = await patiently(partial(asyncio.to_thread, positions.position, follower.name)) or Position("")
+    here = await tried(partial(asyncio.to_thread, positions.position, follower.name)) or Position("")
     status.after = here.after
     bell = _Bell(asyncio.get_running_loop())
     end = journal.on_commit(bell.ring)
+    ahead: asyncio.Task[Batch] | None = None
     try:
         while True:
             bell.silence()  # before reading: a commit from here on rings it again
             status.state = "reading"
-            batch = await patiently(partial(asyncio.to_thread, journal.read, here.after, batch_max))
+            batch = await tried(partial(_read, journal, here.after, batch_max, ahead))
+            ahead = None
+            if len(batch) == batch_max:  # there is more: read while this one is taken
+                ahead = asyncio.create_task(asyncio.to_thread(journal.read, batch.upto, batch_max))
             if not len(batch):
                 status.state = "waiting"
                 if await bell.rung(idle_s):
                     continue
-            taken = await patiently(partial(follower.take, batch, here.bookmark))
+            taken = await tried(partial(follower.take, batch, here.bookmark))
             decision = Decision(taken) if isinstance(taken, str) else taken
             before, here = here, Position(batch.upto, decision.bookmark)
             if decision.events:
                 assert positions is journal, f"{follower.name} decides, so its position belongs into the journal"
-                await patiently(partial(_decided, journal, follower.name, here, decision.events))
+                await tried(partial(_decided, journal, follower.name, here, decision.events))
             elif here != before:
                 keep = partial(positions.acknowledge, follower.name, here.after, here.bookmark)
-                await patiently(partial(asyncio.to_thread, keep))
+                await tried(partial(asyncio.to_thread, keep))
             status.after = here.after
             status.entries += len(batch)
     finally:
         end()
+        if ahead is not None:
+            ahead.cancel()
+
+
+async def _read(journal: Journal, after: str, limit: int, ahead: asyncio.Task[Batch] | None) -> Batch:
+    """What was read ahead; else, or when there was nothing then, what there is now."""
+    if ahead is not None:
+        with contextlib.suppress(WattbookError):
+            batch = await ahead
+            if len(batch):
+                return batch
+    return await asyncio.to_thread(journal.read, after, limit)
 
 
 async def _decided(journal: Journal, follower: str, here: Position, events: tuple[Event, ...]) -> None:
     await asyncio.wrap_future(journal.decide(follower, here.after, here.bookmark, events))
 
 
-async def _patiently(
+async def patiently(
     attempt: Callable[[], Awaitable[T]], status: Following, sleep: Callable[[float], Awaitable[None]]
 ) -> T:
     """Try until it succeeds, waiting longer each time. An error without `retry` is raised."""

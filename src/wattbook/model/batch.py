@@ -91,3 +91,15 @@ class Batch:
         """Yield every reading, meter by meter."""
         for columns in self.columns:
             yield from columns.readings()
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The readings in two parts, without events; only the second, with which all is given, has the position."""
+        first: list[Columns] = []
+        second: list[Columns] = []
+        wanted = sum(map(len, self.columns)) // 2
+        for columns in self.columns:
+            taken = min(wanted, len(columns))
+            wanted -= taken
+            first += [columns.cut(slice(0, taken))] if taken else []
+            second += [columns.cut(slice(taken, None))] if taken < len(columns) else []
+        return Batch(tuple(first), (), ""), Batch(tuple(second), (), self.upto)

@@ -24,11 +24,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-import msgspec
-
 from wattbook.model import Event
 from wattbook.model.batch import from_ms, to_ms
 from wattbook.model.vocabulary import UnknownQuantity, quantity
+from wattbook.store.event_rows import events_about
 
 INSTALLED, REPLACED, RESET, ROLLOVER = "meter.installed", "meter.replaced", "meter.reset", "meter.rollover"
 RATIO, REWIRED, MOVED, UNDONE = "meter.ratio", "meter.rewired", "meter.moved", "meter.undone"
@@ -39,11 +38,6 @@ PROPOSED = "meter.proposed"  # recognised, and left for somebody to decide
 LIFE = (*OVERLAYS, UNDONE, CORRECTED, ACCEPTED, DROPPED, PROPOSED)
 PHASES = ("l1", "l2", "l3")
 EVER_MS = 2**62
-_OF_SUBJECT = (
-    "SELECT seq, at, kind, subject, actor, body FROM event"  # noqa: S608 - only marks
-    f" WHERE subject = ? AND kind IN ({', '.join('?' * len(LIFE))}) ORDER BY seq"
-)
-_decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +104,7 @@ def life_of(connection: sqlite3.Connection, site: str, meter: str) -> Life:
 
 def events_of(connection: sqlite3.Connection, meter: str) -> list[Event]:
     """All that was entered about a meter's life and its readings, in the order of their numbers."""
-    return [
-        Event(kind, subject, from_ms(at_ms), _decode_body(body), actor, seq)
-        for seq, at_ms, kind, subject, actor, body in connection.execute(_OF_SUBJECT, (meter, *LIFE))
-    ]
+    return events_about(connection, meter, LIFE)
 
 
 def lived(events: Sequence[Event]) -> Life:

@@ -19,6 +19,8 @@ from wattbook.model.nearest import did_you_mean
 from wattbook.model.series import Series
 from wattbook.store import life, rows, trusted
 from wattbook.store.connection import connect_reader
+from wattbook.store.event_rows import corrected, events_about
+from wattbook.store.journal import Position
 from wattbook.store.opening import check_version
 from wattbook.store.rows import Names
 from wattbook.store.steps import Step, boundaries
@@ -234,6 +236,40 @@ class BookReader:
         with self.snapshot() as connection:
             found = rows.events_after(connection, seq, limit)
         return Batch((), found, str(found[-1].seq) if found else after)
+
+    def events_about(self, subject: str, kinds: Sequence[str]) -> Sequence[Event]:
+        """Return the events of these kinds about something, in the order of their numbers."""
+        with self.snapshot() as connection:
+            return events_about(connection, subject, kinds)
+
+    def position(self, follower: str) -> Position | None:
+        """Return a follower's position as it was last committed; None = it has none."""
+        with self.snapshot() as connection:
+            row = connection.execute("SELECT after, bookmark FROM position WHERE follower = ?", (follower,)).fetchone()
+        return Position(*row) if row else None
+
+    def end(self) -> str:
+        """Return the position behind everything that is in the book now."""
+        with self.snapshot() as connection:
+            return str(rows.last_number(connection) or "")
+
+    def before(self, at: datetime) -> str:
+        """Return a position before every reading of an instant or a later one."""
+        with self.snapshot() as connection:
+            return str(rows.first_number_since(connection, to_ms(at)) - 1 or "")
+
+    def behind(self, after: str) -> int:
+        """Return how many entries were written after a position, at most: some may have been replaced since."""
+        with self.snapshot() as connection:
+            return max(rows.last_number(connection) - _seq_of(after), 0)
+
+    def corrections(self, batch: Batch) -> Mapping[str, frozenset[int]]:
+        """Return which readings of a batch take the place of others: meter of this book -> instants (ms)."""
+        numbers = [seq for columns in batch.columns for seq in (columns.seq[0], columns.seq[-1])]
+        if not numbers:
+            return {}
+        with self.snapshot() as connection:
+            return corrected(connection, min(numbers), max(numbers))
 
     def oldest_hot(self) -> datetime | None:
         """Return an instant not after the oldest reading that is not sealed; None = there is none."""

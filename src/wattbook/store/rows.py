@@ -110,6 +110,25 @@ def entries_after(
     return tuple(behind + fresh), tuple(_event(row) for row in events if row[0] <= upto), upto
 
 
+def last_number(connection: sqlite3.Connection) -> int:
+    """The number of the newest entry; 0 = there is none."""
+    (number,) = connection.execute(
+        "SELECT max((SELECT coalesce(max(seq), 0) FROM hot), (SELECT coalesce(max(seq), 0) FROM event),"
+        " (SELECT coalesce(max(seq_last), 0) FROM frame))"
+    ).fetchone()
+    return int(number)
+
+
+def first_number_since(connection: sqlite3.Connection, at_ms: int) -> int:
+    """A number that no reading of this instant or a later one is below."""
+    (number,) = connection.execute(
+        "SELECT min((SELECT coalesce(min(seq), ?1) FROM hot WHERE at >= ?2),"
+        " (SELECT coalesce(min(seq_first), ?1) FROM frame WHERE to_at > ?2))",
+        (last_number(connection) + 1, at_ms),
+    ).fetchone()
+    return int(number)
+
+
 def events_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[Event, ...]:
     """The next `limit` events after a number."""
     return tuple(map(_event, connection.execute(_EVENTS, (seq, limit))))

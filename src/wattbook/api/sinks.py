@@ -1,0 +1,35 @@
+"""/api/v1/sinks: how readings reach other systems, and orders to pause, resume and replay."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wattbook.api.answers import Refusal, json_response, read_order
+from wattbook.api.context import ApiContext
+from wattbook.engine.order_sinks import carry_out, sink_json
+from wattbook.model.nearest import did_you_mean
+
+
+async def get_sinks(context: ApiContext) -> Response:
+    """Every sink of the configuration, in its order."""
+
+    def all_sinks() -> Sequence[Mapping[str, Any]]:
+        return [sink_json(sink.settings, context.reader, sink.status) for sink in context.sinks.values()]
+
+    return json_response(await run_in_threadpool(all_sinks))
+
+
+async def post_sink(context: ApiContext, name: str, request: Request) -> Response:
+    """Carry an order out."""
+    sink = context.sinks.get(name)
+    if sink is None:
+        raise Refusal(404, f'no sink is called "{name}"{did_you_mean(name, context.sinks)}')
+    order = read_order(await request.body())
+    who = f"api {request.client.host}" if request.client else "api"
+    zone, now = context.config.site.timezone, context.clock.now()
+    return json_response(await carry_out(sink, order, who=who, zone=zone, now=now))

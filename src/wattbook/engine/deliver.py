@@ -1,0 +1,245 @@
+"""Deliver what the journal holds to one sink: chosen, condensed where asked, in parts where refused, within a time.
+
+A sink that takes rows in any order has two lanes (design, promise 2): what it missed, oldest first, and beside it
+everything that is read from now on. The second keeps no position: the first comes by the same readings once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from wattbook.codecs.reading_json import format_instant
+from wattbook.engine.condense import Intervals, rows_of
+from wattbook.engine.follow import Decision, Following, follow
+from wattbook.engine.select import Selection, only
+from wattbook.model import Batch, Clock, Columns, Event, SinkRefused, SinkUnavailable
+from wattbook.model.batch import from_ms, to_ms
+from wattbook.sinks import Rejected, Sink, Written
+from wattbook.store import BookReader, Journal, Position
+
+REFUSED, PAUSED, RESUMED, REPLAYED = "sink.refused", "sink.paused", "sink.resumed", "sink.replayed"
+_ALL_REFUSED = 20  # readings refused one by one and none taken: it is not the readings that are wrong
+_IN_ONE_EVENT = 500  # readings set aside: 60 kB
+_CLOSE_S = 5.0
+
+_log = logging.getLogger("wattbook.sinks")
+
+
+@dataclass(slots=True)
+class SinkStatus(Following):
+    """How a sink fares. Counts run since the daemon's start."""
+
+    name: str = ""
+    kind: str = ""
+    written: int = 0  # rows that it has
+    rejected: int = 0  # readings set aside: it will never take them
+    skipped: int = 0  # corrections that it cannot take, and readings that it had
+    behind: bool = False  # more than one batch is waiting
+    newest: datetime | None = None  # instant of the newest reading that it has
+
+
+@dataclass(slots=True)
+class Delivery:
+    """The follower of one sink. Its events go into the journal with its position."""
+
+    name: str
+    sink: Sink
+    selection: Selection
+    journal: Journal
+    lineage: str  # of the journal
+    reader: BookReader
+    clock: Clock
+    status: SinkStatus
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _live: asyncio.Task[None] | None = None
+
+    async def take(self, batch: Batch, bookmark: str) -> Decision:
+        """Give the sink its part of a batch. Raises SinkUnavailable to get the batch again."""
+        settings = self.selection.settings
+        self.status.behind = len(batch) >= settings.batch
+        await (self._begin_live() if self.status.behind else self.end_live())
+        chosen = self.selection.of(batch)
+        if self.sink.append_only:
+            chosen = await self._without_corrections(chosen)
+        if settings.every is None:
+            written = await self.write(chosen, bookmark)
+            return self._decided(written, written.bookmark)
+        return await self._take_condensed(chosen, bookmark)
+
+    async def _take_condensed(self, chosen: Batch, bookmark: str) -> Decision:
+        """The same with one row an interval. Which intervals are open is kept beside the sink's own bookmark."""
+        settings = self.selection.settings
+        assert settings.every is not None
+        kept = json.loads(bookmark) if bookmark else {}
+        intervals = Intervals.remember(settings.every, self.selection.around.zone, kept.get("intervals", ""))
+        condensed = await asyncio.to_thread(self._condensed, chosen, intervals)
+        if self._keeps_position:  # it stores all of this with its rows
+            state = json.dumps({"intervals": intervals.text})
+            return self._decided(await self.write(condensed, state), state)
+        written = await self.write(condensed, kept.get("sink", ""))
+        state = json.dumps({"sink": written.bookmark, "intervals": intervals.text})
+        return self._decided(written, state if intervals.sent or intervals.open else bookmark)
+
+    @property
+    def _keeps_position(self) -> bool:
+        return hasattr(self.sink, "position")
+
+    async def write(self, batch: Batch, bookmark: str) -> Written:
+        """Write readings, in ever smaller parts where the sink refuses without saying what."""
+        if not batch.columns:
+            return Written(bookmark=bookmark)
+        if self._keeps_position and batch.upto:  # numbers of another book mean nothing in this one
+            batch = Batch(batch.columns, (), f"{self.lineage}:{batch.upto}")
+        written = await self._in_parts(batch, bookmark, _Tally())
+        refused = len(written.rejected)
+        if refused >= _ALL_REFUSED and refused == len(batch):
+            raise SinkUnavailable(f"it refuses every reading: {written.rejected[0].reason}")
+        self.status.written += len(batch) - refused - written.skipped
+        self.status.rejected += refused
+        self.status.skipped += written.skipped
+        newest = from_ms(max(max(columns.at_ms) for columns in batch.columns))
+        self.status.newest = max(newest, self.status.newest or newest)
+        return written
+
+    async def end_live(self) -> None:
+        """End the lane of what is read now: from here on the other one has caught up, and has the last word."""
+        live, self._live = self._live, None
+        if live is not None:
+            live.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await live
+
+    async def _begin_live(self) -> None:
+        if self._live is not None or not self.sink.any_order or self.selection.settings.every is not None:
+            return
+        end = await asyncio.to_thread(self.reader.end)
+        self._live = asyncio.create_task(
+            follow(self.journal, _Lane(self), positions=_From(end), batch_max=self.selection.settings.batch)
+        )
+
+    async def _in_parts(self, batch: Batch, bookmark: str, tally: _Tally) -> Written:
+        try:
+            written = await self.once(batch, bookmark)
+        except SinkRefused as error:
+            if len(batch) > 1:
+                first, second = batch.halves()
+                one = await self._in_parts(first, bookmark, tally)
+                other = await self._in_parts(second, one.bookmark, tally)
+                return Written(one.rejected + other.rejected, other.bookmark, one.skipped + other.skipped)
+            tally.refused += 1
+            if not tally.taken and tally.refused >= _ALL_REFUSED:
+                raise SinkUnavailable(f"it refuses every reading: {error}") from error
+            (columns,) = batch.columns
+            return Written((Rejected(columns.meter, columns.at_ms[0], str(error), columns.site),), bookmark)
+        tally.taken += len(batch)
+        return written
+
+    async def once(self, batch: Batch, bookmark: str) -> Written:
+        """Write a batch as it is. Raises SinkUnavailable when that takes too long."""
+        limit_s = self.selection.settings.timeout
+        async with self._writing:
+            try:
+                async with asyncio.timeout(limit_s):
+                    return await self.sink.write(batch, bookmark)
+            except TimeoutError as error:
+                await close(self.sink)
+                raise SinkUnavailable(f"no answer within {limit_s:g} s") from error
+
+    async def _without_corrections(self, batch: Batch) -> Batch:
+        """What is new in a batch: this sink cannot change what it has."""
+        found = await asyncio.to_thread(self.reader.corrections, batch)
+        if not found:
+            return batch
+        left = [_without(columns, found.get(columns.meter, frozenset())) for columns in batch.columns]
+        kept = Batch(tuple(columns for columns in left if len(columns)), (), batch.upto)
+        self.status.skipped += len(batch) - len(kept)
+        return kept
+
+    def _condensed(self, batch: Batch, intervals: Intervals) -> Batch:
+        """The rows of all intervals that are over, of what this batch and those before it touched."""
+        for columns in batch.columns:
+            intervals.touch(columns)
+        aggregate = self.selection.settings.aggregate
+        rows = []
+        for site, meter, starts in intervals.over(to_ms(self.clock.now())):
+            sent = intervals.sent.get((site, meter), -(2**62))
+            if self.sink.append_only:
+                starts = [start for start in starts if start >= sent]
+            if starts:
+                rows.append(rows_of(self.reader, intervals, site, meter, starts, aggregate))
+                intervals.sent[site, meter] = max(sent, intervals.span_of(max(starts))[1])
+        return self.selection.of(Batch(tuple(columns for columns in rows if len(columns)), (), batch.upto))
+
+    def _decided(self, written: Written, bookmark: str) -> Decision:
+        name = self.selection.settings.name
+        for reason in dict.fromkeys(each.reason for each in written.rejected):
+            _log.warning("sink %s: set aside, as it will never be taken: %s", name, reason)
+        return Decision(bookmark, tuple(refused_events(name, written.rejected, self.clock.now())))
+
+
+@dataclass(slots=True)
+class _Tally:
+    """How the parts of one batch fared."""
+
+    taken: int = 0
+    refused: int = 0
+
+
+@dataclass(slots=True)
+class _Lane:
+    """The lane of what is read now, while the other one catches up."""
+
+    delivery: Delivery
+    name: str = "live"
+
+    async def take(self, batch: Batch, bookmark: str) -> str:
+        """Try once: what fails here comes with the backlog, which tells of it."""
+        chosen = self.delivery.selection.of(batch)
+        if chosen.columns:
+            with contextlib.suppress(SinkUnavailable, SinkRefused):
+                await self.delivery.once(chosen, "")
+        return bookmark
+
+
+@dataclass(frozen=True, slots=True)
+class _From:
+    """A position to begin at, and none to come back to."""
+
+    after: str
+
+    def position(self, follower: str) -> Position | None:
+        """Where to begin."""
+        return Position(self.after)
+
+    def acknowledge(self, follower: str, after: str, bookmark: str = "") -> None:
+        """Nothing is kept."""
+
+
+def _without(columns: Columns, instants: frozenset[int]) -> Columns:
+    if instants.isdisjoint(columns.at_ms):
+        return columns
+    return only(columns, [row for row, at_ms in enumerate(columns.at_ms) if at_ms not in instants])
+
+
+def refused_events(name: str, rejected: Sequence[Rejected], now: datetime) -> Iterable[Event]:
+    """Events that set readings aside, for the journal."""
+    for start in range(0, len(rejected), _IN_ONE_EVENT):
+        readings = [
+            {"meter": each.meter, "at": format_instant(from_ms(each.at_ms)), "reason": each.reason}
+            | ({"site": each.site} if each.site else {})
+            for each in rejected[start : start + _IN_ONE_EVENT]
+        ]
+        yield Event(REFUSED, name, now, {"readings": readings})
+
+
+async def close(sink: Sink) -> None:
+    """Let a sink go of its connections, for a short time only: the network may hang."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSE_S):
+            await sink.aclose()

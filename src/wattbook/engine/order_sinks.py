@@ -1,0 +1,72 @@
+"""What somebody wants of a sink, as JSON, understood and carried out; and how sinks fare, as JSON.
+
+{"do": "replay", "from": "2026-11-01", "who": "anna"}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, tzinfo
+from typing import Any
+
+from wattbook.codecs.reading_json import format_instant
+from wattbook.engine.deliver import SinkStatus
+from wattbook.engine.instants import parse_instant
+from wattbook.engine.run_sinks import RunningSink, is_paused, position_name, set_aside
+from wattbook.model import ConfigError
+from wattbook.model.nearest import did_you_mean
+from wattbook.sinks import SinkSettings
+from wattbook.store import BookReader
+
+DEEDS = ("pause", "resume", "replay")
+_KEYS = ("do", "from", "refused", "who")
+
+
+async def carry_out(
+    sink: RunningSink, given: Mapping[str, Any], *, who: str, zone: tzinfo, now: datetime
+) -> Mapping[str, Any]:
+    """Carry an order out and answer what came of it. Raises ConfigError with the nearest right word, or BookError."""
+    _check(given)
+    who = str(given.get("who", who))
+    if given["do"] == "pause":
+        await sink.pause(who=who)
+    elif given["do"] == "resume":
+        await sink.resume(who=who)
+    elif given.get("refused"):
+        return {"taken": await sink.replay_refused(who=who)}
+    else:
+        start = given.get("from")
+        await sink.replay(parse_instant(str(start), zone=zone, now=now) if start else None, who=who)
+    return {"done": given["do"]}
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    for key in given:
+        if key not in _KEYS:
+            raise ConfigError(f'nothing is called "{key}" in an order{did_you_mean(key, _KEYS)}')
+    if given.get("do") not in DEEDS:
+        raise ConfigError(f'"do" is one of {", ".join(DEEDS)}{did_you_mean(str(given.get("do")), DEEDS)}')
+    if given["do"] != "replay" and ("from" in given or "refused" in given):
+        raise ConfigError(f'"{given["do"]}" takes neither "from" nor "refused"')
+    if given.get("refused") and "from" in given:
+        raise ConfigError('choose "from" or "refused"')
+
+
+def sink_json(settings: SinkSettings, reader: BookReader, status: SinkStatus | None) -> Mapping[str, Any]:
+    """How a sink fares; without a status its daemon does not run. Reads the book."""
+    position = reader.position(position_name(settings.name))
+    told = status or SinkStatus("", reason="wattbook is not running")
+    state = told.state if status else "stopped"
+    return {
+        "name": settings.name,
+        "kind": settings.kind,
+        "state": "paused" if is_paused(reader, settings.name) else state,
+        "reason": told.reason if state in ("away", "failed", "stopped") else "",
+        "behind": reader.behind(position.after if position else ""),
+        "newest": format_instant(told.newest) if told.newest else None,
+        "written": told.written,
+        "rejected": told.rejected,
+        "skipped": told.skipped,
+        "retries": told.retries,
+        "set_aside": len(set_aside(reader, settings.name)),
+    }

@@ -1,0 +1,218 @@
+"""Run the sinks of a configuration, each by itself: what happens to one does not touch another."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from wattbook.config import Config
+from wattbook.engine.deliver import PAUSED, REFUSED, REPLAYED, RESUMED, Delivery, SinkStatus, close, refused_events
+from wattbook.engine.follow import follow, patiently
+from wattbook.engine.select import Selection
+from wattbook.model import Batch, BookError, Clock, Columns, Event, Span, WattbookError
+from wattbook.sinks import Rejected, Sink, SinkSettings
+from wattbook.store import Book, BookReader
+
+_AGAIN_S = 30.0  # after a bug: somebody else's library, most likely
+_IDLE_S = 5.0  # between two looks for intervals that are over
+_REPLAY_MAX = 100_000  # readings set aside that are tried again at once
+
+_log = logging.getLogger("wattbook.sinks")
+
+
+def position_name(sink: str) -> str:
+    """The name a sink's position is kept under."""
+    return f"sink/{sink}"
+
+
+@dataclass(slots=True)
+class RunningSink:
+    """One sink, from start to stop, with pauses and replays."""
+
+    settings: SinkSettings
+    sink: Sink
+    config: Config
+    book: Book
+    reader: BookReader
+    clock: Clock
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    status: SinkStatus = field(init=False)
+    _delivery: Delivery = field(init=False)
+    _work: asyncio.Task[None] | None = None
+    _resumed: asyncio.Event = field(default_factory=asyncio.Event)
+    _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def __post_init__(self) -> None:
+        name = self.settings.name
+        self.status = SinkStatus(f'sink "{name}"', name=name, kind=self.settings.kind)
+        self._delivery = Delivery(
+            position_name(name),
+            self.sink,
+            Selection(self.settings, self.config.surroundings),
+            self.book,
+            self.book.lineage,
+            self.reader,
+            self.clock,
+            self.status,
+        )
+        if not is_paused(self.reader, name):
+            self._resumed.set()
+
+    async def run(self) -> None:
+        """Deliver until cancelled. A bug of a sink is logged, and it is begun anew."""
+        try:
+            while True:
+                if not self._resumed.is_set():
+                    self.status.state = "paused"
+                    await self._resumed.wait()
+                self._work = asyncio.create_task(self._deliver(), name=self.status.follower)
+                try:
+                    await asyncio.wait([self._work])
+                finally:
+                    await self._stopped()
+                if await self._failed():
+                    await self.sleep(_AGAIN_S)
+        finally:
+            await close(self.sink)
+
+    async def pause(self, *, who: str) -> None:
+        """Deliver nothing until resumed, also over restarts."""
+        await self._enter(PAUSED, {}, who)
+        self._resumed.clear()
+        await self._stopped()
+
+    async def resume(self, *, who: str) -> None:
+        """Go on from the position it has."""
+        await self._enter(RESUMED, {}, who)
+        self._resumed.set()
+
+    async def replay(self, since: datetime | None, *, who: str) -> None:
+        """Deliver everything from an instant on once more; None = from the beginning of the book.
+
+        Raises BookError where that would double what the sink has.
+        """
+        check_replay(self.settings.name, self.sink)
+        async with self._held():
+            after = await asyncio.to_thread(self.reader.before, since) if since else ""
+            self.book.acknowledge(self._delivery.name, after, "")
+            await self._enter(REPLAYED, {"from": since.isoformat() if since else ""}, who)
+
+    async def replay_refused(self, *, who: str) -> int:
+        """Try what was set aside once more; return how many readings the sink has taken of it now."""
+        async with self._held():
+            aside = await asyncio.to_thread(set_aside, self.reader, self.settings.name)
+            batch = await asyncio.to_thread(_read_again, self.reader, aside)
+            position = self.book.position(self._delivery.name)
+            written = await self._delivery.write(batch, position.bookmark if position else "")
+            for event in refused_events(self.settings.name, written.rejected, self.clock.now()):
+                await asyncio.wrap_future(self.book.append_event(event))
+            await self._enter(REPLAYED, {"refused": len(aside)}, who)
+            if position is not None and written.bookmark != position.bookmark:
+                self.book.acknowledge(self._delivery.name, position.after, written.bookmark)
+            return len(batch) - len(written.rejected)
+
+    @asynccontextmanager
+    async def _held(self) -> AsyncIterator[None]:
+        """While something is changed, nothing is delivered."""
+        async with self._changing:
+            running = self._resumed.is_set()
+            self._resumed.clear()
+            await self._stopped()
+            try:
+                yield
+            finally:
+                if running:
+                    self._resumed.set()
+
+    async def _deliver(self) -> None:
+        await self._place()
+        idle_s = _IDLE_S if self.settings.every is not None else None
+        await follow(
+            self.book, self._delivery, status=self.status, batch_max=self.settings.batch, idle_s=idle_s,
+            sleep=self.sleep,
+        )  # fmt: skip
+
+    async def _place(self) -> None:
+        """Set the position of a sink that is new, or that keeps its own."""
+        name = self._delivery.name
+        if hasattr(self.sink, "position"):
+            kept = await patiently(self.sink.position, self.status, self.sleep)
+            if kept is not None:
+                lineage, _, after = kept[0].partition(":")
+                if lineage == self.book.lineage:
+                    self.book.acknowledge(name, after, kept[1])
+                    return
+        if self.book.position(name) is not None or self.settings.start == "beginning":
+            return
+        start = self.settings.start
+        after = await asyncio.to_thread(self.reader.before, start) if isinstance(start, datetime) else self.reader.end()
+        self.book.acknowledge(name, after, "")
+
+    async def _stopped(self) -> None:
+        """End the work of now, and let the sink go of what it holds."""
+        work = self._work
+        if work is not None and not work.done():
+            work.cancel()
+            await asyncio.wait([work])
+        await self._delivery.end_live()
+        await close(self.sink)
+
+    async def _failed(self) -> bool:
+        """Whether the work ended by a mistake, which is told."""
+        work, self._work = self._work, None
+        if work is None or work.cancelled() or (error := work.exception()) is None:
+            return False
+        self.status.state, self.status.reason = "failed", str(error) or type(error).__name__
+        told = None if isinstance(error, WattbookError) else error
+        _log.error("sink %s failed, and begins anew in %.0f s: %s", self.settings.name, _AGAIN_S, error, exc_info=told)
+        return True
+
+    async def _enter(self, kind: str, body: Mapping[str, object], who: str) -> None:
+        event = Event(kind, self.settings.name, self.clock.now(), dict(body), who)
+        await asyncio.wrap_future(self.book.append_event(event))
+
+
+def make_sinks(config: Config, book: Book, reader: BookReader, clock: Clock) -> Sequence[RunningSink]:
+    """The sinks of a configuration, not yet running."""
+    return [
+        RunningSink(settings, settings.make(config.surroundings), config, book, reader, clock)
+        for settings in config.sinks
+    ]
+
+
+def check_replay(name: str, sink: Sink) -> None:
+    """Raise BookError for a sink that would have everything twice."""
+    if hasattr(sink, "position"):
+        raise BookError(f'sink "{name}" adds rows and cannot tell which it has: nothing is replayed')
+
+
+def is_paused(reader: BookReader, name: str) -> bool:
+    """Whether a sink was paused and not resumed since."""
+    events = reader.events_about(name, (PAUSED, RESUMED))
+    return bool(events) and events[-1].kind == PAUSED
+
+
+def set_aside(reader: BookReader, name: str) -> Sequence[Rejected]:
+    """What a sink refused since what it had refused was last replayed."""
+    found: dict[tuple[str, str, int], Rejected] = {}
+    for event in reader.events_about(name, (REFUSED, REPLAYED)):
+        if event.kind == REPLAYED and "refused" in event.body:
+            found.clear()
+        for row in event.body.get("readings", ()):
+            at_ms = round(datetime.fromisoformat(row["at"]).timestamp() * 1000)
+            one = Rejected(row["meter"], at_ms, row["reason"], row.get("site", ""))
+            found[one.site, one.meter, at_ms] = one
+    return list(found.values())[:_REPLAY_MAX]
+
+
+def _read_again(reader: BookReader, aside: Sequence[Rejected]) -> Batch:
+    """The readings that were set aside, as the book has them now."""
+    found: list[Columns] = []
+    for each in aside:
+        at = datetime.fromtimestamp(each.at_ms / 1000).astimezone()
+        found += reader.columns(each.meter, Span(at, at + timedelta(milliseconds=1)), site=each.site)
+    return Batch(tuple(found), (), "")

@@ -1,0 +1,111 @@
+"""Choose of a batch what a sink is to be sent: its meters, places, quantities, and values that are not in doubt."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
+
+from wattbook.model import Batch, Columns
+from wattbook.model.around import Surroundings
+from wattbook.model.batch import GOOD_CODE, NO_DOUBT, SUSPECT_CODE, to_ms
+from wattbook.sinks import SinkSettings
+
+
+@dataclass(slots=True)
+class Selection:
+    """What of every batch goes to one sink."""
+
+    settings: SinkSettings
+    around: Surroundings
+    _meters: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _quantities: dict[str, bool] = field(default_factory=dict)
+
+    def of(self, batch: Batch) -> Batch:
+        """The batch without events, and without what is not wanted."""
+        wanted = (self._chosen(columns) for columns in batch.columns if self._wants_meter(columns.site, columns.meter))
+        return Batch(tuple(columns for columns in wanted if columns is not None and len(columns)), (), batch.upto)
+
+    def _chosen(self, columns: Columns) -> Columns | None:
+        if isinstance(self.settings.start, str) and self.settings.suspect and not self.settings.quantities:
+            return columns
+        columns = replace(
+            columns, values={name: cells for name, cells in columns.values.items() if self._wants_quantity(name)}
+        )
+        if not self.settings.suspect:
+            columns = _without_suspects(columns)
+        return self._rows(columns)
+
+    def _rows(self, columns: Columns) -> Columns | None:
+        """The rows of its time that have any value left."""
+        from_ms = -(2**62) if isinstance(self.settings.start, str) else to_ms(self.settings.start)
+        rows = [
+            row
+            for row, at_ms in enumerate(columns.at_ms)
+            if at_ms >= from_ms and any(not math.isnan(cells[row]) for cells in columns.values.values())
+        ]
+        return columns if len(rows) == len(columns) else only(columns, rows)
+
+    def _wants_meter(self, site: str, meter: str) -> bool:
+        known = self._meters.get((site, meter))
+        if known is None:
+            place = self.around.facts(meter).location
+            known = self._meters[site, meter] = _fits(meter, self.settings.meters) and (
+                not self.settings.locations or any(_lies_at(place, each) for each in self.settings.locations)
+            )
+        return known
+
+    def _wants_quantity(self, name: str) -> bool:
+        known = self._quantities.get(name)
+        if known is None:
+            known = self._quantities[name] = _fits(name, self.settings.quantities)
+        return known
+
+
+def only(columns: Columns, rows: list[int]) -> Columns:
+    """Some rows of columns."""
+    return Columns(
+        columns.site,
+        columns.meter,
+        _take(columns.at_ms, rows),
+        _take(columns.seq, rows),
+        {name: array("d", (cells[row] for row in rows)) for name, cells in columns.values.items()},
+        _take(columns.quality, rows),
+        {name: _take(codes, rows) for name, codes in columns.doubt.items()},
+    )
+
+
+def _take(column: array[int], rows: list[int]) -> array[int]:
+    return array(column.typecode, (column[row] for row in rows))
+
+
+def _fits(name: str, patterns: tuple[str, ...]) -> bool:
+    return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _lies_at(place: str, location: str) -> bool:
+    return place == location or place.startswith(location + "/")
+
+
+def _without_suspects(columns: Columns) -> Columns:
+    """The same rows, with nothing where a value is in doubt."""
+    if SUSPECT_CODE not in columns.quality and not columns.doubt:
+        return columns
+    values: Mapping[str, array[float]] = {
+        name: array("d", (cell if code == GOOD_CODE else math.nan for cell, code in zip(cells, codes, strict=True)))
+        for name, cells in columns.values.items()
+        for codes in (codes_of(columns, name),)
+    }
+    return replace(columns, values=values, quality=array("B", bytes(len(columns))), doubt={})
+
+
+def codes_of(columns: Columns, name: str) -> array[int]:
+    """The quality of every value of a quantity, as QUALITY_CODES."""
+    doubts = columns.doubt.get(name)
+    if doubts is None:
+        return columns.quality
+    return array("B", (
+        quality if doubt == NO_DOUBT else doubt for quality, doubt in zip(columns.quality, doubts, strict=True)
+    ))  # fmt: skip

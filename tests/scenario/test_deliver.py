@@ -1,0 +1,332 @@
+"""Delivering to a sink: what it is given, in which parts and lanes, what is set aside, over pauses and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from book_tools import START, StillClock, poll, polls
+from shelf import Ledger, Roll, Shelf, ShelfSettings
+from wattbook.config import Config, examine
+from wattbook.engine.deliver import REFUSED
+from wattbook.engine.run_sinks import RunningSink, make_sinks
+from wattbook.model import Event, Quality, Reading
+from wattbook.model.batch import to_ms
+from wattbook.store import Book, BookReader
+
+WITHIN_S = 30.0  # far beyond what is needed: longer means stuck
+HOUSE = """
+[site]
+timezone = "Europe/Prague"
+[[meter]]
+name = "main-a"
+model = "push"
+location = "house/panel"
+[[meter]]
+name = "main-b"
+model = "push"
+location = "house/garage"
+"""
+
+
+class House:
+    """A book and the sinks that follow it."""
+
+    def __init__(self, folder: Path, *sinks: ShelfSettings) -> None:
+        (folder / "wattbook.toml").write_text(HOUSE, encoding="utf-8")
+        config, problems = examine(folder / "wattbook.toml")
+        assert config is not None and not problems
+        self.config: Config = replace(config, sinks=sinks)
+        self.clock = StillClock(START + timedelta(days=2))
+        self.book = Book.open(config.book, clock=self.clock, commit_every_s=0.01)
+        self.reader = BookReader(config.book)
+        self.running: Sequence[RunningSink] = ()
+
+    async def append(self, readings: Sequence[Reading]) -> None:
+        await asyncio.wrap_future(self.book.append(readings, urgent=True))
+
+    async def until(self, true: Callable[[], bool]) -> None:
+        async with asyncio.timeout(WITHIN_S):
+            while not true():
+                await asyncio.sleep(0)
+
+    async def drained(self) -> None:
+        """Wait until every sink has taken everything."""
+        await self.until(
+            lambda: all(
+                sink.status.state == "waiting" and not self.reader.behind(sink.status.after) for sink in self.running
+            )
+        )
+
+
+async def _at_once(seconds: float) -> None:
+    await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def house(folder: Path, *shelves: Shelf, **settings: Any) -> AsyncIterator[House]:
+    """The sinks run until the block ends."""
+    sinks = [ShelfSettings(name=f"sink {n}", shelf=shelf, **settings) for n, shelf in enumerate(shelves)]
+    home = House(folder, *sinks)
+    home.running = make_sinks(home.config, home.book, home.reader, home.clock)
+    tasks = []
+    for sink in home.running:
+        sink.sleep = _at_once
+        tasks.append(asyncio.create_task(sink.run()))
+    try:
+        yield home
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        home.book.close()
+        home.reader.close()
+
+
+def energies(shelf: Shelf) -> list[float]:
+    return sorted(row["active_energy_import"] for row in shelf.rows.values())
+
+
+async def test_every_sink_gets_everything_and_one_that_is_away_touches_no_other(tmp_path: Path) -> None:
+    one, other = Shelf(), Shelf(away="it is being moved")
+    async with house(tmp_path, one, other) as home:
+        await home.append(polls(30) + polls(20, "main-b"))
+        await home.until(lambda: len(one.rows) == 50)
+        await home.until(lambda: home.running[1].status.retries > 3)
+        assert home.running[1].status.reason == "it is being moved" and home.running[1].status.state == "away"
+        other.away = ""
+        await home.drained()
+        assert one.rows == other.rows
+        assert len(one.given) == len(other.given) == 50
+
+
+async def test_it_goes_on_where_it_was_after_a_restart(tmp_path: Path) -> None:
+    first, second = Shelf(), Shelf()
+    async with house(tmp_path, first) as home:
+        await home.append(polls(30))
+        await home.drained()
+        await home.append([poll(30)])
+        await home.drained()
+    async with house(tmp_path, second) as home:
+        await home.append([poll(31)])
+        await home.drained()
+    assert {**first.rows, **second.rows}.keys() == {("main-a", to_ms(each.at)) for each in polls(32)}
+    assert len(second.rows) < 32
+
+
+async def test_only_what_is_wanted_is_sent(tmp_path: Path) -> None:
+    by_meter, by_place = tmp_path / "meter", tmp_path / "place"
+    by_meter.mkdir(), by_place.mkdir()
+    shelf = Shelf()
+    async with house(by_meter, shelf, meters=("*-b",), quantities=("volt*",)) as home:
+        await home.append(polls(5) + polls(5, "main-b"))
+        await home.drained()
+    assert {meter for meter, _ in shelf.rows} == {"main-b"}
+    assert all(row.keys() == {"voltage"} for row in shelf.rows.values())
+    shelf = Shelf()
+    async with house(by_place, shelf, locations=("house/panel",), suspect=False) as home:
+        doubtful = replace(poll(7), doubt={"voltage": Quality.SUSPECT})
+        await home.append([*polls(5), *polls(5, "main-b"), replace(poll(6), quality=Quality.SUSPECT), doubtful])
+        await home.drained()
+    assert {meter for meter, _ in shelf.rows} == {"main-a"} and len(shelf.rows) == 6
+    assert shelf.rows["main-a", to_ms(doubtful.at)].keys() == {"active_energy_import"}
+
+
+async def test_what_is_refused_for_ever_is_set_aside_and_can_be_replayed(tmp_path: Path) -> None:
+    shelf = Shelf(accept=lambda meter, value: "too odd for me" if value in (25_409_003, 25_409_017) else "")
+    async with house(tmp_path, shelf) as home:
+        await home.append(polls(100))
+        await home.drained()
+        assert len(shelf.rows) == 98 and len(shelf.given) == 98
+        (sink,) = home.running
+        assert sink.status.rejected == 2
+        (event,) = home.reader.events_about("sink 0", (REFUSED,))
+        assert [row["reason"] for row in event.body["readings"]] == ["too odd for me"] * 2
+        shelf.accept = lambda meter, value: ""
+        assert await sink.replay_refused(who="anna") == 2
+        assert len(shelf.rows) == 100
+        assert await sink.replay_refused(who="anna") == 0
+        await home.append([poll(100)])
+        await home.drained()
+        assert energies(shelf) == [25_409_000 + number for number in range(101)]
+
+
+async def test_one_that_refuses_everything_keeps_it_and_is_marked(tmp_path: Path) -> None:
+    shelf = Shelf(accept=lambda meter, value: "no column of this name")
+    async with house(tmp_path, shelf) as home:
+        await home.append(polls(100))
+        (sink,) = home.running
+        await home.until(lambda: sink.status.state == "away")
+        assert "no column of this name" in sink.status.reason and not sink.status.rejected
+        shelf.accept = lambda meter, value: ""
+        await home.drained()
+        assert len(shelf.rows) == 100
+
+
+async def test_a_network_that_hangs_is_given_up_and_tried_again(tmp_path: Path) -> None:
+    shelf = Shelf(hangs=True)
+    async with house(tmp_path, shelf, timeout=0.05) as home:
+        await home.append(polls(10))
+        (sink,) = home.running
+        await home.until(lambda: sink.status.retries > 1)
+        assert sink.status.reason == "no answer within 0.05 s" and shelf.closed
+        shelf.hangs = False
+        await home.drained()
+        assert len(shelf.rows) == 10
+
+
+async def test_a_bug_of_a_sink_is_told_and_it_begins_anew(tmp_path: Path) -> None:
+    class Buggy(Shelf):
+        async def write(self, batch: Any, bookmark: str) -> Any:
+            if self.away:
+                raise KeyError("what is this")
+            return await super().write(batch, bookmark)
+
+    shelf, other = Buggy(away="yes"), Shelf()
+    async with house(tmp_path, shelf, other) as home:
+        await home.append(polls(10))
+        await home.until(lambda: home.running[0].status.state == "failed")
+        await home.until(lambda: len(other.rows) == 10)
+        shelf.away = ""
+        await home.drained()
+        assert len(shelf.rows) == 10
+
+
+async def test_what_is_read_now_passes_a_backlog(tmp_path: Path) -> None:
+    shelf = Shelf(gate=asyncio.Event())
+    async with house(tmp_path, shelf, batch=10) as home:
+        await home.append(polls(200))
+        await home.until(lambda: home.running[0].status.behind)
+        await home.append([poll(500, "main-b")])
+        assert shelf.gate is not None
+        for _ in range(3):  # a batch of the backlog and one of now take turns
+            shelf.gate.set()
+            await home.until(lambda: bool(shelf.given))
+            shelf.gate.clear()
+            if any(meter == "main-b" for meter, _ in shelf.given):
+                break
+            shelf.given.clear()
+        await home.until(lambda: any(meter == "main-b" for meter, _ in shelf.rows))
+        assert len(shelf.rows) < 150
+        shelf.gate.set()
+        await home.drained()
+        assert len(shelf.rows) == 201 and not home.running[0].status.behind
+
+
+async def test_a_correction_reaches_what_can_be_changed_and_is_counted_where_not(tmp_path: Path) -> None:
+    shelf, roll = Shelf(), Roll()
+    async with house(tmp_path, shelf, roll) as home:
+        await home.append(polls(10))
+        await home.drained()
+        was = poll(3)
+        new = replace(was, values={**was.values, "active_energy_import": 7.0})
+        body = {"from": was.at.isoformat(), "was": [{"meter": was.meter, "at": was.at.isoformat(), "values": {}}]}
+        await asyncio.wrap_future(home.book.correct([new], Event("meter.corrected", "main-a", home.clock.now(), body)))
+        await home.append([poll(10)])
+        await home.drained()
+        assert shelf.rows["main-a", to_ms(was.at)]["active_energy_import"] == 7.0
+        assert roll.rows["main-a", to_ms(was.at)]["active_energy_import"] != 7.0
+        assert len(roll.given) == 11 and home.running[1].status.skipped == 1
+
+
+async def test_one_row_an_interval_registers_last_gauges_as_asked(tmp_path: Path) -> None:
+    shelf = Shelf()
+    async with house(tmp_path, shelf, every=60.0, aggregate="mean") as home:
+        home.clock.at = START + timedelta(seconds=130)
+        await home.append(polls(26))  # 12:00:00 to 12:02:05, and the third minute is not over
+        await home.drained()
+        ends = [to_ms(START + timedelta(minutes=minute)) for minute in (1, 2)]
+        assert list(shelf.rows) == [("main-a", end) for end in ends]
+        first = shelf.rows["main-a", ends[0]]
+        assert first["active_energy_import"] == 25_409_011
+        assert abs(first["voltage"] - sum(poll(n).values["voltage"] for n in range(12)) / 12) < 1e-9
+        late = Reading("main-a", START + timedelta(seconds=58), {"active_energy_import": 25_409_500.0})
+        await home.append([late])
+        await home.drained()
+        assert shelf.rows["main-a", ends[0]]["active_energy_import"] == 25_409_500
+
+
+async def test_intervals_that_were_open_are_known_after_a_restart_and_appended_once(tmp_path: Path) -> None:
+    first, second = Roll(), Roll()
+    async with house(tmp_path, first, every=60.0) as home:
+        home.clock.at = START + timedelta(seconds=70)
+        await home.append(polls(14))
+        await home.drained()
+        assert len(first.given) == 1
+    async with house(tmp_path, second, every=60.0) as home:
+        await home.append(polls(4, first=14))  # the clock is far beyond: both minutes are over
+        await home.drained()
+        await home.append([poll(30)])
+        await home.drained()
+    assert [at for _, at in second.given] == [to_ms(START + timedelta(minutes=minute)) for minute in (2, 3)]
+
+
+async def test_a_pause_lasts_over_restarts_and_loses_nothing(tmp_path: Path) -> None:
+    first, second = Shelf(), Shelf()
+    async with house(tmp_path, first) as home:
+        await home.append(polls(5))
+        await home.drained()
+        await home.running[0].pause(who="anna")
+        await home.append(polls(5, first=5))
+        await home.until(lambda: home.running[0].status.state == "paused")
+        assert len(first.rows) == 5
+    async with house(tmp_path, second) as home:
+        await home.until(lambda: home.running[0].status.state == "paused")
+        await home.running[0].resume(who="anna")
+        await home.drained()
+    assert len({**first.rows, **second.rows}) == 10
+
+
+async def test_a_replay_delivers_once_more_from_an_instant_on(tmp_path: Path) -> None:
+    shelf = Shelf()
+    async with house(tmp_path, shelf) as home:
+        await home.append(polls(50))
+        await home.drained()
+        shelf.rows.clear()
+        await home.running[0].replay(poll(40).at, who="anna")
+        await home.until(lambda: len(shelf.rows) == 10)
+        await home.drained()
+        await home.running[0].replay(None, who="anna")
+        await home.until(lambda: len(shelf.rows) == 50)
+
+
+async def test_a_new_sink_starts_now_or_at_a_date(tmp_path: Path) -> None:
+    now, dated = Shelf(), Shelf()
+    home = House(tmp_path)
+    await home.append(polls(50))
+    home.book.close()
+    async with house(tmp_path, now, start="now") as home:
+        await home.drained()
+        await home.append([poll(50)])
+        await home.drained()
+    assert list(now.rows) == [("main-a", to_ms(poll(50).at))]
+    other = tmp_path / "other"
+    other.mkdir()
+    async with house(other, dated, start=poll(40).at) as home:
+        await home.append([*polls(50), poll(2, "main-b")])
+        await home.drained()
+    assert len(dated.rows) == 10
+
+
+async def test_a_sink_may_keep_its_own_position_and_that_one_counts(tmp_path: Path) -> None:
+    ledger = Ledger()
+    async with house(tmp_path, ledger) as home:
+        await home.append(polls(20))
+        await home.drained()
+        lineage = home.book.lineage
+    assert ledger.kept is not None and ledger.kept[0].startswith(f"{lineage}:")
+    async with house(tmp_path, ledger) as home:
+        home.book.acknowledge("sink/sink 0", "", "")  # as if the crash came between its commit and ours
+        await home.append([poll(20)])
+        await home.drained()
+    assert len(ledger.given) == 21
+    ledger.kept = "another-book:99999", ""
+    async with house(tmp_path, ledger) as home:
+        await home.append([poll(21)])
+        await home.drained()
+    assert len(ledger.given) == 22

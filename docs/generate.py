@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import sys
+import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, fields
+from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,10 +31,13 @@ from wattbook.config import (
     SupplySettings,
     VirtualMeterSettings,
 )
+from wattbook.config.sinks import read_sinks
 from wattbook.model.vocabulary import all_names, base_names, quantity
 from wattbook.profiles import Library
+from wattbook.sinks import KINDS, SinkSettings, settings_class
 
 REFERENCE = Path(__file__).parent / "reference"
+HOW_TO = Path(__file__).parent / "how-to/sinks"
 _MADE = "<!-- made by docs/generate.py; do not edit -->"
 
 
@@ -70,24 +76,64 @@ def configuration() -> Iterator[str]:
               "[[line]]": LineSettings, "[[meter]]": MeterSettings,
               "[[meter]] with a formula": VirtualMeterSettings, "[[proxy]]": ProxySettings,
               "[supply]": SupplySettings, "[[retention]]": RetentionSettings, "[backup]": BackupSettings}  # fmt: skip
-    source = (Path(__file__).parents[1] / "src/wattbook/config/settings.py").read_text(encoding="utf-8")
     for title, settings in tables.items():
-        body = source.split(f"class {settings.__name__}:")[1]
         yield f"\n## {title}\n\n{(settings.__doc__ or '').split(': ', 1)[-1].capitalize()}\n"
-        yield "| key | default | |\n| --- | --- | --- |"
-        for item in fields(settings):
-            line = next(line for line in body.splitlines() if line.startswith(f"    {item.name}:"))
-            yield f"| `{item.name}` | {_default(item)} | {line.partition('  # ')[2]} |"
+        yield from _keys(settings)
+    yield "\n## [[sink]]\n\nEvery kind of sink has a section in [the page of sinks](sinks.md)."
+
+
+def sinks() -> Iterator[str]:
+    """What every sink can be told, then each kind with its own keys and the sample of its manual page."""
+    yield "# Sinks\n"
+    yield "A `[[sink]]` sends readings to another system: each of them, once, after any outage. All kinds take:\n"
+    yield from _keys(SinkSettings)
+    yield "\nTexts that say what is sent are templates: [how they are written](../how-to/sinks/templates.md)."
+    for kind in KINDS:
+        settings = settings_class(kind)
+        yield f"\n## {kind}\n\n{inspect.cleandoc(settings.__doc__ or '')}\n"
+        manual = HOW_TO / f"{kind}.md"
+        yield f"Manual page: [{kind}](../how-to/sinks/{kind}.md)\n"
+        yield from _sample(manual)
+        yield from _keys(settings)
+
+
+def _sample(manual: Path) -> Iterator[str]:
+    """The first TOML of a manual page, which must be right."""
+    toml = manual.read_text(encoding="utf-8").split("```toml\n", 1)[1].split("```", 1)[0]
+    _, problems = read_sinks(tomllib.loads(toml)["sink"], toml, manual.parent)
+    if problems:
+        sys.exit(f"{manual}: {problems[0].message}")
+    yield f"```toml\n{toml}```\n"
+
+
+def _keys(settings: type[Any]) -> Iterator[str]:
+    """The keys that a table of settings adds to those it inherits, with the comments of the code."""
+    source = inspect.getsource(settings)
+    inherited = {item.name for parent in settings.__mro__[1:] if is_dataclass(parent) for item in fields(parent)}
+    yield "| key | default | |\n| --- | --- | --- |"
+    for item in fields(settings):
+        if item.name in inherited:
+            continue
+        found = re.search(rf"^    {item.name}: .*?  # (.*)$", source, re.MULTILINE | re.DOTALL)
+        assert found is not None, f"{settings.__name__}.{item.name} has no comment that says what it is"
+        comment = found[1].splitlines()[0]
+        yield f"| `{item.name}` | {_default(item)} | {comment} |"
 
 
 def _default(item: Field[Any]) -> str:
     """A default as it would stand in the file."""
-    if item.default is MISSING:
+    if item.default is MISSING and item.default_factory is MISSING:
         return "required"
     if item.default is None:
         return ""
     if isinstance(item.default, tuple):
         return f"`{list(item.default)}`"
+    if item.default_factory is not MISSING:
+        return ""
+    if isinstance(item.default, bool):
+        return f"`{str(item.default).lower()}`"
+    if isinstance(item.default, int):
+        return f"`{item.default}`"
     if isinstance(item.default, float):
         return f'`"{item.default:g}s"`' if item.type != "_Current" else f"`{item.default:g}`"
     return f'`"{item.default}"`'
@@ -116,6 +162,10 @@ def commands() -> Iterator[str]:
         "restore",
         "verify",
         "storage",
+        "sink status",
+        "sink pause",
+        "sink resume",
+        "sink replay",
         "meter show",
         "meter install",
         "meter replace",

@@ -115,7 +115,8 @@ def _keys(settings: type[Any]) -> Iterator[str]:
         if item.name in inherited:
             continue
         found = re.search(rf"^    {item.name}: .*?  # (.*)$", source, re.MULTILINE | re.DOTALL)
-        assert found is not None, f"{settings.__name__}.{item.name} has no comment that says what it is"
+        if found is None:
+            sys.exit(f"{settings.__name__}.{item.name} has no comment that says what it is")
         comment = found[1].splitlines()[0]
         yield f"| `{item.name}` | {_default(item)} | {comment} |"
 

@@ -54,7 +54,8 @@ def _check(given: Mapping[str, Any]) -> None:
 
 def sink_json(settings: SinkSettings, reader: BookReader, status: SinkStatus | None) -> Mapping[str, Any]:
     """How a sink fares; without a status its daemon does not run. Reads the book."""
-    position = reader.position(position_name(settings.name))
+    position = None if status else reader.position(position_name(settings.name))
+    after = status.after if status else position.after if position else ""
     told = status or SinkStatus("", reason="wattbook is not running")
     state = told.state if status else "stopped"
     return {
@@ -62,7 +63,7 @@ def sink_json(settings: SinkSettings, reader: BookReader, status: SinkStatus | N
         "kind": settings.kind,
         "state": "paused" if is_paused(reader, settings.name) else state,
         "reason": told.reason if state in ("away", "failed", "stopped") else "",
-        "behind": reader.behind(position.after if position else ""),
+        "behind": reader.behind(after),
         "newest": format_instant(told.newest) if told.newest else None,
         "written": told.written,
         "rejected": told.rejected,

@@ -49,6 +49,8 @@ class RunningSink:
     def __post_init__(self) -> None:
         name = self.settings.name
         self.status = SinkStatus(f'sink "{name}"', name=name, kind=self.settings.kind)
+        if position := self.book.position(position_name(name)):
+            self.status.after = position.after
         self._delivery = Delivery(
             position_name(name),
             self.sink,

@@ -28,7 +28,7 @@ _COLUMN = re.compile(
 _TOO_OLD = re.compile(r"retention policy.*dropped=(?P<dropped>\d+)", re.DOTALL)
 _TOO_NEW = "Retention Policy Upper Bound"
 _BAD_LINE = re.compile(
-    r"unable to parse|[Pp]arsing failed|failed to parse|partial write of line protocol|invalid field"
+    rf"unable to parse|[Pp]arsing failed|failed to parse|partial write of line protocol|invalid field|{_TOO_NEW}"
 )
 _MEASUREMENT = re.compile(rb"(?:\\.|[^, ])+")
 

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from wattbook.api.metrics import UNIT_NAMES, expose, of_meters, of_readings
+from wattbook.api.metrics import expose, of_meters, of_readings
 from wattbook.engine.status import MeterStatus
 from wattbook.model import Reading, quantity
 from wattbook.model.clock import FIRST_SANE
+from wattbook.model.metric_names import UNIT_NAMES
 from wattbook.model.vocabulary import all_names
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30)

@@ -10,15 +10,10 @@ from wattbook.engine.deliver import SinkStatus
 from wattbook.engine.status import Counters, MeterStatus, ProxyStatus, SupplyNow
 from wattbook.model import Reading, quantity
 from wattbook.model.batch import to_ms
+from wattbook.model.metric_names import UNIT_NAMES, metric_name
 from wattbook.store import BookStatistics
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
-UNIT_NAMES: Mapping[str, str] = {
-    "V": "volts", "A": "amperes", "W": "watts", "var": "vars", "VA": "volt_amperes", "Wh": "watt_hours",
-    "varh": "var_hours", "VAh": "volt_ampere_hours", "Hz": "hertz", "°": "degrees", "°C": "celsius", "%": "percent",
-    "s": "seconds", "1": "",
-}  # fmt: skip
 
 _COUNTER_HELP = {
     "polls": "Times a meter was asked, or began to speak.",
@@ -112,8 +107,7 @@ def of_readings(readings: Iterable[Reading], statuses: Sequence[MeterStatus]) ->
                 samples.setdefault(name, []).append((labels[reading.meter], value))
     for name in sorted(samples):
         about = quantity(name)
-        unit = UNIT_NAMES[about.unit]
-        yield Family(f"wattbook_{name}_{unit}".rstrip("_"), "gauge", about.title, samples[name], unit)
+        yield Family(metric_name(name), "gauge", about.title, samples[name], UNIT_NAMES[about.unit])
 
 
 def of_supply(supply: SupplyNow) -> Iterator[Family]:

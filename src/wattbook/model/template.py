@@ -33,6 +33,7 @@ _FORM = re.compile(r"(?P<unit>[^\s.]*)\s*(?:\.(?P<digits>\d{1,2})f)?")
 _OF_METER = ("site", "meter", "location", "model", "source")
 _OF_VALUE = ("quantity", "value", "unit", "title", "obis", "kind")
 _PLACES = (*_OF_METER, "at", "quality", "id", *_OF_VALUE)
+_STEADY = frozenset((*_OF_METER, *_OF_VALUE)) - {"value"}
 _CASES: Mapping[str, Callable[[str], str]] = {
     "": lambda text: text,
     "upper": str.upper,
@@ -61,6 +62,16 @@ class Template:
     parts: tuple[str | _Place, ...]
     quantities: frozenset[str] = field(default=frozenset())
     single: bool = False  # names a single value: asked with `quantity`
+
+    @property
+    def places(self) -> frozenset[str]:
+        """The names of everything that stands in braces."""
+        return frozenset(part.name for part in self.parts if isinstance(part, _Place))
+
+    @property
+    def steady(self) -> bool:
+        """Whether it says the same of every reading of a meter: it can be a series' name."""
+        return self.places <= _STEADY
 
     def cells(self, columns: Columns, quantity: str = "") -> Cells:
         """What the text says of each row (and of one quantity of it, where it names a single value)."""

@@ -99,6 +99,8 @@ class Tree:
         elif not named:
             return list(cells)
         there = [columns.values[name] for name in named if name in columns.values]
+        if any(not math.isnan(sum(column)) for column in there):
+            return list(cells)  # one of them is in every row
         return [
             cell if any(not math.isnan(column[row]) for column in there) else None for row, cell in enumerate(cells)
         ]

@@ -5,7 +5,8 @@
 Places are `site meter location model source at quality id`, every quantity (with a unit or digits behind a colon:
 `{active_power:kW}`, `{voltage:.1f}`, `{active_power:kW .3f}`), and, where a system takes single values, `quantity
 value unit title obis kind`. A text that is one place alone gives the value itself, any other text gives text. A
-quantity that a reading lacks makes its text absent. `{{` and `}}` stand for braces.
+quantity that a reading lacks makes its text absent. `{{` and `}}` stand for braces. In a table, a key that names the
+quantity stands for one key of each quantity of a reading: `{"meter": "{meter}", "{quantity}": "{value}"}`.
 
 Templates are filled a column at a time: `cells` gives one result for each row, None = absent.
 """
@@ -15,8 +16,8 @@ from __future__ import annotations
 import math
 import re
 from array import array
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from wattbook.model.around import Surroundings
 from wattbook.model.batch import GOOD_CODE, NO_DOUBT, QUALITY_OF, Columns
@@ -98,13 +99,19 @@ class Tree:
     node: Template | Mapping[Template, Tree] | Sequence[Tree] | object
     quantities: frozenset[str]
     single: bool
+    every: bool = False  # has keys that stand for every quantity of a reading
 
     def rows(self, columns: Columns, quantity: str = "") -> list[object]:
         """One document for each row; None where the reading has none of the quantities that are named."""
         cells = self._cells(columns, quantity)
-        if not self.quantities:
+        named: Iterable[str] = self.quantities
+        if self.single or self.every:
+            named = (quantity,) if quantity else columns.values
+        elif not named:
             return list(cells)
-        there = [columns.values[name] for name in self.quantities if name in columns.values]
+        there = [columns.values[name] for name in named if name in columns.values]
+        if any(not math.isnan(sum(column)) for column in there):
+            return list(cells)  # one of them is in every row
         return [
             cell if any(not math.isnan(column[row]) for column in there) else None for row, cell in enumerate(cells)
         ]
@@ -114,8 +121,13 @@ class Tree:
         if isinstance(node, Template):
             return node.cells(columns, quantity)
         if isinstance(node, Mapping):
-            names = [key.cells(columns, quantity) for key in node]
-            values = [each._cells(columns, quantity) for each in node.values()]
+            asked = [
+                (key, each, name)
+                for key, each in node.items()
+                for name in (columns.values if key.single and not quantity else (quantity,))
+            ]
+            names = [key.cells(columns, name) for key, _, name in asked]
+            values = [each._cells(columns, name) for _, each, name in asked]
             return [
                 {
                     str(name[row]): value[row]
@@ -163,7 +175,9 @@ def parse_tree(node: object, around: Surroundings, *, depth: int = 0) -> Tree:
     if isinstance(node, Mapping):
         keys = [parse_template(str(key), around) for key in node]
         trees = [parse_tree(each, around, depth=depth + 1) for each in node.values()]
-        return _tree(dict(zip(keys, trees, strict=True)), [*trees, *keys])
+        found = _tree(dict(zip(keys, trees, strict=True)), [*trees, *keys])
+        single = any(tree.single for key, tree in zip(keys, trees, strict=True) if not key.single)
+        return replace(found, single=single, every=found.every or any(key.single for key in keys))
     if isinstance(node, Sequence):
         trees = [parse_tree(each, around, depth=depth + 1) for each in node]
         return _tree(tuple(trees), trees)
@@ -173,7 +187,12 @@ def parse_tree(node: object, around: Surroundings, *, depth: int = 0) -> Tree:
 def _tree(node: object, parts: Sequence[Tree | Template]) -> Tree:
     if len(parts) > LEAVES_MAX:
         raise ValueError(f"a template has at most {LEAVES_MAX} texts")
-    return Tree(node, frozenset().union(*(part.quantities for part in parts)), any(part.single for part in parts))
+    return Tree(
+        node,
+        frozenset().union(*(part.quantities for part in parts)),
+        any(part.single for part in parts),
+        any(isinstance(part, Tree) and part.every for part in parts),
+    )
 
 
 def _place(inside: str, around: Surroundings) -> _Place:

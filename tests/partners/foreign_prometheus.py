@@ -67,6 +67,7 @@ class ForeignPrometheus(_Receiver):
 class ForeignVictoria(_Receiver):
     """It keeps what comes twice, until it is told to drop it."""
 
+    durable = False  # it answers 204 for what it holds in memory, for some seconds
     alive = "/health"
 
     def __init__(self, folder: Path) -> None:

@@ -44,6 +44,7 @@ class RunningSink:
     _delivery: Delivery = field(init=False)
     _work: asyncio.Task[None] | None = None
     _resumed: asyncio.Event = field(default_factory=asyncio.Event)
+    _again: asyncio.Event = field(default_factory=asyncio.Event)  # somebody says that it is back
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
@@ -77,7 +78,7 @@ class RunningSink:
                 finally:
                     await self._stopped()
                 if await self._failed():
-                    await self.sleep(_AGAIN_S)
+                    await self._wait(_AGAIN_S)
         finally:
             await close(self.sink)
 
@@ -88,9 +89,11 @@ class RunningSink:
         await self._stopped()
 
     async def resume(self, *, who: str) -> None:
-        """Go on from the position it has."""
-        await self._enter(RESUMED, {}, who)
-        self._resumed.set()
+        """Go on from the position it has; one that is away is tried at once."""
+        if not self._resumed.is_set():
+            await self._enter(RESUMED, {}, who)
+            self._resumed.set()
+        self._again.set()
 
     async def replay(self, since: datetime | None, *, who: str) -> None:
         """Deliver everything from an instant on once more; None = from the beginning of the book.
@@ -135,14 +138,24 @@ class RunningSink:
         idle_s = _IDLE_S if self.settings.every is not None else None
         await follow(
             self.book, self._delivery, status=self.status, batch_max=self.settings.batch, idle_s=idle_s,
-            sleep=self.sleep,
+            sleep=self._wait,
         )  # fmt: skip
+
+    async def _wait(self, seconds: float) -> None:
+        """Wait before the next try, unless somebody says that it is time."""
+        self._again.clear()
+        waits = {asyncio.ensure_future(self.sleep(seconds)), asyncio.ensure_future(self._again.wait())}
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
 
     async def _place(self) -> None:
         """Set the position of a sink that is new, or that keeps its own."""
         name = self._delivery.name
         if hasattr(self.sink, "position"):
-            kept = await patiently(self.sink.position, self.status, self.sleep)
+            kept = await patiently(self.sink.position, self.status, self._wait)
             if kept is not None:
                 lineage, _, after = kept[0].partition(":")
                 if lineage == self.book.lineage:

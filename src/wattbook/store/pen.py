@@ -117,13 +117,21 @@ class Pen:
         return kept
 
     def _append_bulk(self, readings: Readings) -> Kept:
-        """Write what was sent to us as columns; what is late, of a new form or doubted goes one by one behind it."""
+        """Write what was sent to us as columns; what is late, of a new form or doubted goes one by one behind it.
+
+        Of one meter the numbers rise as they would for the readings one by one, and of two of one instant the same
+        stays: what is behind takes along all of its meter that follows.
+        """
         rows, mark, first = self._rows, len(self._rows), self.seq_next
         seqs, odd = [0] * len(readings), list[int]()
-        for place, (body, meter, at_ms) in enumerate(self._packed(readings)):
-            if body is None:
+        behind: set[int] = set()  # meters
+        for place, (meter, at_ms, body) in enumerate(self._packed(readings)):
+            if body is None and at_ms > meter.last_ms:
+                behind.add(meter.id)
+            if body is None or at_ms <= meter.last_ms or meter.id in behind:
                 odd.append(place)
                 continue
+            meter.last_ms = at_ms
             rows.append((self.seq_next, meter.id, at_ms, *body))
             seqs[place] = self.seq_next
             self.seq_next += 1
@@ -141,18 +149,17 @@ class Pen:
             seqs[place] = seq
         return Kept(tuple(seqs), len(seqs) - kept.same - kept.conflicts, kept.same, kept.conflicts)
 
-    def _packed(self, readings: Readings) -> Iterator[tuple[_Body | None, _Meter, int]]:
-        """Yield for each reading what to write, or None in its place, its meter and its instant."""
+    def _packed(self, readings: Readings) -> Iterator[tuple[_Meter, int, _Body | None]]:
+        """Yield for each reading its meter, its instant and what to write, where that is cheaply had."""
         from wattbook.store.bulk import pack_alike
 
-        meters = [self._meters.get(identity) for identity in zip(readings.site, readings.meter, strict=True)]
-        instants = [int(at.timestamp() * 1000 + _HALF_A_MICROSECOND) for at in readings.at]
+        identities = zip(readings.site, readings.meter, strict=True)
+        known = self._meters.get
+        meters = [known(who) or self._learn_meter(readings[place]) for place, who in enumerate(identities)]
         alike: dict[int, tuple[Form, list[int]]] = {}
         for place, values in enumerate(readings.values):
-            meter = meters[place]
-            form = meter.packer.known(tuple(values)) if meter else None
-            if meter and form and form.shape_id and instants[place] > meter.last_ms and not readings.doubt[place]:
-                meter.last_ms = instants[place]
+            form = meters[place].packer.known(tuple(values))
+            if form and form.shape_id and not readings.doubt[place]:
                 alike.setdefault(form.shape_id, (form, []))[1].append(place)
         bodies: list[_Body | None] = [None] * len(readings)
         for shape_id, (form, places) in alike.items():
@@ -160,7 +167,8 @@ class Pen:
             for place, cell in zip(places, cells, strict=True):
                 if cell is not None:
                     bodies[place] = shape_id, QUALITY_CODES[readings.quality[place]], None, cell
-        return zip(bodies, meters, instants, strict=True)  # type: ignore[arg-type]  # a body has its meter
+        instants = [int(at.timestamp() * 1000 + _HALF_A_MICROSECOND) for at in readings.at]
+        return zip(meters, instants, bodies, strict=True)
 
     def _remember_stamped(self, seqs: Sequence[int]) -> None:
         """Know which numbers our own clock dated: only they are moved when it turns out to have been wrong."""

@@ -27,6 +27,7 @@ from bench.figures import Figure, show
 from wattbook import config
 from wattbook.api import ApiContext, serving
 from wattbook.daemon import GC_OBJECTS, SWITCH_S
+from wattbook.engine.judge import JudgedKeeper, make_judges
 from wattbook.engine.keep import BookKeeper
 from wattbook.engine.listen import Attendance
 from wattbook.engine.live import Live
@@ -150,7 +151,7 @@ async def _serve(folder: Path, pipe: Connection) -> None:
     live = Live(clock)
     statuses = [MeterStatus(meter.name, meter.model) for meter in settings.meters]
     with Book.open(settings.book, clock=clock) as book, BookReader(settings.book) as reader:
-        keeper = BookKeeper(book, live)
+        keeper = JudgedKeeper(BookKeeper(book, live), make_judges(settings))  # as the daemon
         by_name = {status.meter: status for status in statuses}
         attendance = Attendance(by_name, {}, clock=clock, note=keeper.note)
         context = ApiContext(settings, lambda: statuses, reader, keeper, attendance.heard, live, clock, book.statistics)

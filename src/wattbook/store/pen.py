@@ -28,6 +28,7 @@ _NUMBERS_RESERVED = 1_000  # at once, so that not every commit writes the page o
 _POSITIONS_AT_ONCE = 8  # in one statement
 _STAMPED_MAX = 100_000  # runs of numbers: 10 MB; a clock that is set later than that much traffic stays as it was
 _BULK_MIN = 100  # readings; for fewer, calls of numpy cost as much as they save
+_ALIKE_MIN = 16  # of them of one form; for fewer likewise
 _ROWS_HELD_MAX = 1000  # rows handed to SQLite at once: enough to spread the cost of a call, few to hold twice
 
 # A float of Unix seconds is good to 0.2 µs; without this a whole millisecond may be cut to the one before.
@@ -163,6 +164,8 @@ class Pen:
                 alike.setdefault(form.shape_id, (form, []))[1].append(place)
         bodies: list[_Body | None] = [None] * len(readings)
         for shape_id, (form, places) in alike.items():
+            if len(places) < _ALIKE_MIN:
+                continue
             cells = pack_alike([readings.values[place] for place in places], form.divisors)
             for place, cell in zip(places, cells, strict=True):
                 if cell is not None:

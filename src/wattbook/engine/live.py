@@ -67,7 +67,8 @@ class Watcher:
         """Wait for something and return all there is; nothing after the time-out or when the stream has ended."""
         if not self._ready.is_set() and not self.ended:
             try:
-                await asyncio.wait_for(self._ready.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):  # `wait_for` of 3.11 may lose a cancellation
+                    await self._ready.wait()
             except TimeoutError:
                 return ()
         items = tuple(self._items)

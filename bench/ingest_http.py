@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import http.client
 import json
 import multiprocessing
@@ -25,6 +26,8 @@ from pathlib import Path
 from bench.figures import Figure, show
 from wattbook import config
 from wattbook.api import ApiContext, serving
+from wattbook.daemon import GC_OBJECTS, SWITCH_S
+from wattbook.engine.judge import JudgedKeeper, make_judges
 from wattbook.engine.keep import BookKeeper
 from wattbook.engine.listen import Attendance
 from wattbook.engine.live import Live
@@ -136,7 +139,7 @@ def send(bodies: Sequence[bytes], port: int, connections: int) -> float:
 
 def serve_until_told(folder: Path, pipe: Connection) -> None:
     """The server's process."""
-    sys.setswitchinterval(0.0005)  # as the daemon
+    sys.setswitchinterval(SWITCH_S)  # as the daemon
     asyncio.run(_serve(folder, pipe))
 
 
@@ -148,11 +151,13 @@ async def _serve(folder: Path, pipe: Connection) -> None:
     live = Live(clock)
     statuses = [MeterStatus(meter.name, meter.model) for meter in settings.meters]
     with Book.open(settings.book, clock=clock) as book, BookReader(settings.book) as reader:
-        keeper = BookKeeper(book, live)
+        keeper = JudgedKeeper(BookKeeper(book, live), make_judges(settings))  # as the daemon
         by_name = {status.meter: status for status in statuses}
         attendance = Attendance(by_name, {}, clock=clock, note=keeper.note)
         context = ApiContext(settings, lambda: statuses, reader, keeper, attendance.heard, live, clock, book.statistics)
         async with serving(context) as served:
+            gc.freeze()  # as the daemon
+            gc.set_threshold(GC_OBJECTS, 20, 50)
             pipe.send((served.port, _cpu_s()))
             await asyncio.to_thread(pipe.recv)
             cpu_s = _cpu_s()

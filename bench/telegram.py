@@ -20,7 +20,6 @@ import threading
 import time
 import tty
 from collections.abc import Sequence
-from concurrent.futures import Future
 from datetime import datetime
 from pathlib import Path
 
@@ -71,16 +70,18 @@ class Counter:
         self.marks: list[tuple[float, float]] = []
         self.garbled_count = 0
         self.done = threading.Event()
-        self._last: Future[Kept] | None = None
 
     async def keep(self, readings: Sequence[Reading]) -> Kept:
         raise AssertionError(readings)
 
     def measured(self, reading: Reading) -> None:
-        self._last = self._book.append([reading], fresh=True)
+        self._book.measured(reading, self._answered)
         self.marks.append((time.process_time(), time.thread_time()))
         if len(self.marks) >= self._count:
             self.done.set()
+
+    def _answered(self, error: BaseException | None) -> None:
+        assert error is None, error
 
     def note(self, event: Event) -> None:
         raise AssertionError(event)

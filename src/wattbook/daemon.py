@@ -33,8 +33,8 @@ from wattbook.model import SystemClock
 from wattbook.store import Book, BookReader
 from wattbook.transports.systemd import Notifier
 
-_SWITCH_S = 0.00005  # a line's thread gets the interpreter within this time, whatever else computes (decision 4)
-_GC_OBJECTS = 50_000  # new ones between two looks for cycles: a body of 1,000 readings makes 10,000, with no cycle
+SWITCH_S = 0.00005  # a line's thread gets the interpreter within this time, whatever else computes (decision 4)
+GC_OBJECTS = 50_000  # new ones between two looks for cycles: a body of 1,000 readings makes 10,000, with no cycle
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
 
     Raises ConfigError, or BookError when the book cannot be opened.
     """
-    sys.setswitchinterval(_SWITCH_S)
+    sys.setswitchinterval(SWITCH_S)
     clock = clock or SystemClock()
     systemd = Notifier()
     stopping = _on_signals()
@@ -100,7 +100,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             tasks.append(_begun(stack, "watchdog", _beat(systemd)))
         # What lives now lives for good. Left to itself, Python looks through all of it every 700 new objects.
         gc.freeze()
-        gc.set_threshold(_GC_OBJECTS, 20, 50)
+        gc.set_threshold(GC_OBJECTS, 20, 50)
         systemd.ready(f"reading {len(config.meters)} meters, serving {served.url}")
         started(served)
         await _first(stopping, failed, served.ended, *tasks)
@@ -135,7 +135,7 @@ async def serve_proxies(config: Config, *, started: Callable[[Sequence[ProxyStat
 
     Raises ConfigError, BookHeld when a daemon has the book, or BookError.
     """
-    sys.setswitchinterval(_SWITCH_S)
+    sys.setswitchinterval(SWITCH_S)
     clock = SystemClock()
     stopping = _on_signals()
     async with AsyncExitStack() as stack:

@@ -7,6 +7,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wattbook.store.bulk import pack_alike
 from wattbook.store.packing import Packer, decode_cells, divisors, parse_shape, shape_text
 from wattbook.store.rows import cell_values
 
@@ -62,3 +63,19 @@ def test_a_packer_goes_on_from_the_stored_shape(values: list[float]) -> None:
         form, _ = packer.pack({"voltage": number})
     again, _ = Packer(form.shape).pack({"voltage": values[-1]})
     assert again.shape == form.shape
+
+
+@given(st.lists(st.tuples(value, value), min_size=1, max_size=20))
+def test_many_at_once_are_packed_as_each_alone_or_left_to_it(told: list[tuple[float, float]]) -> None:
+    readings = [{"voltage": voltage, "current": current} for voltage, current in told]
+    form, _ = Packer().pack(readings[0])
+    for values, cells in zip(readings, pack_alike(readings, form.divisors), strict=True):
+        alone, alone_cells = Packer(form.shape).pack(values)
+        assert cells in (None, alone_cells)
+        assert cells is None or alone.shape == form.shape  # it needed nothing finer
+    assert pack_alike(readings, (1, None)) == [None] * len(readings)
+
+
+def test_an_integer_that_no_float_holds_is_left_to_be_refused() -> None:
+    assert pack_alike([{"voltage": 2**53 + 1}, {"voltage": 5}], (1,)) == [None, b"\x91\x05"]
+    assert pack_alike([{"voltage": 10**400}], (1,)) == [None]

@@ -202,3 +202,18 @@ async def test_silence_is_told_to_those_who_asked_for_it() -> None:
     journal.append([poll(0)])
     await follower.until(lambda: follower.taken == [1])
     await stop(task)
+
+
+@pytest.mark.parametrize("steps", range(6))
+async def test_one_that_is_cancelled_as_something_is_committed_ends(steps: int) -> None:
+    journal, follower, status = TwoPartitions(), Collector(), Following("collector")
+    task = asyncio.create_task(follow(journal, follower, status=status, idle_s=WITHIN_S))
+    async with asyncio.timeout(WITHIN_S):
+        while status.state != "waiting":
+            await asyncio.sleep(0)
+    journal.append([poll(1)])
+    for _ in range(steps):  # of the event loop: somewhere on the way from the bell to who waits for it
+        await asyncio.sleep(0)
+    task.cancel()
+    ended, _ = await asyncio.wait([task], timeout=WITHIN_S)
+    assert ended and task.cancelled()

@@ -7,7 +7,6 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence, Set
 from dataclasses import replace
-from operator import attrgetter
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -16,7 +15,7 @@ from wattbook.api.answers import Refusal, json_response
 from wattbook.api.context import ApiContext
 from wattbook.api.guard import BODY_MAX_OF
 from wattbook.codecs import plain_table, reading_json
-from wattbook.model import Kept, Reading
+from wattbook.model import Kept, Reading, Readings
 from wattbook.model.clock import latest_believed
 from wattbook.model.nearest import did_you_mean
 
@@ -28,10 +27,10 @@ KEEP_MAX = 10_000  # readings for one commit, so that one sender's day does not 
 
 _Decode = Callable[[bytes], Sequence[Reading]]
 _FORMATS: dict[str, _Decode] = {
-    "application/json": reading_json.decode_many,
-    "application/x-ndjson": reading_json.decode_many,
-    "application/x-www-form-urlencoded": reading_json.decode_many,  # what curl calls everything it sends with -d
-    "": reading_json.decode_many,
+    "application/json": reading_json.decode_columns,
+    "application/x-ndjson": reading_json.decode_columns,
+    "application/x-www-form-urlencoded": reading_json.decode_columns,  # what curl calls everything it sends with -d
+    "": reading_json.decode_columns,
     "text/csv": plain_table.decode,
 }
 
@@ -78,8 +77,9 @@ class Ingest:
         return size
 
     async def _take(self, body: bytes, decode: _Decode, *, history: bool) -> Response:
-        def read() -> Sequence[Reading]:
-            return self._checked(decode(body), self._context.meters.keys() if history else self._pushed)
+        def read() -> Readings:
+            readings = Readings.of(decode(body))
+            return self._checked(readings, self._context.meters.keys() if history else self._pushed)
 
         readings = await asyncio.to_thread(read) if len(body) > INLINE_MAX else read()
         new = same = conflicts = 0
@@ -88,29 +88,29 @@ class Ingest:
             new, same, conflicts = new + kept.new, same + kept.same, conflicts + kept.conflicts
         return json_response({"new": new, "same": same, "conflicts": conflicts})
 
-    async def _keep(self, readings: Sequence[Reading], *, history: bool) -> Kept:
+    async def _keep(self, readings: Readings, *, history: bool) -> Kept:
         kept = await self._context.keeper.keep(readings)
         if not history:  # which says nothing about who is heard now
             self._note(readings)
         return kept
 
-    def _note(self, readings: Sequence[Reading]) -> None:
+    def _note(self, readings: Readings) -> None:
         """Say which meters were heard, as a line does for its meters."""
-        newest = {reading.meter: reading.at for reading in sorted(readings, key=attrgetter("at"))}
-        for meter, count in Counter(map(attrgetter("meter"), readings)).items():
-            self._context.heard(meter, newest[meter], count)
+        counts = Counter(readings.meter)
+        for (_, meter), place in readings.newest().items():
+            self._context.heard(meter, readings.at[place], counts[meter])
 
-    def _checked(self, readings: Sequence[Reading], meters: Set[str]) -> Sequence[Reading]:
+    def _checked(self, readings: Readings, meters: Set[str]) -> Readings:
         """The readings as the book's own, or Refusal: only of these `meters` may they be, and not from tomorrow."""
-        for name in {reading.meter for reading in readings} - meters:
+        for name in set(readings.meter) - meters:
             raise self._not_pushed(name)
         own = self._context.config.site.name
-        for site in {reading.site for reading in readings} - {""}:
+        for site in set(readings.site) - {""}:
             if site != own:
                 raise Refusal(404, f'this book is of site "{own}", not of "{site}"')
-            readings = [replace(reading, site="") for reading in readings]
+            readings = replace(readings, site=[""] * len(readings))
         now = self._context.clock.now()
-        newest = max((reading.at for reading in readings), default=now)
+        newest = max(readings.at, default=now)
         if newest > latest_believed(now):
             raise Refusal(400, f"{newest.isoformat()} is more than a day ahead of this machine's clock; check both")
         return readings

@@ -121,16 +121,23 @@ def measure(data_sets: Iterable[DataSet], rows: tuple[ObisCode, ...] = ()) -> Me
     meanings = _meanings(rows)
     found: dict[str, _Found] = {}
     for data_set in data_sets:
-        obis = parse_obis(data_set.code)
-        if obis is None or not obis.own:
+        code, medium, channel = _own(data_set.code)
+        meaning = meanings.get(code)
+        if meaning is None or (meaning.electric and medium == 0):
             continue
-        meaning = meanings.get(obis.cde)
-        if meaning is None or (meaning.electric and obis.a == 0):
-            continue
-        value = _found(data_set, meaning, obis.b or 0)
-        if value is not None and _better(value, found.get(obis.cde)):
-            found[obis.cde] = value
+        value = _found(data_set, meaning, channel)
+        if value is not None and _better(value, found.get(code)):
+            found[code] = value
     return _combine(found, meanings)
+
+
+@lru_cache(_CODES_CACHED)
+def _own(code: str) -> tuple[str, int | None, int]:
+    """The short form, medium and channel of a code; of what is not the meter's own present value, "" at first."""
+    obis = parse_obis(code)
+    if obis is None or not obis.own:
+        return "", None, 0
+    return obis.cde, obis.a, obis.b or 0
 
 
 def _better(new: _Found, old: _Found | None) -> bool:

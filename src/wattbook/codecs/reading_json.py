@@ -8,13 +8,13 @@ Values are in base units. `doubt` (value name -> quality) and `site` stand only 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
 import msgspec
 
-from wattbook.model import Quality, Reading, UnknownQuantity, WattbookError, quantity
+from wattbook.model import Quality, Reading, Readings, UnknownQuantity, WattbookError, quantity
 from wattbook.model.exact import EXACT_MAX
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.reading import EMPTY
@@ -94,10 +94,33 @@ def decode_many(body: bytes) -> list[Reading]:
 
     Instants need an offset and are cut to the millisecond. Unknown names, NaN and infinity are errors.
     """
-    return list(_readings(_rows(body)))
+    return list(decode_columns(body))
 
 
-def _rows(body: bytes) -> Iterable[_Row]:
+def decode_columns(body: bytes) -> Readings:
+    """The same as columns, in half the time: an object for each of thousands of readings costs as much as parsing."""
+    rows = _rows(body)
+    known = _KNOWN
+    instants = [row.at for row in rows]
+    doubts: list[Mapping[str, Quality]] = [EMPTY] * len(rows)
+    for place, row in enumerate(rows):
+        if not row.values.keys() <= known:
+            _check_names(row.values, place + 1)
+        if row.at.tzinfo is not UTC or row.at.microsecond % 1000:
+            instants[place] = _instant(row.at, place + 1)
+        if row.doubt:
+            doubts[place] = _doubt(row.doubt, row.values, place + 1)
+    return Readings(
+        [row.meter for row in rows],
+        instants,
+        [row.values for row in rows],
+        [row.quality for row in rows],
+        doubts,
+        [row.site for row in rows],
+    )
+
+
+def _rows(body: bytes) -> Sequence[_Row]:
     text = body.strip()
     try:
         if text.startswith(b"["):
@@ -125,18 +148,11 @@ def _refused(message: str) -> BadReading:
     return BadReading(f"{where}: {text}" if where else text, row=row)
 
 
-def _readings(rows: Iterable[_Row]) -> Iterable[Reading]:
-    known = _KNOWN
-    for number, row in enumerate(rows, 1):
-        values, at = row.values, row.at
-        if not values.keys() <= known:
-            _check_names(values, number)
-        if at.tzinfo is not UTC or at.microsecond % 1000:
-            try:
-                at = cut_instant(at)
-            except ValueError as error:
-                raise BadReading(f"at: {error}", row=number) from error
-        yield Reading(row.meter, at, values, row.quality, _doubt(row, number) if row.doubt else EMPTY, row.site)
+def _instant(at: datetime, number: int) -> datetime:
+    try:
+        return cut_instant(at)
+    except ValueError as error:
+        raise BadReading(f"at: {error}", row=number) from error
 
 
 def _check_names(values: Mapping[str, float], number: int) -> None:
@@ -148,9 +164,8 @@ def _check_names(values: Mapping[str, float], number: int) -> None:
         raise BadReading(str(error), row=number) from error
 
 
-def _doubt(row: _Row, number: int) -> Mapping[str, Quality]:
-    doubt = row.doubt or {}
+def _doubt(doubt: Mapping[str, Quality], values: Mapping[str, float], number: int) -> Mapping[str, Quality]:
     for name in doubt:
-        if name not in row.values:
+        if name not in values:
             raise BadReading(f'doubt about "{name}", which is not among the values', row=number)
     return doubt

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+
 from wattbook.codecs.obis import DataSet
 from wattbook.codecs.sml_units import UNITS
 
@@ -12,6 +15,14 @@ _INTEGER_SIZE_MAX = 8  # bytes
 _SCALER_MAX = 18  # powers of ten either way; beyond is damage, not a meter
 _OCTETS, _BOOL, _SIGNED, _UNSIGNED, _LIST = 0x00, 0x40, 0x50, 0x60, 0x70
 _ERROR_WORD = "97.97.0"
+_NAMES_CACHED = 1024  # a meter has some twenty
+
+# Heads of one byte -> whether the number is signed (None = octets), and the size with the head.
+_PLAIN: Mapping[int, tuple[bool | None, int]] = {
+    kind | size: (signed, size)
+    for kind, signed, size_max in ((_OCTETS, None, 15), (_SIGNED, True, 9), (_UNSIGNED, False, 9))
+    for size in range(2, size_max + 1)
+}
 
 Element = None | bool | int | bytes | list["Element"]
 
@@ -81,13 +92,19 @@ def _entry(body: bytes, at: int, unsigned_codes: frozenset[str]) -> tuple[DataSe
     head = body[at]
     value, at = _element(body, at)
     _, at = _element(body, at)
-    a, b, c, d, e, f = name
-    short = f"{c}.{d}.{0 if e == 255 else e}"
+    code, short = _codes(name)
     if short in unsigned_codes and head in (_SIGNED | 2, _SIGNED | 3) and isinstance(value, int):
         value %= 1 << 8 * ((head & 0x0F) - 1)
     text = _text(value, scaler if isinstance(scaler, int) else 0, is_word=short == _ERROR_WORD)
     unit_name = UNITS.get(unit, "") if isinstance(unit, int) else ""
-    return DataSet(f"{a}-{b}:{c}.{d}.{e}*{f}", text, unit_name, _hex(status)), at
+    return DataSet(code, text, unit_name, _hex(status) if status is not None else ""), at
+
+
+@lru_cache(_NAMES_CACHED)
+def _codes(name: bytes) -> tuple[str, str]:
+    """A value's name in full and short."""
+    a, b, c, d, e, f = name
+    return f"{a}-{b}:{c}.{d}.{e}*{f}", f"{c}.{d}.{0 if e == 255 else e}"
 
 
 def _text(value: Element, scaler: int, *, is_word: bool) -> str:
@@ -133,9 +150,14 @@ def _head(body: bytes, at: int) -> tuple[int, int, int]:
 
 
 def _element(body: bytes, at: int, depth: int = 0) -> tuple[Element, int]:
-    start = at
-    if body[at] == 0x01:
+    start, head = at, body[at]
+    if head == 0x01:
         return None, at + 1
+    if plain := _PLAIN.get(head):  # nearly all there are
+        signed, size = plain
+        if at + size <= len(body):
+            content = body[at + 1 : at + size]
+            return (content if signed is None else int.from_bytes(content, "big", signed=signed)), at + size
     kind, size, at = _head(body, at)
     if kind == _LIST:
         if depth == _DEPTH_MAX:

@@ -179,7 +179,8 @@ class _Bell:
     async def rung(self, within_s: float | None) -> bool:
         """Wait for it; return whether it rang within this time."""
         try:
-            await asyncio.wait_for(self._event.wait(), within_s)
+            async with asyncio.timeout(within_s):  # `wait_for` of 3.11 loses a cancellation that comes with the ring
+                await self._event.wait()
         except TimeoutError:
             return False
         return True

@@ -13,7 +13,8 @@ from wattbook.engine.plausible import MeterJudge, Verdict
 from wattbook.engine.recognise_break import Found
 from wattbook.model.clock import Clock
 from wattbook.model.keeping import Keeper, Kept
-from wattbook.model.reading import EMPTY, Event, Reading
+from wattbook.model.reading import EMPTY, Event, Quality, Reading
+from wattbook.model.readings import Readings
 from wattbook.profiles import Profile
 from wattbook.store import Book, BookReader
 
@@ -28,14 +29,26 @@ class JudgedKeeper:
 
     async def keep(self, readings: Sequence[Reading]) -> Kept:
         """Return when the readings are durable."""
-        judged: list[Reading] | None = None
-        for place, reading in enumerate(readings):
-            verdict = self._verdict(reading)
-            if verdict is not None:
-                judged = judged or list(readings)
-                judged[place] = replace(reading, doubt=verdict.doubt)
-                self._tell(reading, verdict)  # before a later reading that relies on it
-        return await self._keeper.keep(readings if judged is None else judged)
+        columns = Readings.of(readings)
+        doubts: list[Mapping[str, Quality]] | None = None
+        for place, verdict in self._verdicts(columns):
+            doubts = doubts or list(columns.doubt)
+            doubts[place] = verdict.doubt
+            self._tell(columns.meter[place], columns.at[place], verdict)  # before a later one that relies on it
+        return await self._keeper.keep(columns if doubts is None else replace(columns, doubt=doubts))
+
+    def _verdicts(self, readings: Readings) -> Iterator[tuple[int, Verdict]]:
+        """The places of readings of which not all is believed. `Readings` are looked at without making objects."""
+        its = zip(
+            readings.meter, readings.at, readings.values, readings.quality, readings.doubt, readings.site, strict=True
+        )
+        for place, (meter, at, values, quality, doubt, site) in enumerate(its):
+            judge = self._judges.get(meter)
+            if judge is None or site:
+                continue
+            verdict = judge.judge_values(at, values, quality, doubt)
+            if verdict.doubt:
+                yield place, verdict
 
     def measured(self, reading: Reading) -> None:
         """Take a reading just polled."""
@@ -44,7 +57,7 @@ class JudgedKeeper:
             self._keeper.measured(reading)
         else:
             self._keeper.measured(replace(reading, doubt=verdict.doubt))
-            self._tell(reading, verdict)
+            self._tell(reading.meter, reading.at, verdict)
 
     def note(self, event: Event) -> None:
         """Write an event down."""
@@ -58,12 +71,12 @@ class JudgedKeeper:
         verdict = judge.judge(reading)
         return verdict if verdict.doubt else None
 
-    def _tell(self, reading: Reading, verdict: Verdict) -> None:
-        for event in _events(reading, verdict.found):
+    def _tell(self, meter: str, at: datetime, verdict: Verdict) -> None:
+        for event in _events(meter, at, verdict.found):
             self._keeper.note(event)
 
 
-def _events(reading: Reading, found: Mapping[str, Found]) -> Iterator[Event]:
+def _events(meter: str, at: datetime, found: Mapping[str, Found]) -> Iterator[Event]:
     """One event for the registers that did the same at the same instant."""
     together: dict[tuple[str, float], dict[str, Found]] = {}
     for name, each in found.items():
@@ -75,7 +88,7 @@ def _events(reading: Reading, found: Mapping[str, Found]) -> Iterator[Event]:
             "registers": {name: each.register() for name, each in registers.items()},
             "told": {name: [each.before.value, each.first.value] for name, each in registers.items()},
         }
-        yield Event(DOUBTED, reading.meter, reading.at, body)
+        yield Event(DOUBTED, meter, at, body)
 
 
 def make_judges(config: Config) -> Mapping[str, MeterJudge]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from concurrent.futures import Future
 from functools import partial
-from typing import Any
 
 from wattbook.engine.live import Live
 from wattbook.model import Event, Kept, Reading
@@ -32,15 +30,14 @@ class BookKeeper:
     def measured(self, reading: Reading) -> None:
         """Take a reading just polled: durable within `commit_every`. One that is lost is logged and counted."""
         self._live.publish(reading)
-        self._book.append((reading,), fresh=True).add_done_callback(partial(self._answered, reading.meter))
+        self._book.measured(reading, partial(self._answered, reading.meter))
 
     def note(self, event: Event) -> None:
         """Write an event down."""
-        self._book.append_event(event).add_done_callback(partial(self._answered, event.kind))
+        self._book.append_event(event).add_done_callback(lambda future: self._answered(event.kind, future.exception()))
 
-    def _answered(self, what: str, future: Future[Any]) -> None:
+    def _answered(self, what: str, error: BaseException | None) -> None:
         """Look at what nobody waits for; once when it begins to be lost, and once when it is kept again."""
-        error = future.exception()
         if error is None:
             if what in self._losing:
                 self._losing.discard(what)

@@ -12,10 +12,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 
 from wattbook.engine.status import MeterStatus, SupplyNow
-from wattbook.model import Clock, Reading
+from wattbook.model import Clock, Reading, Readings
 from wattbook.model.clock import supersedes
 
 WAITING_MAX = 1000  # items a watcher may be behind: half a minute of a full RS-485 line
@@ -68,7 +67,8 @@ class Watcher:
         """Wait for something and return all there is; nothing after the time-out or when the stream has ended."""
         if not self._ready.is_set() and not self.ended:
             try:
-                await asyncio.wait_for(self._ready.wait(), timeout_s)
+                async with asyncio.timeout(timeout_s):  # `wait_for` of 3.11 may lose a cancellation
+                    await self._ready.wait()
             except TimeoutError:
                 return ()
         items = tuple(self._items)
@@ -133,15 +133,14 @@ class Live:
         Only the newest of each meter, and only if it is newer than the last: the rest is history, not live. A last one
         from the future is not believed, or a clock that was once ahead would stop the screen for as long.
         """
-        in_time = sorted(zip(readings, seqs, strict=True), key=_instant)
-        newest = {(reading.site, reading.meter): (reading, seq) for reading, seq in in_time}
-        now = self._clock.now()
+        columns = Readings.of(readings)
+        newest, now = columns.newest(), self._clock.now()
         with self._lock:
             shown = []
-            for key, (reading, seq) in newest.items():
+            for key, place in newest.items():
                 last = self._latest.get(key)
-                if supersedes(reading.at, last.reading.at if last else None, now=now):
-                    seen = self._latest[key] = Seen(reading, seq)
+                if supersedes(columns.at[place], last.reading.at if last else None, now=now):
+                    seen = self._latest[key] = Seen(readings[place], seqs[place])
                     shown.append(seen)
             self._show(shown)
 
@@ -226,10 +225,6 @@ class Live:
             with self._lock:
                 self._show(changed)
             await asyncio.sleep(every_s)
-
-
-def _instant(kept: tuple[Reading, int]) -> datetime:
-    return kept[0].at
 
 
 def _visible(status: MeterStatus) -> tuple[object, ...]:

@@ -133,16 +133,22 @@ class MeterJudge:
 
     def judge(self, reading: Reading) -> Verdict:
         """Look at a reading. What came as suspect stays so and teaches nothing."""
-        at_s = reading.at.timestamp()
+        return self.judge_values(reading.at, reading.values, reading.quality, reading.doubt)
+
+    def judge_values(
+        self, at: datetime, values: Mapping[str, float], quality: Quality, doubt: Mapping[str, Quality]
+    ) -> Verdict:
+        """The same, of what is no object yet."""
+        at_s = at.timestamp()
         known = self._its
         bad: list[str] | None = None
-        trusting = not reading.doubt and reading.quality is _GOOD
-        for name, value in reading.values.items():
+        trusting = not doubt and quality is _GOOD
+        for name, value in values.items():
             its = known.get(name) or self._learn(known, name)
             if its.least <= value <= its.greatest:
                 if not its.register:
                     continue
-                if trusting or reading.doubt.get(name, reading.quality) is _GOOD:
+                if trusting or doubt.get(name, quality) is _GOOD:
                     since_s = at_s - its.at_s
                     if since_s >= 0 and 0 <= value - its.value <= its.slack + its.per_s * since_s:
                         its.at_s, its.value = at_s, value
@@ -155,17 +161,21 @@ class MeterJudge:
             if bad is None:
                 bad = []
             bad.append(name)
-        return _BELIEVED if bad is None else self._verdict(reading, at_s, {name: known[name] for name in bad})
+        if bad is None:
+            return _BELIEVED
+        found = self._found({name: Told(at_s, values[name]) for name in bad})
+        return Verdict({**doubt, **dict.fromkeys(bad, Quality.SUSPECT)}, found)
 
-    def _verdict(self, reading: Reading, at_s: float, bad: Mapping[str, _Trusted]) -> Verdict:
+    def _found(self, bad: Mapping[str, Told]) -> Mapping[str, Found]:
+        """The registers among these that have certainly gone elsewhere."""
         found = {}
-        for name, its in bad.items():
-            told = Told(at_s, reading.values[name])
-            if not its.register or not its.least <= told.value <= its.greatest or at_s <= its.at_s:
+        for name, told in bad.items():
+            its = self._its[name]
+            if not its.register or not its.least <= told.value <= its.greatest or told.at_s <= its.at_s:
                 continue
             if its.doubted(told):
                 found[name] = self._recognised(name, its)
-        return Verdict({**reading.doubt, **dict.fromkeys(bad, Quality.SUSPECT)}, found)
+        return found
 
     def _recognised(self, name: str, its: _Trusted) -> Found:
         found = recognise(Told(its.at_s, its.value), its.first, its.slack, its.per_s, self._moduli.get(name))

@@ -16,6 +16,7 @@ from wattbook.model.errors import (
 )
 from wattbook.model.keeping import Keeper, Kept
 from wattbook.model.reading import EnergyQuality, Event, Quality, Reading
+from wattbook.model.readings import Readings
 from wattbook.model.series import Point, Series
 from wattbook.model.span import Span
 from wattbook.model.vocabulary import Kind, Quantity, UnknownQuantity, quantity
@@ -38,6 +39,7 @@ __all__ = [
     "Quality",
     "Quantity",
     "Reading",
+    "Readings",
     "Refused",
     "Series",
     "SinkRefused",

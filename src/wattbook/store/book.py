@@ -19,7 +19,7 @@ from wattbook.store.lock import BookLock
 from wattbook.store.opening import open_file
 from wattbook.store.reader import BookReader
 from wattbook.store.statistics import BookStatistics
-from wattbook.store.work import AppendEvent, AppendReadings, Correct, Decide, Forget, Redate, Seal
+from wattbook.store.work import AppendEvent, AppendReadings, Correct, Decide, Forget, Redate, Seal, Told, begun
 from wattbook.store.writer import Writer
 
 if TYPE_CHECKING:
@@ -93,9 +93,16 @@ class Book:
         The future raises BookError when a reading cannot be written (all of this call are refused then), or,
         with `retry`, when the disk is full.
         """
-        work = AppendReadings(readings, fresh, urgent)
-        self._writer.submit(work)
-        return work.future
+        future: Future[Kept] = begun()
+        self._writer.submit(AppendReadings(readings, fresh, urgent, future))
+        return future
+
+    def measured(self, reading: Reading, answered: Callable[[BaseException | None], None]) -> None:
+        """`append` of one fresh reading that nobody waits for; `answered` is told None, or why it is lost.
+
+        It is called in the writer's thread, or at once in the caller's, and must not raise.
+        """
+        self._writer.submit(AppendReadings((reading,), fresh=True, urgent=False, future=Told(answered)))
 
     def append_event(self, event: Event) -> Future[int]:
         """Write an event down; the future gives its number when it is durable."""

@@ -22,7 +22,7 @@ WHOLE_MAX = 2**53  # beyond, a float no longer holds every integer, so neither m
 _FORMS_MAX = 64  # orders of quantities a meter has; one that shuffles them at every reading learns anew now and then
 DECIMALS_MAX = 9  # more digits than any meter shows: such a number is binary, not decimal
 
-_encode_cells = msgspec.msgpack.Encoder().encode
+encode_cells = msgspec.msgpack.Encoder().encode
 decode_doubt = msgspec.msgpack.Decoder(dict[int, int]).decode
 decode_cells = msgspec.msgpack.Decoder(list[int | float]).decode
 
@@ -96,7 +96,11 @@ class Packer:
                 self._learn(names, values)
                 return self.pack(values)  # ends: every turn makes an exponent finer, or a column float
             cells.append(whole)
-        return form, _encode_cells(cells)
+        return form, encode_cells(cells)
+
+    def known(self, names: tuple[str, ...]) -> Form | None:
+        """The form of readings with these quantities in this order, once there was one."""
+        return self._forms.get(names)
 
     def _learn(self, names: tuple[str, ...], values: Mapping[str, float]) -> Form:
         if not all(map(_is_finite, values.values())):

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from wattbook.model import BookError, Event, Kept, Reading
+from wattbook.model import BookError, Event, Kept, Reading, Readings
 from wattbook.model.batch import QUALITY_CODES, to_ms
 from wattbook.store.journal import Position
-from wattbook.store.packing import Packer, Shape, decode_cells, divisors, parse_shape, shape_text
+from wattbook.store.packing import Form, Packer, Shape, decode_cells, divisors, parse_shape, shape_text
 from wattbook.store.rows import cell_values
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ _TAKEN_MAX = 1000  # neighbours looked at for a free instant: 10 s of a line tha
 _NUMBERS_RESERVED = 1_000  # at once, so that not every commit writes the page of the counter; a crash may skip them
 _POSITIONS_AT_ONCE = 8  # in one statement
 _STAMPED_MAX = 100_000  # runs of numbers: 10 MB; a clock that is set later than that much traffic stays as it was
+_BULK_MIN = 100  # readings; for fewer, calls of numpy cost as much as they save
+_ALIKE_MIN = 16  # of them of one form; for fewer likewise
 _ROWS_HELD_MAX = 1000  # rows handed to SQLite at once: enough to spread the cost of a call, few to hold twice
 
 # A float of Unix seconds is good to 0.2 µs; without this a whole millisecond may be cut to the one before.
@@ -85,6 +87,8 @@ class Pen:
 
         Raises BookError before anything is written when one of them cannot be.
         """
+        if isinstance(readings, Readings) and not fresh and len(readings) >= _BULK_MIN:
+            return self._append_bulk(readings)
         rows, meters = self._rows, self._meters
         mark, seq = len(rows), self.seq_next
         seqs: list[int] = []
@@ -112,6 +116,62 @@ class Pen:
         if fresh:
             self._remember_stamped(seqs)
         return kept
+
+    def _append_bulk(self, readings: Readings) -> Kept:
+        """Write what was sent to us as columns; what is late, of a new form or doubted goes one by one behind it.
+
+        Of one meter the numbers rise as they would for the readings one by one, and of two of one instant the same
+        stays: what is behind takes along all of its meter that follows.
+        """
+        rows, mark, first = self._rows, len(self._rows), self.seq_next
+        seqs, odd = [0] * len(readings), list[int]()
+        behind: set[int] = set()  # meters
+        for place, (meter, at_ms, body) in enumerate(self._packed(readings)):
+            if body is None and at_ms > meter.last_ms:
+                behind.add(meter.id)
+            if body is None or at_ms <= meter.last_ms or meter.id in behind:
+                odd.append(place)
+                continue
+            meter.last_ms = at_ms
+            rows.append((self.seq_next, meter.id, at_ms, *body))
+            seqs[place] = self.seq_next
+            self.seq_next += 1
+        if not odd:
+            if len(rows) >= _ROWS_HELD_MAX:
+                self.flush()
+            return Kept(tuple(seqs), new=len(seqs))
+        try:
+            kept = self.append([readings[place] for place in odd], fresh=False)
+        except BookError:
+            del rows[mark:]
+            self.seq_next = first
+            raise
+        for place, seq in zip(odd, kept.seqs, strict=True):
+            seqs[place] = seq
+        return Kept(tuple(seqs), len(seqs) - kept.same - kept.conflicts, kept.same, kept.conflicts)
+
+    def _packed(self, readings: Readings) -> Iterator[tuple[_Meter, int, _Body | None]]:
+        """Yield for each reading its meter, its instant and what to write, where that is cheaply had."""
+        from wattbook.store.bulk import pack_alike
+
+        identities = zip(readings.site, readings.meter, strict=True)
+        known = self._meters.get
+        meters = [known(who) or self._learn_meter(readings[place]) for place, who in enumerate(identities)]
+        alike: dict[int, tuple[Form, list[int]]] = {}
+        for place, values in enumerate(readings.values):
+            form = meters[place].packer.known(tuple(values))
+            if form and form.shape_id and not readings.doubt[place]:
+                alike.setdefault(form.shape_id, (form, []))[1].append(place)
+        bodies: list[_Body | None] = [None] * len(readings)
+        for shape_id, (form, places) in alike.items():
+            if len(places) < _ALIKE_MIN:
+                continue
+            cells = pack_alike([readings.values[place] for place in places], form.divisors)
+            for place, cell in zip(places, cells, strict=True):
+                if cell is not None:
+                    bodies[place] = shape_id, QUALITY_CODES[readings.quality[place]], None, cell
+        instants = [int(at.timestamp() * 1000 + _HALF_A_MICROSECOND) for at in readings.at]
+        return zip(meters, instants, bodies, strict=True)
 
     def _remember_stamped(self, seqs: Sequence[int]) -> None:
         """Know which numbers our own clock dated: only they are moved when it turns out to have been wrong."""

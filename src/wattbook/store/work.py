@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -19,11 +19,29 @@ if TYPE_CHECKING:
 _SEAL_COSTS = 1_000  # readings: some 2 ms for the rows and pages of a day's frame
 
 
-def _begun() -> Future[Any]:
+def begun() -> Future[Any]:
     """A future that its caller can leave but not cancel: what was handed in is written."""
     future: Future[Any] = Future()
     future.set_running_or_notify_cancel()
     return future
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """In the place of a future when nobody waits: without its locks, for which a line would pay at every poll.
+
+    `answered` is called in the writer's thread, or by whoever hands in what is not taken; it never raises.
+    """
+
+    answered: Callable[[BaseException | None], None]
+
+    def set_result(self, _: Kept) -> None:
+        """It is durable."""
+        self.answered(None)
+
+    def set_exception(self, error: BaseException) -> None:
+        """It is lost."""
+        self.answered(error)
 
 
 @dataclass(slots=True)
@@ -33,7 +51,7 @@ class AppendReadings:
     readings: Sequence[Reading]
     fresh: bool
     urgent: bool
-    future: Future[Kept] = field(default_factory=_begun)
+    future: Future[Kept] | Told = field(default_factory=begun)
 
     @property
     def size(self) -> int:
@@ -49,7 +67,7 @@ class AppendEvent:
 
     event: Event
     urgent: bool = False
-    future: Future[int] = field(default_factory=_begun)
+    future: Future[int] = field(default_factory=begun)
 
     size = 1
 
@@ -65,7 +83,7 @@ class Decide:
     position: Position
     events: Sequence[Event]
     urgent: bool = True
-    future: Future[Sequence[int]] = field(default_factory=_begun)
+    future: Future[Sequence[int]] = field(default_factory=begun)
 
     @property
     def size(self) -> int:
@@ -82,7 +100,7 @@ class Redate:
     before: datetime
     by: timedelta
     urgent: bool = False
-    future: Future[int] = field(default_factory=_begun)
+    future: Future[int] = field(default_factory=begun)
 
     size = 0
 
@@ -97,7 +115,7 @@ class Correct:
     readings: Sequence[Reading]
     event: Event
     urgent: bool = True
-    future: Future[int] = field(default_factory=_begun)
+    future: Future[int] = field(default_factory=begun)
 
     @property
     def size(self) -> int:
@@ -113,7 +131,7 @@ class Seal:
 
     sealing: Sealing
     urgent: bool = True
-    future: Future[bool] = field(default_factory=_begun)
+    future: Future[bool] = field(default_factory=begun)
 
     @property
     def size(self) -> int:
@@ -130,7 +148,7 @@ class Forget:
 
     forgetting: Forgetting
     urgent: bool = True
-    future: Future[bool] = field(default_factory=_begun)
+    future: Future[bool] = field(default_factory=begun)
 
     size = _SEAL_COSTS
 

@@ -1,4 +1,4 @@
-"""SQL databases for the contract of sinks: a real PostgreSQL, MariaDB and SQLite, and a small server that speaks TDS."""
+"""SQL databases for the contract of sinks: real PostgreSQL, MariaDB, SQLite, and a small server that speaks TDS."""
 
 from __future__ import annotations
 

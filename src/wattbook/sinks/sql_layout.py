@@ -35,7 +35,7 @@ class Sort(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A batch as a table: one sequence of cells for each column, all of one length."""
+    """A batch as a table: one sequence of cells for each column, all of one length. Instants are milliseconds."""
 
     cells: Mapping[str, Sequence[object]]
     sorts: Mapping[str, Sort]
@@ -100,14 +100,18 @@ class Layout:
 
     def rows(self, batch: Batch) -> Rows:
         """The batch as rows. Of one identity in it only the newest is there; rows without any value are left out."""
+        sorts = {name: self.sort(name) for name in self.columns}
         cells: dict[str, list[object]] = {name: [] for name in self.columns}
         for columns, newest in _newest(batch, self.around.site):
             for quantity in columns.values if self.single else ("",):
-                filled = {name: template.cells(columns, quantity) for name, template in self.columns.items()}
+                filled = {
+                    name: columns.at_ms if sorts[name] is Sort.INSTANT else template.cells(columns, quantity)
+                    for name, template in self.columns.items()
+                }
                 kept = self._with_values(filled, newest)
                 for name, column in filled.items():
                     cells[name] += column if kept is None else [column[row] for row in kept]
-        return Rows(cells, {name: self.sort(name) for name in self.columns})
+        return Rows(cells, sorts)
 
     def _with_values(self, filled: Mapping[str, Cells], newest: Sequence[int] | None) -> Sequence[int] | None:
         valued = [filled[name] for name, each in self.columns.items() if each.quantities or _gives_value(each)]

@@ -7,8 +7,10 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pymssql
 import pymysql
 import pytest
 
@@ -202,6 +205,50 @@ class ForeignMariadb:
     def rows(self) -> list[tuple[str, int, float]]:
         found = self.ask("SELECT meter, at, active_energy_import FROM readings")
         return [(meter, to_ms(at.replace(tzinfo=UTC)), energy) for meter, at, energy in found]
+
+
+class ForeignMssql:
+    """Not Microsoft's: a small server that speaks its protocol to its real client library, and stores in SQLite."""
+
+    kind = "sql"
+    at_least_once = False
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self._file = folder / "mssql.sqlite"
+        self._log = folder / "mssql.log"
+        self._process = _Process()
+
+    def table(self, port: int) -> str:
+        url = f"mssql://wattbook@127.0.0.1:{port}/energy"
+        return f'[[sink]]\nname = "foreign"\nkind = "sql"\nurl = "{url}"\npassword = "{PASSWORD}"\n'
+
+    def start(self) -> None:
+        program = Path(__file__).with_name("tds_server.py")
+        command = [sys.executable, str(program), str(self.port), str(self._file), "wattbook", PASSWORD]
+        self._process.begin(command, self._log)
+        self._process.wait_until(self._answers, ConnectionRefusedError)
+
+    def _answers(self) -> None:
+        socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+
+    def stop(self) -> None:
+        self._process.end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        self._process.end(signal.SIGKILL)
+
+    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+        with pymssql.connect(
+            server="127.0.0.1", port=self.port, user="wattbook", password=PASSWORD, database="energy", autocommit=True
+        ) as connection:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return list(cursor.fetchall()) if cursor.description else []
+
+    def rows(self) -> list[tuple[str, int, float]]:
+        found = self.ask("SELECT meter, at, active_energy_import FROM readings")
+        return [(meter, to_ms(datetime.fromisoformat(at + "+00:00")), energy) for meter, at, energy in found]
 
 
 class ForeignSqlite:

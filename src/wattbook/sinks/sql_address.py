@@ -24,6 +24,7 @@ _DRIVERS: Mapping[str, str] = {
     "sqlite": "sqlite+pysqlite",
 }
 _CONNECT_S_MIN = 2  # psycopg and FreeTDS count whole seconds, and libpq rounds one second up to two
+_DRIVER = 0.8  # of the limit: a driver that gives up by itself says more than one that is cut off
 _STRICT = "SET SESSION time_zone = '+00:00', sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')"
 
 
@@ -62,7 +63,7 @@ class Address:
 
     def _options(self) -> dict[str, Any]:
         connect_s = max(_CONNECT_S_MIN, int(self.limit_s / 2))
-        whole_s = max(1, int(self.limit_s))
+        whole_s = max(1, int(self.limit_s * _DRIVER))
         match self.family:
             case "postgresql":
                 # Behind a pooler such as pgbouncer a prepared statement is met by a server that does not know it.

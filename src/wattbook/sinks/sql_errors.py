@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, NoSuchTableError, SQLAlchemyError
 
 from wattbook.model import SinkRefused, SinkUnavailable, WattbookError
 from wattbook.sinks.sql_address import Address
@@ -24,6 +24,8 @@ _REFUSED_SQLITE = ("SQLITE_CONSTRAINT", "SQLITE_MISMATCH", "SQLITE_TOOBIG")
 def in_words(error: SQLAlchemyError, address: Address) -> WattbookError:
     """SinkRefused when the rows are at fault, SinkUnavailable for all else. No password is in it."""
     original = error.orig if isinstance(error, DBAPIError) else None
+    if isinstance(error, NoSuchTableError):
+        return SinkUnavailable(f'{address.shown}: no table "{error}"')
     text = f"{address.shown}: {_cleaned(_words(original or error), address)}"
     refused = original is not None and _is_refused(original, address.family)
     return SinkRefused(text) if refused else SinkUnavailable(text)

@@ -83,6 +83,7 @@ def fit(connection: Connection, name: TableName, layout: Layout, *, append: bool
 def grow(connection: Connection, target: Target, layout: Layout) -> Target:
     """With a column for each of the layout's."""
     new = [_column(column, layout) for column in layout.columns if column not in target.types]
+    Table("", MetaData(), *new)  # SQL Server's compiler writes only columns of a table
     for column in new:
         written = CreateColumn(column).compile(dialect=connection.dialect)
         word = "ADD" if connection.dialect.name == "mssql" else "ADD COLUMN"

@@ -193,8 +193,9 @@ class ForeignMariadb:
 
     def connect(self) -> Any:
         return pymysql.connect(
-            host="127.0.0.1", port=self.port, user="wattbook", password=PASSWORD, database="energy", autocommit=True
-        )
+            host="127.0.0.1", port=self.port, user="wattbook", password=PASSWORD, database="energy", autocommit=True,
+            init_command="SET sql_mode = 'ANSI_QUOTES'",
+        )  # fmt: skip
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         with self.connect() as connection:

@@ -172,7 +172,7 @@ def translate(batch: str) -> str:
         plain = _upsert(merge)
     plain = _INSERT.sub(r"\1 \2", plain)
     if plain.strip().startswith("CREATE TABLE"):
-        plain = re.sub(r"(\S+) (N?VARCHAR\((\d+)\))", r"\1 \2 CHECK (length(\1) <= \3)", plain)
+        plain = re.sub(r"([^\s(]+) (N?VARCHAR\((\d+)\))", r"\1 \2 CHECK (length(\1) <= \3)", plain)
     return re.sub("\x00(\\d+)\x00", lambda place: texts[int(place[1])], plain)
 
 

@@ -83,6 +83,8 @@ def parse_address(url: str, password: str | None, file: Path | None, limit_s: fl
         raise ValueError('needs "url" (postgresql://, mariadb://, mysql://, mssql://) or "file" (SQLite), one of them')
     if file is not None:
         return Address(URL.create("sqlite+pysqlite", database=str(file)), limit_s)
+    if url.partition("?")[0].count("@") > 1:  # what lies between them would be taken for the host, and be shown
+        raise ValueError('a password with an "@" stands apart: password = "…"')
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError):

@@ -21,6 +21,7 @@ class Answer:
 
     status: int
     text: str
+    retry_after: str = ""  # its header Retry-After, as it stands
 
     @property
     def shown(self) -> str:
@@ -47,7 +48,8 @@ class HttpClient:
             async with self._opened().request(
                 method, self.url + path, data=body, headers=headers, allow_redirects=False
             ) as response:
-                return Answer(response.status, (await _beginning(response)).decode("utf-8", "replace"))
+                text = (await _beginning(response)).decode("utf-8", "replace")
+                return Answer(response.status, text, response.headers.get("Retry-After", ""))
         except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
             raise SinkUnavailable(f"{self.shown}: {_in_words(error)}") from error
 

@@ -292,7 +292,7 @@ def test_a_folder_that_is_not_mounted_gets_nothing(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(csv_folder, "mount_of", lambda folder: "/")
     (tmp_path / "usb").rename(tmp_path / "unplugged")
     for again in (to, sink(folder / "x.csv")):
-        with pytest.raises(SinkUnavailable, match="nothing is mounted at .*usb as it was before"):
+        with pytest.raises(SinkUnavailable, match=r"nothing is mounted at .*usb as it was before"):
             write(again, one("main-a", LATER, voltage=2), mark)
     assert not folder.exists()
     (tmp_path / "unplugged").rename(tmp_path / "usb")

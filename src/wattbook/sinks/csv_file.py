@@ -56,6 +56,7 @@ class KeysThere:
 class CsvFile:
     """A file that is written. `length` is known to be on the disk; 0 and `whole` = it is begun with the next rows."""
 
+    name: str  # below the sink's folder
     path: Path
     names: tuple[str, ...]
     form: Form

@@ -69,14 +69,13 @@ class CsvFolder:
         self.writes += 1
         for file, length in lengths:
             file.length, file.whole = length, False
-            name = self._name_of(file.path)
-            self._lengths.pop(name, None)
-            self._lengths[name] = [length, self.writes]  # the last ones stand last
+            self._lengths.pop(file.name, None)
+            self._lengths[file.name] = [length, self.writes]  # the last ones stand last
         old = {name for name, (_, written) in self._lengths.items() if written <= self.writes - WRITES_KEPT}
         for name in old.union(list(self._lengths)[:-FILES_MAX]):
             del self._lengths[name]
         kept = list(self._files.items())[-FILES_MAX:]
-        self._files = {name: file for name, file in kept if file.whole or self._name_of(file.path) in self._lengths}
+        self._files = {name: file for name, file in kept if file.whole or file.name in self._lengths}
 
     def make_ready(self, file: CsvFile) -> None:
         """Make the folder of a new file. Raises SinkUnavailable when what was mounted there is gone, and OSError."""
@@ -93,26 +92,25 @@ class CsvFolder:
         """The last of the files of a name if the rows fit into it, else the next number."""
         there = numbered_there(self.folder / name)
         if not there:
-            return CsvFile(self.folder / name, self.plan.header(parts), self.form)
+            return CsvFile(name, self.folder / name, self.plan.header(parts), self.form)
         last = there[-1]
         names, form = read_header(last, self.form)
         keys = KeysThere(key for path in there for key in self._keys_of(path))
         if last.stat().st_size == 0:
-            return CsvFile(last, self.plan.header(parts), self.form, there=keys)
+            return CsvFile(self._name_of(last), last, self.plan.header(parts), self.form, there=keys)
         if needed <= set(names):
             return self._gone_on(last, names, form, keys)
         if len(there) == NUMBER_MAX:
             raise SinkUnavailable(f"{last}: the header of none of {NUMBER_MAX} files fits; move them away")
-        return CsvFile(
-            numbered(self.folder / name, len(there) + 1), self.plan.header(parts, names), self.form, there=keys
-        )
+        path = numbered(self.folder / name, len(there) + 1)
+        return CsvFile(self._name_of(path), path, self.plan.header(parts, names), self.form, there=keys)
 
     def _gone_on(self, path: Path, names: tuple[str, ...], form: Form, keys: KeysThere) -> CsvFile:
         with path.open("rb") as file:
             file.seek(-1, os.SEEK_END)
             ends = file.read(1) == b"\n"
             size = file.tell()
-        return CsvFile(path, names, form, size, not ends or self._known_length(path) is None, keys)
+        return CsvFile(self._name_of(path), path, names, form, size, not ends or self._known_length(path) is None, keys)
 
     def _keys_of(self, path: Path) -> Sequence[int]:
         names, form = read_header(path, self.form)

@@ -54,13 +54,11 @@ def test_every_row_is_there_once_after_kills(file: str, tmp_path: Path) -> None:
     found = Counter((row["meter"], row["at"]) for row in rows)
     assert [key for key, count in found.items() if count > 1] == []
     for meter in METERS:
-        numbers = sorted(
-            (to_ms(datetime.fromisoformat(at)) - to_ms(datetime.fromisoformat(FIRST))) // STEP_MS
-            for name, at in found
-            if name == meter
-        )
+        numbers = sorted(number_of(at) for name, at in found if name == meter)
         assert numbers == list(range(len(numbers))) and len(numbers) >= position > KILLS
-    assert all(
-        float(row["voltage"]) == (to_ms(datetime.fromisoformat(row["at"])) - to_ms(datetime.fromisoformat(FIRST))) // STEP_MS + 0.5
-        for row in rows
-    )  # fmt: skip
+    assert all(float(row["voltage"]) == number_of(row["at"]) + 0.5 for row in rows)
+
+
+def number_of(at: str) -> int:
+    """The number of a row, which its voltage tells too."""
+    return (to_ms(datetime.fromisoformat(at)) - to_ms(datetime.fromisoformat(FIRST))) // STEP_MS

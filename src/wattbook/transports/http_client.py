@@ -33,7 +33,7 @@ class Answer:
 class HttpClient:
     """Requests to one base address. `headers` may hold secrets: neither they nor a URL's password are ever shown."""
 
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca: Path | None = None  # authorities the server is checked against; else the system's
     certificate: Path | None = None  # our own, for servers that ask for one

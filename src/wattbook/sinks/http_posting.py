@@ -52,7 +52,7 @@ class Posting:
                 if answer.status == _THERE_ALREADY:
                     skipped.update(post.readings)
                 elif reason := self._refusal(answer):
-                    rejected.update({reading: _rejected(reading, reason) for reading in _of_one(post, reason)})
+                    rejected.update({reading: _rejected(reading, reason) for reading in readings_refused(post, reason)})
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -83,7 +83,7 @@ class Posting:
 class Address:
     """Where requests go: a fixed beginning and what is filled in behind it."""
 
-    base: str
+    base: str = field(repr=False)  # may hold a password or a key
     rest: tuple[str | Template, ...]
 
     def paths(self, columns: Columns) -> Sequence[str]:
@@ -109,7 +109,7 @@ def parse_address(text: str, around: Surroundings) -> Address:
     return Address(base, found)
 
 
-def _of_one(post: Post, reason: str) -> Sequence[tuple[str, int, str]]:
+def readings_refused(post: Post, reason: str) -> Sequence[tuple[str, int, str]]:
     """The reading that was refused. Raises SinkRefused when it is one of many."""
     if len(post.readings) > 1:
         raise SinkRefused(f"{len(post.readings)} readings in one request: {reason}")

@@ -37,10 +37,19 @@ class Forwarder:
         asyncio.run_coroutine_threadsafe(change(), self._loop).result(20)
 
     def close(self) -> None:
+        """End every connection; nothing is left for the collector of garbage, whose warnings are errors."""
+
+        async def end() -> None:
+            self._server.close()
+            for task in (tasks := asyncio.all_tasks() - {asyncio.current_task()}):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
         self.turn("refuse")
-        self._loop.call_soon_threadsafe(self._server.close)
+        asyncio.run_coroutine_threadsafe(end(), self._loop).result(20)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(20)
+        self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._ends.add(writer)

@@ -45,6 +45,13 @@ class Forwarder:
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
+        """End every connection; nothing is left for the collector of garbage, whose warnings are errors."""
+
+        async def end() -> None:
+            self._server.close()
+            for task in (tasks := asyncio.all_tasks() - {asyncio.current_task()}):
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
         self.turn("refuse")
         asyncio.run_coroutine_threadsafe(end(), self._loop).result(20)

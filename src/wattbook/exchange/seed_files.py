@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from wattbook.codecs.layouts import LECTOR_TIME, RX380_COLUMNS, RX380_LATER, RX380_TIME, lector_columns
 from wattbook.exchange.csv_rows import read_header
 from wattbook.exchange.csv_table import TableReader
 from wattbook.exchange.intake import Intake
-from wattbook.exchange.layouts import LECTOR_TIME, RX380_COLUMNS, RX380_LATER, RX380_TIME, lector_columns
 from wattbook.exchange.tables import mapped_plan, read_mapped
 from wattbook.model import Columns, ConfigError
 

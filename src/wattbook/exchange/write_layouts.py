@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TextIO
 from zoneinfo import ZoneInfo
 
-from wattbook.exchange.layouts import LECTOR_CODES, LECTOR_TIME, RX380_COLUMNS, RX380_TIME, Code
+from wattbook.codecs.layouts import LECTOR_CODES, LECTOR_TIME, RX380_COLUMNS, RX380_TIME, Code
 from wattbook.exchange.local_time import instants_of, local_seconds
 from wattbook.exchange.write_csv import number_texts
 from wattbook.model import Columns, ConfigError, quantity

@@ -21,6 +21,7 @@ class Answer:
 
     status: int
     text: str
+    retry_after: str = ""  # its header Retry-After, as it stands
 
     @property
     def shown(self) -> str:
@@ -32,7 +33,7 @@ class Answer:
 class HttpClient:
     """Requests to one base address. `headers` may hold secrets: neither they nor a URL's password are ever shown."""
 
-    url: str
+    url: str = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     ca: Path | None = None  # authorities the server is checked against; else the system's
     certificate: Path | None = None  # our own, for servers that ask for one
@@ -47,7 +48,8 @@ class HttpClient:
             async with self._opened().request(
                 method, self.url + path, data=body, headers=headers, allow_redirects=False
             ) as response:
-                return Answer(response.status, (await _beginning(response)).decode("utf-8", "replace"))
+                text = (await _beginning(response)).decode("utf-8", "replace")
+                return Answer(response.status, text, response.headers.get("Retry-After", ""))
         except (TimeoutError, aiohttp.ClientError, OSError, ssl.SSLError, ValueError) as error:
             raise SinkUnavailable(f"{self.shown}: {_in_words(error)}") from error
 

@@ -64,7 +64,7 @@ class SparkplugSpeech:
         # One more than at the last connection; after a restart any other number than the last will do.
         self._births = int(clock.now().timestamp()) % _COUNTERS
         self._rebirth = False
-        self.topics = (self._topic("NCMD"),)
+        self.topics: tuple[str, ...] = (self._topic("NCMD"),)
 
     # what a connection begins and ends with
 
@@ -87,17 +87,22 @@ class SparkplugSpeech:
 
     # while it lasts
 
+    def recall(self, bookmark: str) -> None:
+        """A node that starts tells everything anew: there is nothing to remember."""
+
+    def bookmark(self) -> str:
+        return ""
+
     def outgoing(self, batch: Batch) -> Outgoing:
         """The readings of a batch, each one message; births before what is new."""
         out = Outgoing()
         for columns in batch.columns:
             device, is_new = self._device(columns)
-            was_newest_ms = device.newest_ms
             self._note(device, columns)
             if is_new:
                 out.say(self._birth(device))
             topic = self._topic("DDATA", device.topic_name)
-            for row, payload in self._data(device, columns, was_newest_ms):
+            for row, payload in self._data(device, columns):
                 out.tell(Publish(topic, payload), columns, row)
         return out
 
@@ -134,8 +139,8 @@ class SparkplugSpeech:
         if len(columns):
             device.newest_ms = max(device.newest_ms, *columns.at_ms)
 
-    def _data(self, device: _Device, columns: Columns, was_newest_ms: int) -> Iterator[tuple[int, bytes]]:
-        """Row and payload. Rows rise, so a row is historical when one before it, told already, is newer."""
+    def _data(self, device: _Device, columns: Columns) -> Iterator[tuple[int, bytes]]:
+        """Row and payload. All rows but the newest that is known of the meter are history."""
         now_ms = to_ms(self._clock.now())
         heads = {name: data_metric_head(device.metrics[name].alias) for name in columns.values}
         newest_ms = device.newest_ms

@@ -1,4 +1,4 @@
-"""One TCP connection to an MQTT broker: greeting, subscriptions, keep-alive and its end. What it is for is added to it."""
+"""One TCP connection to an MQTT broker: greeting, subscriptions, keep-alive, end. What it is for is added to it."""
 
 from __future__ import annotations
 
@@ -104,10 +104,18 @@ class BrokerConnection(asyncio.Protocol):
         self.settled()
 
     def connection_lost(self, error: Exception | None) -> None:
-        why = ((isinstance(error, OSError) and self.settings.tls and tls_words(error)) or str(error)) if error else ""
+        why = self._why_closed(error)
         reason = f"{self.settings} closed the connection" + (f": {why}" if why else "")
         self._end(Unreachable(reason) if self._welcome else WrongVersion(reason))
         self._closed.set()
+
+    def _why_closed(self, error: Exception | None) -> str:
+        """In words. A broker that does not like our certificate may close after the greeting of TLS (version 1.3)."""
+        if isinstance(error, ssl.SSLError):
+            return tls_words(error)
+        if self.settings.tls and not self._welcome:
+            return 'does it ask for a "certificate" of ours, and does it trust the one it got?'
+        return str(error or "")
 
     # what is done with it
 

@@ -1,5 +1,6 @@
 """What the MQTT sink says: topics, payloads, states, descriptions. Without a broker."""
 
+import contextlib
 import json
 import math
 from array import array
@@ -15,7 +16,8 @@ from pydantic import TypeAdapter
 
 from wattbook.codecs.mqtt import Message, Version, Will, encode_connect, encode_publish, publish_head
 from wattbook.codecs.reading_json import decode_many
-from wattbook.model import Batch, Columns
+from wattbook.codecs.sparkplug import asks_for_rebirth
+from wattbook.model import Batch, Columns, Garbled
 from wattbook.model.around import MeterFacts, Surroundings
 from wattbook.model.vocabulary import base_names
 from wattbook.sinks import settings_class
@@ -105,7 +107,8 @@ def test_two_names_are_two_levels(one: str, other: str) -> None:
         ({"url": "mqtt://u:hidden@"}, "mqtt://host"),
         ({"state": "wattbook/{site}/{meter}"}, "of its own"),
         ({"home_assistant": True, "state_payload": {"v": "{voltage}"}}, "Home Assistant"),
-        ({"home_assistant": True, "state": "a/{at}"}, "beforehand"),
+        ({"state": "a/{at}"}, "topic that stays"),
+        ({"state": "a/{voltage}"}, "topic that stays"),
         ({"sparkplug": "group"}, "group/edge node"),
         ({"sparkplug": "g/n", "state": "s"}, "sparkplug"),
         ({"azure_device": "d", "azure_key": "aGlkZGVu"}, "mqtts"),
@@ -265,6 +268,36 @@ def test_amazon_on_the_port_of_the_web_is_told_that_this_is_mqtt() -> None:
     url = "mqtts://abc-ats.iot.eu-central-1.amazonaws.com"
     assert settings(url=url).make(AROUND)._sign_on.broker.alpn == ""
     assert settings(url=f"{url}:443").make(AROUND)._sign_on.broker.alpn == "x-amzn-mqtt-ca"
+
+
+# Sparkplug
+
+
+def test_a_command_to_be_born_again() -> None:
+    name = b"\x0a\x14Node Control/Rebirth"
+    metric = name + b"\x20\x0b\x70\x01"
+    assert asks_for_rebirth(b"\x08\x01\x12" + bytes((len(metric),)) + metric)
+    no = name + b"\x20\x0b\x70\x00"
+    assert not asks_for_rebirth(b"\x12" + bytes((len(no),)) + no)
+    assert not asks_for_rebirth(b"")
+
+
+@given(st.binary(max_size=60))
+def test_what_is_no_command_is_an_error_or_nothing(payload: bytes) -> None:
+    with contextlib.suppress(Garbled):
+        assert not asks_for_rebirth(payload)
+
+
+def test_a_foreign_command_does_no_harm() -> None:
+    assert not speech(sparkplug="g/n").hear(Message("spBv1.0/g/NCMD/n", b"{}", 0, False, 2))
+
+
+def test_names_in_sparkplug_topics_are_escaped_and_sites_kept_apart() -> None:
+    saying = speech(sparkplug="Plant 1/n")
+    saying.greeting()
+    out = saying.outgoing(batch(columns("a/b"), replace(columns("a/b"), site="Farm")))
+    assert [each.topic.rpartition("/")[2] for each in out.messages] == ["a%2Fb"] * 2 + ["Farm:a%2Fb"] * 2
+    assert set(out.origins) == {1, 3}
 
 
 # packets

@@ -58,8 +58,8 @@ class MqttSettings(SinkSettings):
 
     kind: Literal["mqtt"] = "mqtt"
     url: str = field(repr=False)  # mqtt://host[:1883] or mqtts://host[:8883]
-    username: str = ""
-    password: SecretText = _NO_SECRET
+    username: str = ""  # of the broker
+    password: SecretText = _NO_SECRET  # of that user
     ca: Path | None = None  # authorities that the broker's certificate is checked against; else the system's
     certificate: Path | None = None  # our own, where the broker asks for one (AWS IoT)
     key: Path | None = None  # the key of our certificate
@@ -164,7 +164,6 @@ def _readings(settings: MqttSettings, around: Surroundings) -> Speech:
         plain = settings.state_payload == _VALUE and states.single
         if settings.state_payload and not plain:
             raise ValueError('Home Assistant reads a "state_payload" that is left out, or "{value}" of one {quantity}')
-        check_is_of_meter(states.maker.place)
         home_assistant = HomeAssistant(settings.discovery_prefix.strip("/"), status, states.maker, around, plain)
     readings = _maker(settings.topic, settings.payload, around)
     if readings is None and states is None:
@@ -179,6 +178,7 @@ def _states(settings: MqttSettings, around: Surroundings) -> States | None:
     maker = _maker(topic, settings.state_payload, around)
     if maker is None:
         return None
+    check_is_of_meter(maker.place)
     body = maker.body
     return States(maker, single=maker.place.single or (body is not None and body.single))
 

@@ -61,7 +61,8 @@ class States:
 
 def _newest(columns: Columns, *, single: bool) -> Iterator[Columns]:
     """The newest row; of single values the newest row of each quantity."""
-    if not len(columns):
+    if len(columns) < 2:
+        yield from (columns,) * len(columns)
         return
     rows = range(len(columns))
     last = max(rows, key=lambda row: (columns.at_ms[row], row))

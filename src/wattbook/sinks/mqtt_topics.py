@@ -33,10 +33,10 @@ def parse_topic(text: str, around: Surroundings) -> Template:
 
 
 def check_is_of_meter(template: Template) -> None:
-    """Raise ValueError when a topic changes with the reading: it could not be told beforehand."""
+    """Raise ValueError when a topic changes with the reading: it would keep nothing."""
     names = {part.name for part in template.parts if not isinstance(part, str)}
     if template.quantities or names & {"at", "quality", "id", "value"}:
-        raise ValueError(f'"{template.text}" changes with every reading, and Home Assistant is told it beforehand')
+        raise ValueError(f'"{template.text}" changes with every reading: a state needs a topic that stays')
 
 
 def parse_plain_topic(text: str, around: Surroundings) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -23,6 +24,7 @@ from wattbook.transports.mqtt_settings import BrokerSettings
 ACKNOWLEDGE_S_MAX = 20.0  # without one acknowledgement: the broker took the messages and hangs
 UNCONFIRMED_MAX = 500  # messages of quality of service 0 between two questions whether the broker has them
 _HEADS_MAX = 10_000  # topics whose packets' beginnings are kept: 100 meters with 50 quantities twice
+_QUICK_ACK: int | None = getattr(socket, "TCP_QUICKACK", None)  # Linux only
 _PACKET_HEAD_MAX = 11  # bytes of a PUBLISH besides topic and payload: type, length, id, properties
 
 
@@ -146,6 +148,8 @@ class Publisher(BrokerConnection):
     def settled(self) -> None:
         if self._done and not self.lost:
             self._fill()
+            if self._ahead:
+                self._confirm_receipt()
 
     def ended(self) -> None:
         if self._done and not self._done.done():
@@ -160,7 +164,8 @@ class Publisher(BrokerConnection):
             if self._packet_size_max and self._too_large(message):
                 self._not_taken.append(NotTaken(self._next, TOO_LARGE))
             else:
-                packet_id = self.next_id()
+                while (packet_id := self.next_id()) in ahead:
+                    pass  # the broker owes an answer to this one for 65,535 messages
                 ahead[packet_id] = self._next
                 parts.append(self._encode(message, packet_id))
             self._next += 1
@@ -168,6 +173,15 @@ class Publisher(BrokerConnection):
             self.transport.write(b"".join(parts))
         elif not ahead and self._done and not self._done.done():
             self._done.set_result(None)
+
+    def _confirm_receipt(self) -> None:
+        """Tell the broker's TCP at once that its acknowledgements arrived.
+
+        mosquitto leaves Nagle's algorithm on: its next small packet waits for ours, and ours, which has no data to ride
+        on, would wait for 40 ms. Without this a batch of 100 messages takes 55 ms instead of 5.
+        """
+        if _QUICK_ACK is not None:
+            self.transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, _QUICK_ACK, 1)
 
     async def _all_acknowledged(self, done: asyncio.Future[None]) -> None:
         while not done.done():

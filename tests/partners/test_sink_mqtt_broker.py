@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import json
 import shutil
+import ssl
 import subprocess
 import threading
 import time
 from array import array
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -287,6 +289,46 @@ async def test_a_wrong_certificate_is_said(
     async with closing(sink(0, url=f"mqtts://127.0.0.1:{secure.port}", **keys)) as made:
         with pytest.raises(SinkUnavailable, match=words):
             await made.write(batch(columns()), "")
+
+
+async def test_amazon_is_told_inside_tls_that_this_is_mqtt(certificates: Path) -> None:
+    """A server that, like AWS IoT on port 443, looks at what is said inside TLS."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates / "server.pem", certificates / "server.key")
+    context.set_alpn_protocols(["http/1.1", "x-amzn-mqtt-ca"])
+    said: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def look(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await said.put(writer.get_extra_info("ssl_object").selected_alpn_protocol())
+        writer.close()
+
+    listening = await asyncio.start_server(look, "127.0.0.1", 0, ssl=context)
+    port = listening.sockets[0].getsockname()[1]
+    keys = {"url": f"mqtts://127.0.0.1:{port}", "ca": certificates / "ca.pem", "alpn": "x-amzn-mqtt-ca"}
+    async with closing(sink(0, version="3.1.1", **keys)) as made:
+        with pytest.raises(SinkUnavailable):
+            await made.write(batch(columns()), "")
+    assert await said.get() == "x-amzn-mqtt-ca"
+    listening.close()
+    await listening.wait_closed()
+
+
+async def test_who_signs_on_with_a_token_takes_a_new_one_before_its_end(broker: Mosquitto) -> None:
+    """As at Azure IoT Hub; mosquitto takes any password."""
+    made_tokens: list[str] = []
+
+    def make_token() -> str:
+        made_tokens.append(f"token {len(made_tokens)}")
+        return made_tokens[-1]
+
+    async with closing(sink(broker.port, status="")) as made:
+        made._sign_on = replace(made._sign_on, password=make_token, holds_s=0.2)
+        await made.write(batch(columns()), "")
+        await made.write(batch(columns(start=1)), "")
+        assert len(made_tokens) == 1
+        await asyncio.sleep(0.3)
+        await made.write(batch(columns(start=2)), "")
+        assert len(made_tokens) == 2
 
 
 # Home Assistant

@@ -402,3 +402,25 @@ async def test_sparkplug_as_its_own_library_reads_it(broker: Mosquitto) -> None:
             assert told["bdSeq"] == (number + 1) % 256
             await made.aclose()
             await listening.wait(2, "spBv1.0/Plant/NDEATH")
+
+
+async def test_nothing_is_said_while_the_primary_host_is_away(broker: Mosquitto) -> None:
+    def host(online: bool, timestamp: int) -> None:
+        state = json.dumps({"online": online, "timestamp": timestamp})
+        broker.publish("spBv1.0/STATE/scada", state, options=["-r"])
+
+    with judge(broker.port, "spBv1.0/Plant/#") as listening:
+        async with closing(sink(broker.port, sparkplug="Plant/n", sparkplug_host="scada")) as made:
+            with pytest.raises(SinkUnavailable, match='primary host "scada" is not online'):
+                await made.write(batch(columns()), "")
+            await asyncio.to_thread(host, True, 10)
+            await made.write(batch(columns()), "")
+            await listening.wait(3)
+            await asyncio.to_thread(host, False, 9)  # a late word of an earlier end
+            await made.write(batch(columns(start=1)), "")
+            await listening.wait(4)
+            await asyncio.to_thread(host, False, 11)
+            with pytest.raises(SinkUnavailable, match="primary host"):
+                await made.write(batch(columns(start=2)), "")
+            assert (await listening.wait(5))[-1].topic == "spBv1.0/Plant/NDEATH/n"
+    assert not [each for each in listening.heard[:-1] if "NDEATH" in each.topic]

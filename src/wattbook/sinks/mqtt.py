@@ -81,6 +81,8 @@ class MqttSettings(SinkSettings):
     azure_key: SecretText = _NO_SECRET  # its primary key; none where the device has a certificate
     sparkplug: str = ""  # "group/edge node": Sparkplug B instead of topics of our own
 
+    sparkplug_host: str = ""  # only while this primary host is online; readings wait meanwhile
+
     def make(self, around: Surroundings) -> MqttSink:
         """The sink of these settings. Raises ValueError."""
         clock = SystemClock()
@@ -151,7 +153,7 @@ def _sparkplug(settings: MqttSettings, around: Surroundings, clock: Clock) -> Sp
     group, _, node = settings.sparkplug.partition("/")
     if not group or not node or "/" in node:
         raise ValueError(f'"sparkplug" is "group/edge node", not "{settings.sparkplug}"')
-    return SparkplugSpeech(group, node, around, clock)
+    return SparkplugSpeech(group, node, around, clock, settings.sparkplug_host)
 
 
 def _readings(settings: MqttSettings, around: Surroundings) -> Speech:

@@ -32,6 +32,9 @@ class ReadingsSpeech:
     def will(self) -> Will | None:
         return Will(self.status_topic, OFFLINE) if self.status_topic else None
 
+    def waits_for(self) -> str:
+        return ""
+
     def greeting(self) -> list[Publish]:
         there = [Publish(self.status_topic, ONLINE, retained=True)] if self.status_topic else []
         return there + (self.home_assistant.all() if self.home_assistant else [])

@@ -2,7 +2,7 @@
 
 The node is wattbook, a device is a meter, a metric is a quantity. A reading that is older than the newest one told of
 its meter goes out with the historical flag, so a backlog and live values may be mixed. Births and data have quality of
-service 0, because the specification asks for it.
+service 0, because the specification asks for it. Where a primary host is named, nothing is said while it is away.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import logging
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+
+import msgspec
 
 from wattbook.codecs.mqtt import Message, Will
 from wattbook.codecs.sparkplug import (
@@ -50,12 +52,40 @@ class _Device:
     last: dict[str, tuple[int, float]] = field(default_factory=dict)  # quantity -> when, value
 
 
+@dataclass(slots=True)
+class _Host:
+    """The primary host application. It keeps a retained message about itself (Sparkplug 3.0.0, 6.4.17)."""
+
+    name: str  # "" = none
+    online: bool = False
+    _since_ms: int = 0
+
+    @property
+    def topic(self) -> str:
+        return f"spBv1.0/STATE/{escape_name(self.name)}"
+
+    def hear(self, payload: bytes) -> None:
+        """Take its state; an older one that comes late, and what is none, is passed by."""
+        try:
+            state = msgspec.json.decode(payload, type=_HostState)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            _log.info("the state of the primary host was not understood: %s", error)
+            return
+        if state.timestamp >= self._since_ms:
+            self.online, self._since_ms = state.online, state.timestamp
+
+
+class _HostState(msgspec.Struct):
+    online: bool
+    timestamp: int
+
+
 class SparkplugSpeech:
     """What an edge node says. `seq` counts its messages, so they must all be sent, and in order."""
 
     qos = 0
 
-    def __init__(self, group: str, node: str, around: Surroundings, clock: Clock) -> None:
+    def __init__(self, group: str, node: str, around: Surroundings, clock: Clock, host: str = "") -> None:
         self._group, self._node = escape_name(group), escape_name(node)
         self._around, self._clock = around, clock
         self._devices: dict[tuple[str, str], _Device] = {}
@@ -64,7 +94,8 @@ class SparkplugSpeech:
         # One more than at the last connection; after a restart any other number than the last will do.
         self._births = int(clock.now().timestamp()) % _COUNTERS
         self._rebirth = False
-        self.topics: tuple[str, ...] = (self._topic("NCMD"),)
+        self._host = _Host(host)
+        self.topics: tuple[str, ...] = (self._topic("NCMD"), *((self._host.topic,) if host else ()))
 
     # what a connection begins and ends with
 
@@ -72,6 +103,10 @@ class SparkplugSpeech:
         """What the broker says when we are gone; each connection has a number of its own."""
         self._births = (self._births + 1) % _COUNTERS
         return Will(self._topic("NDEATH"), self._death(), retained=False)
+
+    def waits_for(self) -> str:
+        """The primary host, when it is not there to hear us."""
+        return "" if self._host.online or not self._host.name else f'the primary host "{self._host.name}" is not online'
 
     def greeting(self) -> list[Publish]:
         """The births of the node and of every device."""
@@ -107,7 +142,10 @@ class SparkplugSpeech:
         return out
 
     def hear(self, message: Message) -> bool:
-        """Take a command; whether the greeting is to be said again."""
+        """Take a command, or what the primary host says of itself; whether the greeting is to be said again."""
+        if message.topic == self._host.topic:
+            self._host.hear(message.payload)
+            return False
         try:
             return asks_for_rebirth(message.payload)
         except Garbled as error:

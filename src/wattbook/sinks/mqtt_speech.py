@@ -44,6 +44,10 @@ class Speech(Protocol):
         """What the broker is to say when we are gone without a word. Asked once for each connection."""
         ...
 
+    def waits_for(self) -> str:
+        """Why nothing may be said now, "" = it may. Asked when what is retained on `topics` has been heard."""
+        ...
+
     def greeting(self) -> list[Publish]:
         """What is said first on a new connection, and again when somebody asks for it."""
         ...

@@ -91,6 +91,9 @@ class MqttSink:
 
     async def _connected(self) -> Publisher:
         if self._publisher is not None and not self._publisher.lost and not self._password_ends():
+            if reason := self._speech.waits_for():
+                await self.aclose()
+                raise SinkUnavailable(f"{self._sign_on.broker}: {reason}")
             return self._publisher
         await self.aclose()
         publisher = await connect_publisher(
@@ -102,6 +105,11 @@ class MqttSink:
             listen=self._hear,
         )
         self._publisher, self._signed_on_s = publisher, asyncio.get_running_loop().time()
+        await publisher.barrier()  # behind it, what is retained on our topics has been heard
+        if reason := self._speech.waits_for():
+            self._publisher = None  # without a farewell: it was not greeted
+            await publisher.aclose()
+            raise SinkUnavailable(f"{self._sign_on.broker}: {reason}")
         await self._greet(publisher)
         return publisher
 

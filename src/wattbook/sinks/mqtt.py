@@ -1,8 +1,8 @@
 """MQTT: every reading as a message of a broker, last values as retained state.
 
 The protocol is our own (codecs/mqtt.py, transports/mqtt_publish.py), as on the receiving side (docs/decisions/0003):
-it lives in the event loop without a thread, and against mosquitto it published 14,000 to 54,000 messages a second
-with quality of service 1 where paho-mqtt 2.2 reached 3,300 to 4,500. Quality of service 1 is what "the broker has them for
+it lives in the event loop without a thread, and against mosquitto it published 14,000 to 54,000 messages a second with
+quality of service 1 where paho-mqtt 2.2 reached 3,300 to 4,500. Quality of service 1 is what "the broker has them for
 good" means: a batch is done when each of its messages is acknowledged.
 
 The sink takes readings in any order, because each message has its identity inside. State, which has no place for an

@@ -34,16 +34,14 @@ def parse_topic(text: str, around: Surroundings) -> Template:
 
 def check_is_of_meter(template: Template) -> None:
     """Raise ValueError when a topic changes with the reading: it would keep nothing."""
-    names = {part.name for part in template.parts if not isinstance(part, str)}
-    if template.quantities or names & {"at", "quality", "id", "value"}:
+    if not template.steady:
         raise ValueError(f'"{template.text}" changes with every reading: a state needs a topic that stays')
 
 
 def parse_plain_topic(text: str, around: Surroundings) -> str:
     """A topic that names nothing but the site; "" stays "". Raises ValueError."""
     template = parse_topic(text, around)
-    names = {part.name for part in template.parts if not isinstance(part, str)}
-    if names - {"site"}:
+    if template.places - {"site"}:
         raise ValueError(f'"{text}" can name the {{site}} only: it is one topic for all meters')
     return template.of_meter(around, "", "") if text else ""
 

@@ -53,6 +53,13 @@ class Mosquitto:
             self._process.wait(20)
             self._process = None
 
+    def kill(self) -> None:
+        """As a power cut would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait(20)
+            self._process = None
+
     def publish(self, topic: str, *payloads: str, options: Sequence[str] = ()) -> None:
         """With Debian's own client, one line of its input a message."""
         program = shutil.which("mosquitto_pub", path=_PATH)

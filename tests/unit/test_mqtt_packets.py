@@ -61,7 +61,7 @@ def test_acknowledge_leaves_out_what_needs_none() -> None:
         (Version.V3, b"\x20\x02\x01\x00", Connected(True, 0)),
         (Version.V3, b"\x20\x02\x00\x05", Connected(False, 5)),
         (Version.V5, b"\x20\x03\x00\x86\x00", Connected(False, 0x86)),
-        (Version.V5, b"\x20\x06\x01\x00\x03\x21\x00\x14", Connected(True, 0)),
+        (Version.V5, b"\x20\x06\x01\x00\x03\x21\x00\x14", Connected(True, 0, 0, 20)),
         (Version.V5, b"\x20\x06\x01\x00\x03\x13\x00\x14", Connected(True, 0, 20)),
         (Version.V5, b"\x20\x0f\x00\x00\x0c\x1f\x00\x02ok\x24\x01\x13\x00\x0a\x2a\x01", Connected(False, 0, 10)),
         (Version.V5, b"\x20\x0d\x00\x00\x0a\x26\x00\x01a\x00\x01b\x13\x01\x00", Connected(False, 0, 256)),
@@ -113,4 +113,4 @@ def test_a_payload_that_is_too_long_is_passed_by(chunk: int) -> None:
 
 def test_refusals_in_words() -> None:
     assert refusal(4) == "wrong user or password"
-    assert refusal(0x99) == "reason 0x99"
+    assert refusal(0x98) == "reason 0x98"

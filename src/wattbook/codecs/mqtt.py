@@ -1,8 +1,7 @@
-"""MQTT packets as a subscriber needs them: versions 5 and 3.1.1, quality of service 0 and 1. No I/O.
+"""MQTT packets as a subscriber and a publisher need them: versions 5 and 3.1.1, quality of service 0 and 1. No I/O.
 
-Source: OASIS MQTT 5.0 and 3.1.1, chapters 2 (packet format) and 3 (packets). What a subscriber never gets
-(quality of service 2, topic aliases, enhanced authentication) is refused as a
-broken stream, because we never ask for it.
+Source: OASIS MQTT 5.0 and 3.1.1, chapters 2 (packet format) and 3 (packets). What we never ask for
+(quality of service 2, topic aliases, enhanced authentication) is refused as a broken stream.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ _PAIR = struct.Struct(">H")
 _PUBACK = struct.Struct(">BBH")
 _CONNACK, _PUBLISH, _PUBACK_TYPE, _SUBACK, _UNSUBACK, _PINGRESP, _DISCONNECT = 0x20, 0x30, 0x40, 0x90, 0xB0, 0xD0, 0xE0
 
-_SERVER_KEEP_ALIVE = 0x13
+_SERVER_KEEP_ALIVE, _RECEIVE_MAXIMUM, _RETAIN_AVAILABLE, _PACKET_SIZE_MAXIMUM = 0x13, 0x21, 0x25, 0x27
 _PROPERTY_SIZES = {0x11: 4, 0x13: 2, 0x21: 2, 0x22: 2, 0x24: 1, 0x25: 1, 0x27: 4, 0x28: 1, 0x29: 1, 0x2A: 1}  # CONNACK
 _PROPERTY_TEXTS = {0x12: 1, 0x15: 1, 0x16: 1, 0x1A: 1, 0x1C: 1, 0x1F: 1, 0x26: 2}
 
@@ -55,6 +54,25 @@ class Connected:
     session_present: bool
     code: int
     keepalive_s: int = 0  # how long the broker bears silence from us, where it overrules what we said; 0 = it does not
+    unacknowledged_max: int = 65_535  # messages we may send ahead of its acknowledgements
+    packet_size_max: int = 0  # bytes of a packet that it takes; 0 = it does not say
+    keeps_retained: bool = True  # False: it would refuse a retained message
+
+
+class Acknowledged(NamedTuple):
+    """PUBACK: the broker has a message of ours. `code` 0x80 and above = it does not; 0x10 = nobody is subscribed."""
+
+    packet_id: int
+    code: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker publishes for us when we are gone without a word."""
+
+    topic: str
+    payload: bytes
+    retained: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +95,7 @@ class Dismissed:
     code: int
 
 
-Packet = Message | Connected | Subscribed | Pong | Dismissed
+Packet = Message | Acknowledged | Connected | Subscribed | Pong | Dismissed
 
 _REFUSALS = {
     1: "it does not speak this version of MQTT",
@@ -94,9 +112,12 @@ _REFUSALS = {
     0x8B: "it shuts down",
     0x8D: "it heard nothing from us for too long",
     0x8E: "another client uses the same client id",
+    0x90: "it does not take this topic",
     0x93: "too many messages were unacknowledged",
     0x95: "a packet was too large",
     0x97: "a quota is used up",
+    0x99: "it does not take this payload",
+    0x9A: "it keeps no retained messages",
 }
 WRONG_VERSION = (1, 0x84)
 ACT = (2, 4, 5, 0x85, 0x86, 0x87)  # refusals that stay until somebody acts
@@ -115,16 +136,23 @@ def encode_connect(
     user: str = "",
     password: str = "",
     unacknowledged_max: int = 65_535,
+    will: Will | None = None,
+    clean: bool = False,
 ) -> bytes:
-    """CONNECT that continues the session of this client id.
+    """CONNECT that continues the session of this client id, or begins one that ends with the connection (`clean`).
 
     `unacknowledged_max` is how many messages the broker may send ahead of our acknowledgements (version 5 only: a 3.1.1
     broker decides for itself, mosquitto 20).
     """
-    flags = (0x80 if user else 0) | (0x40 if password else 0)
+    flags = (0x80 if user else 0) | (0x40 if password else 0) | (0x02 if clean else 0)
+    last_words = b""
+    if will:
+        flags |= 0x0C | (0x20 if will.retained else 0)  # with quality of service 1
+        payload = _PAIR.pack(len(will.payload)) + will.payload
+        last_words = (b"\x00" if version is Version.V5 else b"") + _text(will.topic) + payload
     properties = b""
     if version is Version.V5:
-        body = struct.pack(">BIBH", 0x11, _SESSION_FOREVER, 0x21, unacknowledged_max)
+        body = struct.pack(">BIBH", 0x11, 0 if clean else _SESSION_FOREVER, 0x21, unacknowledged_max)
         properties = _length(len(body)) + body
     return _packet(
         0x10,
@@ -133,6 +161,7 @@ def encode_connect(
         _PAIR.pack(keepalive_s),
         properties,
         _text(client_id),
+        last_words,
         _text(user) if user else b"",
         _text(password) if password else b"",
     )
@@ -148,6 +177,19 @@ def encode_unsubscribe(packet_id: int, topics: Iterable[str], *, version: Versio
     """UNSUBSCRIBE from topics that an earlier configuration of this session asked for."""
     properties = b"\x00" if version is Version.V5 else b""
     return _packet(0xA2, _PAIR.pack(packet_id), properties, *map(_text, topics))
+
+
+def publish_head(topic: str, *, version: Version) -> tuple[bytes, bytes]:
+    """What PUBLISH packets of one topic have in common: what stands before and behind the packet id."""
+    return _text(topic), b"\x00" if version is Version.V5 else b""
+
+
+def encode_publish(head: tuple[bytes, bytes], payload: bytes, packet_id: int, *, retained: bool = False) -> bytes:
+    """PUBLISH with quality of service 1; a packet id of 0 = quality of service 0."""
+    topic, properties = head
+    if packet_id:
+        return _packet(0x33 if retained else 0x32, topic, _PAIR.pack(packet_id), properties, payload)
+    return _packet(0x31 if retained else 0x30, topic, properties, payload)
 
 
 def encode_acknowledge(packet_ids: Iterable[int]) -> bytes:
@@ -226,7 +268,9 @@ class Receiver:
     def _other(self, kind: int, body: bytes) -> Packet | None:
         """A packet that is no message; None for one that needs no answer."""
         if kind == _CONNACK and len(body) >= 2:
-            return Connected(bool(body[0] & 1), body[1], _keepalive_s(body) if self._version is Version.V5 else 0)
+            return _connected(body, self._version)
+        if kind == _PUBACK_TYPE and len(body) >= 2:
+            return Acknowledged((body[0] << 8) | body[1], body[2] if len(body) > 2 else 0)
         if kind == _SUBACK and len(body) >= 2:
             at = 2
             if self._version is Version.V5:
@@ -237,25 +281,37 @@ class Receiver:
             return Pong()
         if kind == _DISCONNECT:
             return Dismissed(body[0] if body else 0)
-        if kind in (_UNSUBACK, _PUBACK_TYPE):
+        if kind == _UNSUBACK:
             return None
-        raise Garbled(f"the broker sent a packet 0x{kind:02X} that a subscriber never gets")
+        raise Garbled(f"the broker sent a packet 0x{kind:02X} that we never get")
 
 
-def _keepalive_s(connack: bytes) -> int:
-    """The Server Keep Alive among the properties of a CONNACK, 0 = none (MQTT 5, 3.2.2.3)."""
-    if len(connack) == 2:
-        return 0  # a refusal of a broker that speaks 3.1.1 only
+def _connected(body: bytes, version: Version) -> Connected:
+    """CONNACK with what the broker says of its limits (MQTT 5, 3.2.2.3)."""
+    said = _limits(body) if version is Version.V5 and len(body) > 2 else {}  # short: it speaks 3.1.1 only
+    return Connected(
+        bool(body[0] & 1),
+        body[1],
+        said.get(_SERVER_KEEP_ALIVE, 0),
+        said.get(_RECEIVE_MAXIMUM, 65_535),
+        said.get(_PACKET_SIZE_MAXIMUM, 0),
+        bool(said.get(_RETAIN_AVAILABLE, 1)),
+    )
+
+
+def _limits(connack: bytes) -> dict[int, int]:
+    """The properties of a CONNACK that are numbers."""
     size, at = _read_length(connack, 2)
     stop = at + size
     if at < 0 or stop > len(connack):
         raise Garbled("the broker sent properties that are longer than themselves")
+    found: dict[int, int] = {}
     while at < stop:
-        kind, at = connack[at], at + 1
-        if kind == _SERVER_KEEP_ALIVE and at + 2 <= stop:
-            return int(_PAIR.unpack_from(connack, at)[0])
-        at = _after_property(connack, kind, at, stop)
-    return 0
+        kind, start = connack[at], at + 1
+        at = _after_property(connack, kind, start, stop)
+        if kind in _PROPERTY_SIZES:
+            found[kind] = int.from_bytes(connack[start:at], "big")
+    return found
 
 
 def _after_property(data: bytes, kind: int, at: int, stop: int) -> int:

@@ -27,7 +27,7 @@ KINDS: Mapping[str, Kind] = {
     "elasticsearch": Kind("elasticsearch", "ElasticsearchSettings", "elasticsearch"),
     "console": Kind("console", "ConsoleSettings"),
     "csv": Kind("csv_files", "CsvSettings"),
-    "mqtt": Kind("mqtt", "MqttSettings", "mqtt"),
+    "mqtt": Kind("mqtt", "MqttSettings"),
     "http": Kind("http", "HttpSettings", "http"),
     "prometheus": Kind("prometheus", "PrometheusSettings", "prometheus"),
     "kafka": Kind("kafka", "KafkaSettings", "kafka"),

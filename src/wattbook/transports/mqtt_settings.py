@@ -21,6 +21,7 @@ class BrokerSettings:
     password: str = field(default="", repr=False)
     tls: TlsSettings | None = None
     keepalive_s: int = 30
+    alpn: str = ""  # what is to be spoken inside TLS, where one port serves several protocols
 
     def __str__(self) -> str:
         return f"{'mqtts' if self.tls else 'mqtt'}://{self.host}:{self.port}"

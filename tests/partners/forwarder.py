@@ -37,14 +37,6 @@ class Forwarder:
         asyncio.run_coroutine_threadsafe(change(), self._loop).result(20)
 
     def close(self) -> None:
-        """End everything."""
-
-        async def end() -> None:
-            self._server.close()
-            others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
         """End every connection; nothing is left for the collector of garbage, whose warnings are errors."""
 
         async def end() -> None:

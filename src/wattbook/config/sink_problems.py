@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 
@@ -13,9 +14,12 @@ from wattbook.sinks import SinkSettings
 
 
 def sink_problems(config: Config, text: str) -> Iterator[Problem]:
-    """Every problem of the sinks, with its place. Their number in the file is found by their name."""
+    """Every problem of the sinks, with its place. Tables that could not be read are not among them, but in the file."""
     seen: set[str] = set()
-    for number, sink in enumerate(config.sinks):
+    names = [table.get("name") for table in tomllib.loads(text).get("sink", ())]
+    number = -1
+    for sink in config.sinks:
+        number = names.index(sink.name, number + 1)
         for key, message in _problems_of(config, sink, seen):
             yield Problem(place_of(text, ("sink", number, key)), f'sink "{sink.name}": {message}')
         seen.add(sink.name)

@@ -68,7 +68,8 @@ def parse_instant_form(form: str, zone: ZoneInfo) -> Written:
 def _pattern(form: str, zone: ZoneInfo) -> Written:
     code = ""
     before = ""
-    for piece in _PIECES.findall(form):
+    pieces = _PIECES.findall(form)
+    for piece in pieces:
         if piece == "MM":
             code += "%M" if before == "HH" else "%m"
         elif piece in _CODES:
@@ -83,7 +84,7 @@ def _pattern(form: str, zone: ZoneInfo) -> Written:
             code += piece.replace("%", "%%")
         if piece[0].isalpha():
             before = piece
-    if "%" not in code:
+    if not ({"MM", *_CODES} - {"T"}).intersection(pieces):
         raise ValueError(f'"{form}" is no form of an instant; one is "{LOCAL}", "iso" or "epoch"')
 
     def write(at_ms: Sequence[int]) -> list[object]:

@@ -120,7 +120,7 @@ async def test_409_is_done(server: ForeignHttp) -> None:
 @pytest.mark.parametrize(
     ("keys", "header"),
     [
-        ({"user": "anna", "password": "pässword"}, {"Authorization": "Basic YW5uYTpww6Rzc3dvcmQ="}),
+        ({"username": "anna", "password": "pässword"}, {"Authorization": "Basic YW5uYTpww6Rzc3dvcmQ="}),
         ({"token": "t"}, {"Authorization": "Bearer t"}),
         ({"headers": {"X-Key": "k"}, "method": "PUT"}, {"X-Key": "k"}),
     ],

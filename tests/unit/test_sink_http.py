@@ -110,7 +110,7 @@ def test_lectors_codes_of_each_row() -> None:
         ({"url": "http://h/{meter}", "format": "lector"}, "has no places"),
         ({"node": "{voltage}", "format": "lector"}, "not by values"),
         ({"body": {"a": "{metre}"}}, 'nothing is called "metre"'),
-        ({"user": "u", "token": "hidden"}, "in place of `user`"),
+        ({"username": "u", "token": "hidden"}, "in place of `username`"),
         ({"headers": {"X-Key": "hidden\nX: y"}}, "'X-Key' must be one line"),
     ],
 )

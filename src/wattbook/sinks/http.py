@@ -44,7 +44,7 @@ class HttpSettings(SinkSettings):
     identity_header: str = (
         "Idempotency-Key"  # carries which reading it is, so that a server can tell a retry; "" = none
     )
-    user: str = ""  # name for HTTP's basic authentication
+    username: str = ""  # for HTTP's basic authentication
     password: SecretText = _NONE  # and its password
     token: SecretText = _NONE  # bearer token
     ca: Path | None = None  # authorities that the server's certificate is checked against; else the system's
@@ -74,10 +74,10 @@ class HttpSettings(SinkSettings):
 
     def _headers(self) -> Mapping[str, str]:
         found = {name: value.reveal() for name, value in self.headers.items()}
-        if self.user and self.token:
-            raise ValueError("token: goes in place of `user`, not beside it")
-        if self.user:
-            named = f"{self.user}:{self.password.reveal()}".encode()
+        if self.username and self.token:
+            raise ValueError("token: goes in place of `username`, not beside it")
+        if self.username:
+            named = f"{self.username}:{self.password.reveal()}".encode()
             found["Authorization"] = f"Basic {base64.b64encode(named).decode()}"
         if self.token:
             found["Authorization"] = f"Bearer {self.token.reveal()}"

@@ -144,6 +144,7 @@ async def test_a_broker_killed_in_mid_batch_loses_nothing_that_was_done(tmp_path
     table = {"url": f"mqtt://127.0.0.1:{foreign.port}", "subscribed": True}
     async with closing(sink(foreign.port, **table)) as made:
         await made.write(batch(columns(rows=10)), "")
+        assert len(await asyncio.to_thread(foreign.rows)) == 10
         writing = asyncio.create_task(made.write(batch(columns(start=10, rows=20_000)), ""))
         await asyncio.sleep(0.1)
         foreign.kill()

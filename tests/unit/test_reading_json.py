@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+from array import array
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -10,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wattbook.codecs import plain_table, reading_json
-from wattbook.codecs.reading_json import BadReading, decode_many, encode
-from wattbook.model import Quality, Reading
+from wattbook.codecs.reading_json import BadReading, decode_many, encode, encode_columns
+from wattbook.model import Columns, Quality, Reading
+from wattbook.model.batch import NO_DOUBT
 from wattbook.model.exact import EXACT_MAX
 from wattbook.model.vocabulary import all_names
 
@@ -187,3 +191,13 @@ def test_the_row_is_told() -> None:
         decode_many(TEXT + b"\n" + TEXT + b"\n" + _with("voltage", "voltag"))
     assert caught.value.row == 3
     assert reading_json.format_instant(AT) == "2026-11-21T01:02:03.000Z"
+
+
+@pytest.mark.parametrize("doubt", [{}, {"voltage": array("B", [NO_DOUBT, 1])}])
+def test_columns_are_written_as_their_readings(doubt: dict[str, array[int]]) -> None:
+    values = {"voltage": array("d", [230.1, 231.0]), "active_energy_import": array("d", [math.nan, 25409587.0])}
+    at_ms = array("q", [1_795_222_923_000, 1_795_222_923_010])
+    columns = Columns("", "main-a", at_ms, array("q", [1, 2]), values, array("B", [0, 1]), doubt)
+    readings = [replace(reading, site="House") for reading in columns.readings()]
+    assert encode_columns(columns, "House") == [encode(reading) for reading in readings]
+    assert encode_columns(columns) == [encode(reading) for reading in columns.readings()]

@@ -15,7 +15,9 @@ from typing import Annotated
 import msgspec
 
 from wattbook.model import Quality, Reading, UnknownQuantity, WattbookError, quantity
+from wattbook.model.batch import NO_DOUBT, QUALITY_OF, Columns
 from wattbook.model.exact import EXACT_MAX
+from wattbook.model.instant_pattern import iso
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.reading import EMPTY
 from wattbook.model.vocabulary import all_names
@@ -68,6 +70,30 @@ def encode(reading: Reading) -> bytes:
     if reading.site:
         document["site"] = reading.site
     return _encode(document)
+
+
+def encode_columns(columns: Columns, site: str = "") -> list[bytes]:
+    """Every row of one meter as `encode` writes it; `site` stands in for the book's own.
+
+    A row without any value is written too, with no values in it.
+    """
+    names, site = tuple(columns.values), columns.site or site
+    rows = zip(*columns.values.values(), strict=True) if names else ((),) * len(columns)
+    doubts = list(columns.doubt.items())
+    encoded = []
+    for row, (at, values) in enumerate(zip(iso(columns.at_ms), rows, strict=True)):
+        document: dict[str, object] = {
+            "meter": columns.meter,
+            "at": at,
+            "values": {name: shown(value) for name, value in zip(names, values, strict=True) if value == value},
+            "quality": QUALITY_OF[columns.quality[row]],
+        }
+        if doubt := {name: QUALITY_OF[codes[row]] for name, codes in doubts if codes[row] != NO_DOUBT}:
+            document["doubt"] = doubt
+        if site:
+            document["site"] = site
+        encoded.append(_encode(document))
+    return encoded
 
 
 def shown(value: float) -> float | int:

@@ -91,6 +91,14 @@ class Template:
         (cell,) = self.cells(columns, quantity)
         return "" if cell is None else str(cell)
 
+    def as_text(self, escape: Callable[[str], str] = str) -> Template:
+        """The same, where only text can go: a place that stands alone too, each place as `escape` writes it.
+
+        For topics and subjects, where the name of a meter must not say more than a name.
+        """
+        parts = (part if isinstance(part, str) else _escaped(part, escape) for part in self.parts)
+        return replace(self, parts=tuple(parts))
+
 
 @dataclass(frozen=True)
 class Tree:
@@ -291,6 +299,13 @@ def _number(form: str, base: str) -> tuple[Callable[[Sequence[float] | None, int
 def plain(number: float) -> str:
     """A number as text: whole ones without a point, others with as many digits as tell them apart."""
     return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(number)
+
+
+def _escaped(place: _Place, escape: Callable[[str], str]) -> _Place:
+    def fill(columns: Columns, told: str) -> Cells:
+        return [None if cell is None else escape(place.form(cell)) for cell in place.fill(columns, told)]
+
+    return _Place(place.name, fill)
 
 
 def _as_text(place: _Place, cells: Cells) -> list[str | None]:

@@ -32,7 +32,7 @@ _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 class KafkaSettings(SinkSettings):
     """Apache Kafka, and what speaks like it (Redpanda, Azure Event Hubs, Confluent Cloud)."""
 
-    kind: str = "kafka"  # which system
+    kind: Literal["kafka"] = "kafka"  # which system
     url: str = "kafka://127.0.0.1:9092"  # brokers to begin with, commas between; kafkas:// speaks TLS
     topic: str = "wattbook.readings"  # where a message goes; in names all but letters, digits and - becomes _
     message_key: str = "{meter}"  # messages of one key stay in order; "" = none

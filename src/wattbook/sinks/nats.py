@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -34,7 +34,7 @@ _NO_NAME = re.compile(r"[\x00-\x20\x7f.*>$%]")
 class NatsSettings(SinkSettings):
     """NATS JetStream."""
 
-    kind: str = "nats"  # which system
+    kind: Literal["nats"] = "nats"  # which system
     url: str = "nats://127.0.0.1:4222"  # tls:// insists on TLS; several of one cluster with commas between
     subject: str = "wattbook.{site}.{meter}"  # where a message goes; dots and wildcards in names are written %2E …
     message: MessageForm = ""  # a text, or a table that is sent as JSON; "" = the JSON of a reading

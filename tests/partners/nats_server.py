@@ -1,0 +1,93 @@
+"""A real nats-server on a free port, and its stream read over a plain socket, as the protocol is documented."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from mosquitto_server import free_port
+
+_PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
+_START_S_MAX = 20.0
+_READ_S_MAX = 60.0
+
+
+class NatsServer:
+    """A server that can be stopped, killed and started again with the same streams."""
+
+    def __init__(self, folder: Path, options: Sequence[str] = (), *, jetstream: bool = True, lines: str = "") -> None:
+        self.port = free_port()
+        config = folder / "nats.conf"
+        config.write_text(lines)
+        kept = ["-js", "-sd", str(folder / "jetstream")] if jetstream else []
+        self._options = ["-c", str(config), "-a", "127.0.0.1", "-p", str(self.port), *kept, *options]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        program = shutil.which("nats-server", path=_PATH)
+        if program is None:
+            pytest.skip("nats-server is not installed: apt-get install nats-server")
+        self._process = subprocess.Popen([program, *self._options], stderr=subprocess.DEVNULL)
+        end = time.monotonic() + _START_S_MAX
+        while time.monotonic() < end and self._process.poll() is None:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+                    if probe.recv(4096).startswith(b"INFO "):
+                        return
+            except OSError:
+                time.sleep(0.02)
+        raise AssertionError("nats-server did not start")
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.terminate()
+            self._process.wait(20)
+            self._process = None
+
+    def kill(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.wait(20)
+            self._process = None
+
+    def messages(self, stream: str) -> list[tuple[str, bytes]]:
+        """Subject and body of everything that a stream holds."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=_READ_S_MAX) as line:
+            delivered = _delivered(line)
+            line.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB answer 1\r\nSUB stored 2\r\n')
+            _ask(line, f"$JS.API.STREAM.INFO.{stream}", {})
+            state = json.loads(next(delivered)[1])
+            if "error" in state:
+                return []
+            consumer = {"stream_name": stream, "config": {"deliver_subject": "stored", "ack_policy": "none"}}
+            _ask(line, f"$JS.API.CONSUMER.CREATE.{stream}", consumer)
+            stored = (each for each in delivered if each[0] != "answer")
+            return [next(stored) for _ in range(state["state"]["messages"])]
+
+
+def _ask(line: socket.socket, subject: str, question: object) -> None:
+    body = json.dumps(question).encode()
+    line.sendall(f"PUB {subject} answer {len(body)}\r\n".encode() + body + b"\r\n")
+
+
+def _delivered(line: socket.socket) -> Iterator[tuple[str, bytes]]:
+    """What comes as `MSG subject sid [reply] size` and `HMSG subject sid [reply] size-of-headers size`."""
+    told = line.makefile("rb")
+    while True:
+        words = told.readline().decode().split()
+        if words[0] == "PING":
+            line.sendall(b"PONG\r\n")
+        elif words[0] in ("MSG", "HMSG"):
+            body = told.read(int(words[-1]))
+            told.read(2)
+            yield words[1], body[int(words[-2]) :] if words[0] == "HMSG" else body
+        else:
+            assert words[0] == "INFO", words

@@ -3,7 +3,7 @@
     python -m bench.influx_drain [--readings 1000000] [--batches 1000 5000 10000 20000] [--json]
 
 The bare loop holds every body ready and only posts it, on one kept connection: what the database itself can take. Both
-write the same readings, six quantities each, into an empty database of the same server, in turns; each may begin once.
+write the same readings, six quantities each, into databases of their own on one server, a batch each in turns.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import tempfile
 import time
 from array import array
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from bench.figures import Figure, progress, show
@@ -26,7 +27,6 @@ from wattbook.sinks.influxdb import InfluxSettings, InfluxSink
 
 METERS, STEP_MS, START_MS = 100, 5_000, 1_795_222_800_000
 QUANTITIES = ("voltage", "current", "active_power", "active_energy_import", "power_factor", "frequency")
-ROUNDS = 10
 _FACTS = {f"m{number}": MeterFacts(f"plant/hall {number % 7}") for number in range(METERS)}
 _SEED = 5
 
@@ -51,22 +51,19 @@ def _sink(port: int, database: str) -> InfluxSink:
     return settings.make(Surroundings("bench", meters=_FACTS))
 
 
-async def _drain(sink: InfluxSink, given: Sequence[Batch]) -> None:
-    for batch in given:
-        written = await sink.write(batch, "")
-        assert not written.rejected
+async def _drain(sink: InfluxSink, batch: Batch) -> None:
+    assert not (await sink.write(batch, "")).rejected
 
 
 def _encode(sink: InfluxSink, given: Sequence[Batch]) -> list[bytes]:
     return [b"".join([sink.layout.encode(columns) for columns in batch.columns]) for batch in given]
 
 
-def _post(connection: http.client.HTTPConnection, path: str, bodies: Sequence[bytes]) -> None:
-    for body in bodies:
-        connection.request("POST", path, body)
-        answer = connection.getresponse()
-        answer.read()
-        assert answer.status == 204
+def _post(connection: http.client.HTTPConnection, path: str, body: bytes) -> None:
+    connection.request("POST", path, body)
+    answer = connection.getresponse()
+    answer.read()
+    assert answer.status == 204
 
 
 def _timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -78,7 +75,7 @@ def _timed(work: Callable[[], object]) -> tuple[float, float]:
 
 def measure(server: Influx, size: int, readings: int) -> list[Figure]:
     """Both in turns, into databases of their own on one server."""
-    progress(f"batches of {size}: {ROUNDS} x {readings // ROUNDS:,} readings each way")
+    progress(f"batches of {size}: {readings:,} readings each way")
     given = batches(readings, size)
     count = sum(len(columns) for batch in given for columns in batch.columns)
     ours, bare = f"ours_{size}", f"bare_{size}"
@@ -89,23 +86,13 @@ def measure(server: Influx, size: int, readings: int) -> list[Figure]:
     for name in (ours, bare):
         connection.request("POST", "/query?q=CREATE+DATABASE+" + name)
         connection.getresponse().read()
-    step = -(-len(given) // ROUNDS)
     ours_s = ours_cpu_s = bare_s = 0.0
+    path = f"/write?db={bare}&precision=ms"
     with asyncio.Runner() as loop:
-        for turn, at in enumerate(range(0, len(given), step)):
-
-            def drain(at: int = at) -> None:
-                loop.run(_drain(sink, given[at : at + step]))
-
-            def post(at: int = at) -> None:
-                _post(connection, f"/write?db={bare}&precision=ms", bodies[at : at + step])
-
-            for work in (drain, post) if turn % 2 else (post, drain):
-                seconds, cpu = _timed(work)
-                if work is drain:
-                    ours_s, ours_cpu_s = ours_s + seconds, ours_cpu_s + cpu
-                else:
-                    bare_s += seconds
+        for batch, body in zip(given, bodies, strict=True):  # in turns, so that both meet the same noise
+            seconds, cpu = _timed(partial(loop.run, _drain(sink, batch)))
+            ours_s, ours_cpu_s = ours_s + seconds, ours_cpu_s + cpu
+            bare_s += _timed(partial(_post, connection, path, body))[0]
         loop.run(sink.aclose())
     connection.close()
     return [

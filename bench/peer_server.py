@@ -21,7 +21,7 @@ class Server:
     """A process that answers HTTP on a port of its own, until `close`."""
 
     def __init__(self, command: Sequence[str], folder: Path, port: int, alive: str) -> None:
-        self.folder = folder
+        self.folder, self.port = folder, port
         with (folder / "log").open("wb") as log:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER_S_MAX)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -88,6 +89,15 @@ async def test_many_readings_and_any_value(receiver: Receiver) -> None:
         assert (await made.write(batch(given), "")).rejected == ()
     found = sorted((at, value) for _, at, value in receiver.samples('{__name__="wattbook_current_amperes"}'))
     assert [value for _, value in found] == values
+
+
+async def test_a_body_of_megabytes(receiver: Receiver) -> None:
+    chance = random.Random(1)
+    values = [chance.random() for _ in range(100_000)]
+    given = columns("huge", {"apparent_power": values}, at_ms=_now_ms() - 10**7, step_ms=10)
+    async with sink(receiver) as made:
+        assert (await made.write(batch(given), "")).rejected == ()
+    assert sum(1 for _ in receiver.samples('{__name__="wattbook_apparent_power_volt_amperes"}')) == 100_000
 
 
 async def test_rows_out_of_order_in_a_batch_are_put_in_order(strict: ForeignPrometheus) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from math import inf
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -11,8 +14,9 @@ import pytest
 from series_batches import AT_MS, batch, columns
 from wattbook.model import Batch, SinkRefused, SinkUnavailable
 from wattbook.model.around import MeterFacts, Surroundings
+from wattbook.sinks import Written
 from wattbook.sinks.influx_answers import Conflict, TooLarge, TooOld, understand
-from wattbook.sinks.influxdb import InfluxSettings, InfluxSink
+from wattbook.sinks.influxdb import IN_FLIGHT_MAX, READINGS_A_REQUEST, InfluxSettings, InfluxSink
 from wattbook.transports.http_client import Answer
 from wattbook.values import Secret
 
@@ -224,3 +228,65 @@ def test_what_an_answer_means(status: int, text: str, verdict: object) -> None:
 def test_what_an_answer_raises(status: int, text: str, kind: type[Exception], words: str) -> None:
     with pytest.raises(kind, match=words):
         understand(Answer(status, text), BODY)
+
+
+class Server:
+    """Answers each request after giving others a turn."""
+
+    shown, headers = "server", MappingProxyType[str, str]({})
+
+    def __init__(self, answers: Callable[[bytes], Answer] = lambda _: Answer(204, "")) -> None:
+        self.bodies: list[bytes] = []
+        self.answers, self.now, self.most = answers, 0, 0
+
+    async def ask(self, method: str, path: str = "", *, body: bytes = b"") -> Answer:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0)
+        self.now -= 1
+        self.bodies.append(body)
+        return self.answers(body)
+
+
+def _to(server: Server) -> InfluxSink:
+    sink = _sink()
+    sink.client = server  # type: ignore[assignment]
+    return sink
+
+
+async def test_a_large_batch_goes_in_requests_side_by_side() -> None:
+    server = Server()
+    small = [columns(f"m{n}", {"voltage": [1.0] * 10}) for n in range(300)]
+    large = columns("large", {"voltage": [float(n) for n in range(6000)]})
+    assert (await _to(server).write(batch(*small, large, *small), "mark")).bookmark == "mark"
+    lines = b"".join(server.bodies).splitlines()
+    assert len(lines) == 12_000 and len(set(lines)) == 9_000
+    assert max(len(body.splitlines()) for body in server.bodies) == READINGS_A_REQUEST
+    assert server.most == IN_FLIGHT_MAX
+
+
+async def test_nothing_asks_nobody() -> None:
+    server = Server()
+    for given in (batch(), batch(columns("m", {"voltage": [None]})), batch(columns("m", {"voltage": []}))):
+        assert (await _to(server).write(given, "mark")) == Written(bookmark="mark")
+    assert server.bodies == []
+
+
+@pytest.mark.parametrize(
+    ("refused", "away", "kind"), [(b"=5000.0 ", b"=100.0 ", SinkUnavailable), (b"=1.0 ", b"never", SinkRefused)]
+)
+async def test_one_request_that_fails_fails_the_batch(refused: bytes, away: bytes, kind: type[Exception]) -> None:
+    def answer(body: bytes) -> Answer:
+        if away in body:
+            return Answer(500, "disk full")
+        return Answer(400, _told_1("unable to parse")) if refused in body else Answer(204, "")
+
+    given = columns("m", {"voltage": [float(n) for n in range(20_000)]})
+    with pytest.raises(kind, match="server: "):
+        await _to(Server(answer)).write(batch(given), "")
+
+
+async def test_a_complaint_that_does_not_end_is_refused() -> None:
+    sink = _to(Server(lambda _: Answer(400, _told_1(f"{_IS_FLOAT} integer dropped=1"))))
+    with pytest.raises(SinkRefused, match='the field "v" is float'):
+        await sink.write(batch(columns("m", {"voltage": [1.0]})), "")

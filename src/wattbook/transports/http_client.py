@@ -5,12 +5,14 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 
 import aiohttp
 
 from wattbook.model import SinkUnavailable
 
+PIECE_SIZE_MAX = 500_000  # bytes of a body that are sent as they are
 ANSWER_SIZE_MAX = 1_000_000  # bytes of an answer that are read
 _SHOWN_MAX = 300  # characters of an answer in an error
 
@@ -46,7 +48,7 @@ class HttpClient:
         """Ask and return the answer, whatever its status. No redirect is followed. Raises SinkUnavailable."""
         try:
             async with self._opened().request(
-                method, self.url + path, data=body, headers=headers, allow_redirects=False
+                method, self.url + path, data=_sent(body), headers=headers, allow_redirects=False
             ) as response:
                 text = (await _beginning(response)).decode("utf-8", "replace")
                 return Answer(response.status, text, response.headers.get("Retry-After", ""))
@@ -84,6 +86,11 @@ class HttpClient:
         if self.certificate is not None:
             context.load_cert_chain(self.certificate, self.key)
         return context
+
+
+def _sent(body: bytes | None) -> bytes | BytesIO | None:
+    """aiohttp warns of large bytes, since it hands them to the connection at once; a stream goes in pieces."""
+    return BytesIO(body) if body is not None and len(body) > PIECE_SIZE_MAX else body
 
 
 async def _beginning(response: aiohttp.ClientResponse) -> bytes:

@@ -85,7 +85,7 @@ $(DEV): requirements/dev.txt $(RUN)
 	  { ! [ -d /run/systemd/system ] || $(SUDO) systemctl disable --now $$missing; }; fi
 	@touch $@
 
-# Node-RED as examples/ shows it, and Grafana's own schema: 25 s and 300 MB, outside the tree.
+# Node-RED as examples/ shows it, and Grafana's own schema: half a minute and 420 MB, outside the tree.
 .cache/.npm-ready: examples/node-red/package-lock.json tests/partners/grafana_schema/package-lock.json | .venv/bin/python
 	$(BIN)/python web/partners.py
 	@touch $@

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from build import ROOT, node_folders
@@ -20,8 +21,13 @@ def main() -> None:
     node, npm = shutil.which("node", path=search), shutil.which("npm", path=search)
     if node is None or npm is None:
         sys.exit("npm was not found beside Node.js")
-    for name, folder in PARTNERS.items():
-        install(ROOT / folder, ROOT / ".cache" / name, npm, node)
+    with ThreadPoolExecutor() as together:  # each waits for the network most of the time
+        done = [
+            together.submit(install, ROOT / folder, ROOT / ".cache" / name, npm, node)
+            for name, folder in PARTNERS.items()
+        ]
+    for each in done:
+        each.result()
 
 
 def install(lock: Path, into: Path, npm: str, node: str) -> None:

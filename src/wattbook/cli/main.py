@@ -31,6 +31,7 @@ ROOMS = {
     "book": ("latest",),
     "query": ("query",),
     "export": ("export",),
+    "grafana": ("grafana",),
     "importing": ("import",),
     "meter": ("meter",),
     "sink": ("sink",),

@@ -135,6 +135,18 @@ class ForeignPostgres:
         return [(meter, to_ms(at), energy) for meter, at, energy in found]
 
 
+class ForeignKeyless(ForeignPostgres):
+    """A table without any key, that was there before: only our position beside it keeps readings from being doubled."""
+
+    def table(self, port: int) -> str:
+        columns = 'meter = "{meter}", at = "{at:instant}", active_energy_import = "{active_energy_import}"'
+        return super().table(port) + f"append = true\ncolumns = {{ {columns} }}\n"
+
+    def start(self) -> None:
+        super().start()
+        self.ask("CREATE TABLE IF NOT EXISTS readings (meter text, at timestamptz, active_energy_import float8)")
+
+
 class ForeignMariadb:
     """MariaDB of Debian."""
 

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Transaction
 from sqlalchemy.exc import SQLAlchemyError
 
-from wattbook.model import SinkUnavailable
+from wattbook.model import SinkRefused, SinkUnavailable
 from wattbook.sinks.sql_address import Address
 from wattbook.sinks.sql_errors import in_words
 
@@ -54,10 +54,10 @@ class SqlLine:
         self._engine: Engine = address.engine()
         self._idle: list[Connection] = []
 
-    async def use(self, work: Callable[[Connection], T]) -> T:
-        """Do the work in one transaction, in a thread. Raises SinkUnavailable or SinkRefused."""
+    async def use(self, work: Callable[[Connection], T], *, keep: bool = True) -> T:
+        """Do the work in one transaction, in a thread; `keep` false = undo it. Raises SinkUnavailable, SinkRefused."""
         use = _Use()
-        job = asyncio.ensure_future(asyncio.to_thread(self._used, use, work))
+        job = asyncio.ensure_future(asyncio.to_thread(self._used, use, work, keep))
         job.add_done_callback(_noticed)
         try:
             done, _ = await asyncio.wait({job}, timeout=self.address.limit_s)
@@ -76,17 +76,23 @@ class SqlLine:
         for connection in idle:
             await asyncio.to_thread(_drop, connection)
 
-    def _used(self, use: _Use, work: Callable[[Connection], T]) -> T:
+    def _used(self, use: _Use, work: Callable[[Connection], T], keep: bool) -> T:
         connection: Connection | None = None
+        transaction: Transaction | None = None
         try:
             connection = self._idle.pop() if self._idle else self._engine.connect()
             use.take(connection)
-            with connection.begin():
-                self._limit(connection)
-                result = work(connection)
+            transaction = connection.begin()
+            self._limit(connection)
+            result = work(connection)
+            (transaction.commit if keep else transaction.rollback)()
         except SQLAlchemyError as error:
-            _drop(connection)
-            raise in_words(error, self.address) from error
+            told = in_words(error, self.address)
+            if connection is not None and isinstance(told, SinkRefused) and _is_undone(transaction):
+                self._keep(connection, use)
+            else:
+                _drop(connection)
+            raise told from error
         except BaseException:
             _drop(connection)
             raise
@@ -108,8 +114,18 @@ class SqlLine:
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}; SET LOCAL timezone = 'UTC'")
 
 
+def _is_undone(transaction: Transaction | None) -> bool:
+    """SQL Server undoes some by itself, and is then astonished."""
+    try:
+        if transaction is not None:
+            transaction.rollback()
+    except SQLAlchemyError:
+        return False
+    return True
+
+
 def _drop(connection: Connection | None) -> None:
-    """Close without a farewell: the other side may not answer one."""
+    """Close without a farewell, which may get no answer: a server undoes what was begun."""
     if connection is not None:
         connection.invalidate()
         connection.close()

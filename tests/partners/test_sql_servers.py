@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 
 from foreign_sql import PASSWORD, ForeignMariadb, ForeignMssql, ForeignPostgres, ForeignSqlite
 from lossy_network import lossy_network
-from wattbook.model import Batch, Columns, SinkRefused, SinkUnavailable
+from wattbook.model import Batch, Columns, SinkRefused, SinkUnavailable, WattbookError
 from wattbook.model.around import Surroundings
 from wattbook.sinks.sql import SqlSettings
 
@@ -236,21 +236,30 @@ async def test_an_existing_table_goes_on_with_a_position_beside(foreign: Foreign
 
 
 @every
-async def test_rows_that_are_refused_leave_no_position(foreign: Foreign) -> None:
-    make_office(
-        foreign,
-        ", CHECK (Frequency > 10)" if not isinstance(foreign, ForeignPostgres) else ', CHECK ("Frequency" > 10)',
-    )
+async def test_of_a_batch_what_is_refused_is_left_out_in_one_transaction(foreign: Foreign) -> None:
+    make_office(foreign, ', CHECK ("Frequency" > 10)')
     async with sink(settings(foreign, table="office_readings", columns=OFFICE)) as it:
         assert await it.position() is None
-        bad = office(0, 3)
-        bad.columns[0].values["frequency"][1] = 0.0
-        with pytest.raises(SinkRefused):
-            await it.write(bad, "")
+        bad = office(0, 100)
+        for row in (0, 41, 99):
+            bad.columns[0].values["frequency"][row] = 0.0
+        written = await it.write(bad, "b")
+        assert [each.at_ms for each in written.rejected] == [START_MS, START_MS + 41_000, START_MS + 99_000]
+        assert all(each.reason for each in written.rejected)
+        assert await it.position() == ("100", "b")
+        await it.write(batch(*office(100, 3).columns, upto=""), "b")  # out of turn: what was set aside
+        assert await it.position() == ("100", "b")
+    assert counted(foreign)[0] == 100
+
+
+@every
+async def test_a_table_that_refuses_everything_is_unavailable(foreign: Foreign) -> None:
+    make_office(foreign, ', CHECK ("Frequency" > 100)')
+    async with sink(settings(foreign, table="office_readings", columns=OFFICE)) as it:
+        with pytest.raises(SinkUnavailable, match="refuses too many"):
+            await it.write(office(0, 100), "")
         assert await it.position() is None
-        await it.write(office(0, 3), "")
-        assert await it.position() == ("3", "")
-    assert counted(foreign)[0] == 3
+    assert counted(foreign)[0] == 0
 
 
 @every
@@ -385,7 +394,7 @@ async def test_rows_whose_answer_was_lost_are_not_added_twice(foreign: Foreign, 
             network.losing = lost
             with pytest.raises(SinkUnavailable):
                 await it.write(office(30, 10), "d")
-            with pytest.raises(SinkUnavailable, match="moved"):
+            with pytest.raises(WattbookError, match="moved"):
                 await it.write(office(30, 5), "d")  # another batch: where are we?
             assert await it.position() == ("40", "d")
             await it.write(office(40, 10), "e")

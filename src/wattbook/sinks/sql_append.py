@@ -1,0 +1,130 @@
+"""Rows added to a table that has no key of ours, and our position beside them, moved in the same transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from sqlalchemy import Connection, inspect
+
+from wattbook.model import Batch, Columns, SinkRefused, SinkUnavailable, WattbookError
+from wattbook.sinks.sink import Rejected, Written
+from wattbook.sinks.sql_layout import Layout
+from wattbook.sinks.sql_line import SqlLine
+from wattbook.sinks.sql_place import Place
+from wattbook.sinks.sql_position import Held, move_position, position_table, read_position
+from wattbook.sinks.sql_rows import write_rows
+from wattbook.sinks.sql_table import TableName, Target
+
+_NONE_TAKEN_MAX = 20  # readings refused one by one and none taken: it is not the readings that are wrong
+_REFUSED_MAX = 200  # of one batch: each is found by a dozen trials, and all of them have to end within the time-out
+
+
+@dataclass(slots=True)
+class _Sorted:
+    """A batch that was refused, in parts that are taken, and readings that are not."""
+
+    taken: list[Columns] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A batch that may have arrived although no answer came."""
+
+    batch: Batch
+    held: Held  # what stands there if it has
+    written: Written
+
+
+class SqlAppendSink:
+    """Only adds rows. What is refused is found here: halves of a batch, each in its transaction, could be doubled."""
+
+    any_order: ClassVar[bool] = False
+    append_only: ClassVar[bool] = True
+
+    def __init__(self, line: SqlLine, table: TableName, layout: Layout, follower: str) -> None:
+        self._line, self._layout, self._follower = line, layout, follower
+        self._place = Place(line, table, layout, append=True)
+        self._positions = position_table(table.schema)
+        self._held: Held | None = None  # where the table is, as far as we were told
+        self._try: _Try | None = None
+
+    async def position(self) -> tuple[str, str] | None:
+        """See KeepsPosition."""
+        held = await self._line.use(self._read)
+        self._held, self._try = held, None
+        return (held.after, held.bookmark) if held.writes else None
+
+    async def write(self, batch: Batch, bookmark: str) -> Written:
+        """See Sink. Raises WattbookError when the table is elsewhere than it was: `position` is to be asked."""
+        try:
+            if self._held is None:
+                self._held = await self._line.use(self._read)
+                if (written := self._has_arrived(batch, self._held)) is not None:
+                    return written
+            return await self._written(batch, bookmark, self._held)
+        except SinkUnavailable:
+            self._place.forget()
+            raise
+
+    async def aclose(self) -> None:
+        """See Sink."""
+        await self._line.aclose()
+
+    def _has_arrived(self, batch: Batch, held: Held) -> Written | None:
+        """What came of the last try, if it was written although no answer came."""
+        last, self._try = self._try, None
+        if last is None or held.writes == last.held.writes - 1:
+            return None
+        if held == last.held and batch == last.batch:
+            return last.written
+        self._held = None
+        raise WattbookError(f"{self._line.address.shown}: {self._positions.name} has moved, and is read anew")
+
+    def _read(self, connection: Connection) -> Held:
+        if not inspect(connection).has_table(self._positions.name, schema=self._positions.schema):
+            self._positions.create(connection)
+        return read_position(connection, self._positions, self._follower)
+
+    async def _written(self, batch: Batch, bookmark: str, before: Held) -> Written:
+        layout = self._layout.grown(batch)
+        target = await self._place.ready(layout)
+        now = Held(batch.upto or before.after, bookmark, before.writes + 1)  # a batch out of turn has no `upto`
+        try:
+            return await self._given(batch, batch, before, _Try(batch, now, Written((), bookmark)), target)
+        except SinkRefused:
+            found = _Sorted()
+            await self._sort(batch, layout, target, found)
+            written = Written(tuple(found.rejected), bookmark)
+            taken = Batch(tuple(found.taken), (), batch.upto)
+            return await self._given(taken, batch, before, _Try(batch, now, written), target)
+
+    async def _given(self, taken: Batch, batch: Batch, before: Held, this: _Try, target: Target) -> Written:
+        layout = self._layout.grown(batch)
+
+        def write(connection: Connection) -> None:
+            if not move_position(connection, self._positions, self._follower, before, this.held):
+                raise SinkUnavailable(f"{self._line.address.shown}: another wattbook writes as {self._follower} too")
+            write_rows(connection, target, layout.rows(taken))
+
+        self._held, self._try = None, this  # until the answer is here
+        await self._line.use(write)
+        self._held, self._try = this.held, None
+        return this.written
+
+    async def _sort(self, batch: Batch, layout: Layout, target: Target, found: _Sorted) -> None:
+        """Try ever smaller parts in transactions that are undone. Raises SinkUnavailable when too much is refused."""
+        try:
+            await self._line.use(lambda connection: write_rows(connection, target, layout.rows(batch)), keep=False)
+        except SinkRefused as error:
+            if len(batch) == 1:
+                (columns,) = batch.columns
+                found.rejected.append(Rejected(columns.meter, columns.at_ms[0], str(error), columns.site))
+                if len(found.rejected) >= (_REFUSED_MAX if found.taken else _NONE_TAKEN_MAX):
+                    raise SinkUnavailable(f"it refuses too many readings: {error}") from error
+                return
+            for half in batch.halves():
+                await self._sort(half, layout, target, found)
+        else:
+            found.taken += batch.columns

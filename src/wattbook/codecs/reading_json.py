@@ -15,7 +15,6 @@ from typing import Annotated
 import msgspec
 
 from wattbook.model import Quality, Reading, Readings, UnknownQuantity, WattbookError, quantity
-from wattbook.model import Quality, Reading, UnknownQuantity, WattbookError, quantity
 from wattbook.model.batch import NO_DOUBT, QUALITY_OF, Columns
 from wattbook.model.exact import EXACT_MAX
 from wattbook.model.instant_pattern import iso

@@ -35,6 +35,7 @@ from wattbook.config.sinks import read_sinks
 from wattbook.model.vocabulary import all_names, base_names, quantity
 from wattbook.profiles import Library
 from wattbook.sinks import KINDS, SinkSettings, settings_class
+from wattbook.values import Secret
 
 REFERENCE = Path(__file__).parent / "reference"
 HOW_TO = Path(__file__).parent / "how-to/sinks"
@@ -100,7 +101,8 @@ def sinks() -> Iterator[str]:
 def _sample(manual: Path) -> Iterator[str]:
     """The first TOML of a manual page, which must be right."""
     toml = manual.read_text(encoding="utf-8").split("```toml\n", 1)[1].split("```", 1)[0]
-    _, problems = read_sinks(tomllib.loads(toml)["sink"], toml, manual.parent)
+    told = re.sub(r'\{ (file|env) = "[^"]*" \}', '"a secret"', toml)
+    _, problems = read_sinks(tomllib.loads(told)["sink"], told, manual.parent)
     if problems:
         sys.exit(f"{manual}: {problems[0].message}")
     yield f"```toml\n{toml}```\n"
@@ -126,6 +128,8 @@ def _default(item: Field[Any]) -> str:
     if item.default is MISSING and item.default_factory is MISSING:
         return "required"
     if item.default is None:
+        return ""
+    if isinstance(item.default, Secret):
         return ""
     if isinstance(item.default, tuple):
         return f"`{list(item.default)}`"
@@ -192,6 +196,7 @@ def commands() -> Iterator[str]:
 
 
 PAGES: Mapping[str, Callable[[], Iterator[str]]] = {
+    "sinks.md": sinks,
     "vocabulary.md": vocabulary,
     "models.md": models,
     "configuration.md": configuration,

@@ -14,8 +14,8 @@ RUN      := .venv/.run-ready
 DEV      := .venv/.dev-ready
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
-DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium openssl
-DEBIAN_FOR_BENCH := influxdb victoria-metrics  # peers; started by the bench on ports of its own, never as services
+DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium openssl \
+  influxdb mariadb-server nats-server postgresql prometheus victoria-metrics  # started on ports of their own
 
 .PHONY: demo setup web test check unit bench torture lock docs clean
 
@@ -42,7 +42,7 @@ check: setup
 torture: setup .venv/.debian-ready
 	WATTBOOK_TORTURE=1 $(BIN)/python -m pytest -m torture -p no:randomly -s
 
-bench: setup .venv/.debian-ready .venv/.bench-ready
+bench: setup .venv/.debian-ready
 	$(BIN)/python -m bench
 
 docs: setup
@@ -69,20 +69,14 @@ $(DEV): requirements/dev.txt $(RUN)
 	$(PIP) --require-hashes -r requirements/dev.txt
 	@touch $@
 
-.venv/.debian-ready: | .venv/bin/python
+# Debian starts the servers that it installs; those that were not here before are switched off as services again.
+.venv/.debian-ready: Makefile | .venv/bin/python
 	@missing=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(DEBIAN_FOR_TESTS) 2>/dev/null | awk '$$1 == "installed" { print $$2 }' | \
 	  sort | comm -13 - <(printf '%s\n' $(DEBIAN_FOR_TESTS) | sort)); \
 	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -qq -y --no-install-recommends $$missing; fi
-	@touch $@
-
-# Debian starts what it installs; as services these peers are switched off again.
-.venv/.bench-ready: | .venv/bin/python
-	@missing=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' $(DEBIAN_FOR_BENCH) 2>/dev/null | awk '$$1 == "installed" { print $$2 }' | \
-	  sort | comm -13 - <(printf '%s\n' $(DEBIAN_FOR_BENCH) | sort)); \
-	if [ -n "$$missing" ]; then $(SUDO) apt-get update -qq && \
 	  DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -qq -y --no-install-recommends $$missing && \
-	  { ! [ -d /run/systemd/system ] || $(SUDO) systemctl disable --now $$missing; }; fi
+	  if [ -d /run/systemd/system ]; then for unit in $$(echo $$missing | sed 's/mariadb-server/mariadb/'); do \
+	    ! systemctl cat $$unit.service >/dev/null 2>&1 || $(SUDO) systemctl disable --now $$unit; done; fi; fi
 	@touch $@
 
 # Node-RED as examples/ shows it, and Grafana's own schema: half a minute and 420 MB, outside the tree.

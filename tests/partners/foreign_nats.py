@@ -15,6 +15,7 @@ class ForeignNats:
 
     kind = "nats"
     at_least_once = True
+    durable = False  # version 2.9 acknowledges what it will write a moment later
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)

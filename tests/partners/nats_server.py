@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +19,7 @@ from mosquitto_server import free_port
 _PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
 _START_S_MAX = 20.0
 _READ_S_MAX = 60.0
+_NOT_FOUND = 404
 
 
 class NatsServer:
@@ -63,10 +65,13 @@ class NatsServer:
         with socket.create_connection(("127.0.0.1", self.port), timeout=_READ_S_MAX) as line:
             delivered = _delivered(line)
             line.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB answer 1\r\nSUB stored 2\r\n')
-            _ask(line, f"$JS.API.STREAM.INFO.{stream}", {})
-            state = json.loads(next(delivered)[1])
-            if "error" in state:
-                return []
+            state: dict[str, Any] = {}
+            end = time.monotonic() + _START_S_MAX
+            while "state" not in state:  # a server that has just started may not know its streams yet
+                if state.get("error", {}).get("code") == _NOT_FOUND or time.monotonic() > end:
+                    return []
+                _ask(line, f"$JS.API.STREAM.INFO.{stream}", {})
+                state = json.loads(next(delivered)[1])
             consumer = {"stream_name": stream, "config": {"deliver_subject": "stored", "ack_policy": "none"}}
             _ask(line, f"$JS.API.CONSUMER.CREATE.{stream}", consumer)
             stored = (each for each in delivered if each[0] != "answer")

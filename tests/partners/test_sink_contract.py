@@ -27,7 +27,7 @@ from forwarder import Forwarder
 from running import daemon, get_json, until, wattbook
 
 TORTURE = bool(os.environ.get("WATTBOOK_TORTURE"))
-AWAY = 100_000 if TORTURE else 4_000  # readings that come while the server is away
+AWAY = 100_000 if TORTURE else 2_000  # readings that come while the server is away
 KILLS = 20 if TORTURE else 2  # of wattbook while it delivers
 SERVER_KILLS = 5 if TORTURE else 1
 METERS = 10
@@ -185,7 +185,9 @@ def _some(rows: Sequence[Row] | set[Row]) -> str:
 @pytest.mark.torture
 @pytest.mark.parametrize("kind", [pytest.param(each, id=each.__name__) for each in _foreign()])
 def test_every_reading_once_whatever_happens(kind: type[Foreign], tmp_path: Path) -> None:
-    foreign = kind(tmp_path)
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    foreign = kind(folder)
     foreign.start()
     forwarder = Forwarder(foreign.port) if foreign.port else None
     try:
@@ -209,7 +211,7 @@ def test_every_reading_once_whatever_happens(kind: type[Foreign], tmp_path: Path
             trial.check()
 
         def die(process: Any) -> None:
-            trial.give(2_000)
+            trial.give(1_000)
             time.sleep(random.random() * 0.3)
 
         def hang(process: Any) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from foreign_influxdb import ForeignInflux
+from foreign_sql import ForeignPostgres
 from grafana_house import (
     BEGIN,
     NOW,
@@ -33,9 +35,6 @@ from grafana_house import (
 from running import wattbook
 from wattbook import config as configuration
 
-foreign_influxdb = pytest.importorskip("foreign_influxdb")
-foreign_sql = pytest.importorskip("foreign_sql")
-
 HERE = Path(__file__).parent / "grafana_schema"
 SCHEMA = HERE.parents[2] / ".cache" / "grafana-schema"
 INTERVAL_S = 300
@@ -50,6 +49,32 @@ WRONG = [  # what the check must find
 ]
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
+SEED = """
+measurement = "ALL_SENSORS"
+tags = {}
+[sink.fields]
+"{meter:upper}_VOLT" = "{voltage}"
+"{meter:upper}_VOL1" = "{voltage_l1}"
+"{meter:upper}_VOL2" = "{voltage_l2}"
+"{meter:upper}_VOL3" = "{voltage_l3}"
+"{meter:upper}_AMPS" = "{current}"
+"{meter:upper}_AMP1" = "{current_l1}"
+"{meter:upper}_AMP2" = "{current_l2}"
+"{meter:upper}_AMP3" = "{current_l3}"
+"{meter:upper}_KILO" = "{active_power:kW}"
+"{meter:upper}_WHRS" = "{active_energy_import}"
+"{meter:upper}_PZPF" = "{power_factor}"
+"{meter:upper}_FREQ" = "{frequency}"
+"""
+LOGGER = """
+table = "values"
+[sink.columns]
+what = "{quantity}"
+who = "{meter}"
+"the time" = "{at:instant}"
+value = "{value}"
+"""
+
 Rows = dict[str, dict[datetime, float]]  # name -> instant -> value
 Table = list[dict[str, Any]]
 
@@ -60,7 +85,7 @@ class Influx:
     kind = "influxdb"
 
     def __init__(self, folder: Path) -> None:
-        self.server = foreign_influxdb.ForeignInflux(folder / "influxdb")
+        self.server = ForeignInflux(folder / "influxdb")
 
     def table(self) -> str:
         return str(self.server.table(self.server.port))
@@ -88,13 +113,20 @@ class Influx:
         }
 
 
+class InfluxOfSeed(Influx):
+    """One measurement without tags, a field for each quantity of each meter: the house monitor's own layout."""
+
+    def table(self) -> str:
+        return super().table() + SEED
+
+
 class Postgres:
     """PostgreSQL as Grafana's data source asks it."""
 
     kind = "postgresql"
 
     def __init__(self, folder: Path) -> None:
-        self.server = foreign_sql.ForeignPostgres(folder)
+        self.server = ForeignPostgres(folder)
 
     def table(self) -> str:
         return str(self.server.table(self.server.port))
@@ -133,10 +165,19 @@ def _at(ms: float) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
+class PostgresOfLogger(Postgres):
+    """A row for each value, under names of one's own."""
+
+    def table(self) -> str:
+        return super().table() + LOGGER
+
+
 Database = Influx | Postgres
 
 
-@pytest.fixture(scope="module", params=[Influx, Postgres], ids=lambda made: made.kind)
+@pytest.fixture(
+    scope="module", params=[Influx, InfluxOfSeed, Postgres, PostgresOfLogger], ids=lambda made: made.__name__
+)
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     made: Database = request.param(tmp_path_factory.mktemp("database"))
     made.server.start()
@@ -328,7 +369,8 @@ def test_energy_of_each_month(database: Database, pages: Mapping[str, Any]) -> N
     }
     if database.kind == "influxdb":
         rows = _table(database, pages["energy"], title)
-        found = {(row["Time\\meter"], meter): row[meter] or 0.0 for row in rows for meter in PLACES}
+        month = "Time" if isinstance(database, InfluxOfSeed) else "Time\\meter"
+        found = {(row[month], meter): row[meter] or 0.0 for row in rows for meter in PLACES}
     else:
         series = _series(database, pages["energy"], title)
         found = {
@@ -373,6 +415,8 @@ def test_hours_of_the_week_are_means(database: Database, pages: Mapping[str, Any
 def test_meters_that_are_heard(database: Database, pages: Mapping[str, Any]) -> None:
     rows = _table(database, pages["meters"], "Last reading of each meter")
     name, last = ("meter", "Time") if database.kind == "influxdb" else ("Meter", "Last reading")
+    if isinstance(database, InfluxOfSeed):  # a column for each meter
+        rows = [{"meter": meter, **row} for row in rows for meter in PLACES if row[meter] is not None]
     seen = {row[name]: row[last] if isinstance(row[last], datetime) else _at(row[last]) for row in rows}
     assert seen == {meter: instants(meter)[-1] for meter in PLACES}
     counts = _series(database, pages["meters"], "Readings in each interval")

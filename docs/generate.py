@@ -171,6 +171,7 @@ def commands() -> Iterator[str]:
         "sink pause",
         "sink resume",
         "sink replay",
+        "grafana",
         "meter show",
         "meter install",
         "meter replace",

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from foreign_influxdb import ForeignInflux
+from foreign_sql import ForeignPostgres
 from grafana_house import (
     BEGIN,
     NOW,
@@ -33,12 +35,25 @@ from grafana_house import (
 from running import wattbook
 from wattbook import config as configuration
 
-foreign_influxdb = pytest.importorskip("foreign_influxdb")
-foreign_sql = pytest.importorskip("foreign_sql")
-
 HERE = Path(__file__).parent / "grafana_schema"
 SCHEMA = HERE.parents[2] / ".cache" / "grafana-schema"
+NODE_RED = SCHEMA.with_name("node-red")  # for its parser of YAML
 INTERVAL_S = 300
+TWO = """
+[[sink]]
+name = "my f"
+kind = "influxdb"
+version = 2
+url = "https://f.example"
+org = "o"
+bucket = "a$b: c"
+token = "hidden"
+
+[[sink]]
+name = "pg"
+kind = "sql"
+url = "postgresql://tom:hidden@db/energy"
+"""
 PHASED = ("office L1", "office L2", "office L3")
 WRONG = [  # what the check must find
     ('"schemaVersion"', '"schemaVersions"'),
@@ -50,6 +65,32 @@ WRONG = [  # what the check must find
 ]
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
+SEED = """
+measurement = "ALL_SENSORS"
+tags = {}
+[sink.fields]
+"{meter:upper}_VOLT" = "{voltage}"
+"{meter:upper}_VOL1" = "{voltage_l1}"
+"{meter:upper}_VOL2" = "{voltage_l2}"
+"{meter:upper}_VOL3" = "{voltage_l3}"
+"{meter:upper}_AMPS" = "{current}"
+"{meter:upper}_AMP1" = "{current_l1}"
+"{meter:upper}_AMP2" = "{current_l2}"
+"{meter:upper}_AMP3" = "{current_l3}"
+"{meter:upper}_KILO" = "{active_power:kW}"
+"{meter:upper}_WHRS" = "{active_energy_import}"
+"{meter:upper}_PZPF" = "{power_factor}"
+"{meter:upper}_FREQ" = "{frequency}"
+"""
+LOGGER = """
+table = "values"
+[sink.columns]
+what = "{quantity}"
+who = "{meter}"
+"the time" = "{at:instant}"
+value = "{value}"
+"""
+
 Rows = dict[str, dict[datetime, float]]  # name -> instant -> value
 Table = list[dict[str, Any]]
 
@@ -60,7 +101,7 @@ class Influx:
     kind = "influxdb"
 
     def __init__(self, folder: Path) -> None:
-        self.server = foreign_influxdb.ForeignInflux(folder / "influxdb")
+        self.server = ForeignInflux(folder / "influxdb")
 
     def table(self) -> str:
         return str(self.server.table(self.server.port))
@@ -88,13 +129,20 @@ class Influx:
         }
 
 
+class InfluxOfSeed(Influx):
+    """One measurement without tags, a field for each quantity of each meter: the house monitor's own layout."""
+
+    def table(self) -> str:
+        return super().table() + SEED
+
+
 class Postgres:
     """PostgreSQL as Grafana's data source asks it."""
 
     kind = "postgresql"
 
     def __init__(self, folder: Path) -> None:
-        self.server = foreign_sql.ForeignPostgres(folder)
+        self.server = ForeignPostgres(folder)
 
     def table(self) -> str:
         return str(self.server.table(self.server.port))
@@ -133,12 +181,30 @@ def _at(ms: float) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
 
 
+class PostgresOfLogger(Postgres):
+    """A row for each value, under names of one's own."""
+
+    def table(self) -> str:
+        return super().table() + LOGGER
+
+
 Database = Influx | Postgres
 
 
-@pytest.fixture(scope="module", params=[Influx, Postgres], ids=lambda made: made.kind)
+@pytest.fixture(
+    scope="module", params=[Influx, InfluxOfSeed, Postgres, PostgresOfLogger], ids=lambda made: made.__name__
+)
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     made: Database = request.param(tmp_path_factory.mktemp("database"))
+    made.server.start()
+    yield made
+    made.server.stop()
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """An empty one."""
+    made = Postgres(tmp_path_factory.mktemp("postgres"))
     made.server.start()
     yield made
     made.server.stop()
@@ -157,12 +223,12 @@ def pages(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Mappi
     return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
-def _fill(path: Path) -> None:
+def _fill(path: Path, last: int | None = None) -> None:
     config = configuration.load(path)
     sink = config.sinks[0].make(config.surroundings)
 
     async def write() -> None:
-        for batch in batches(config.site.name):
+        for batch in batches(config.site.name, last=last):
             await sink.write(batch, "")
         await sink.aclose()
 
@@ -328,7 +394,8 @@ def test_energy_of_each_month(database: Database, pages: Mapping[str, Any]) -> N
     }
     if database.kind == "influxdb":
         rows = _table(database, pages["energy"], title)
-        found = {(row["Time\\meter"], meter): row[meter] or 0.0 for row in rows for meter in PLACES}
+        month = "Time" if isinstance(database, InfluxOfSeed) else "Time\\meter"
+        found = {(row[month], meter): row[meter] or 0.0 for row in rows for meter in PLACES}
     else:
         series = _series(database, pages["energy"], title)
         found = {
@@ -373,6 +440,8 @@ def test_hours_of_the_week_are_means(database: Database, pages: Mapping[str, Any
 def test_meters_that_are_heard(database: Database, pages: Mapping[str, Any]) -> None:
     rows = _table(database, pages["meters"], "Last reading of each meter")
     name, last = ("meter", "Time") if database.kind == "influxdb" else ("Meter", "Last reading")
+    if isinstance(database, InfluxOfSeed):  # a column for each meter
+        rows = [{"meter": meter, **row} for row in rows for meter in PLACES if row[meter] is not None]
     seen = {row[name]: row[last] if isinstance(row[last], datetime) else _at(row[last]) for row in rows}
     assert seen == {meter: instants(meter)[-1] for meter in PLACES}
     counts = _series(database, pages["meters"], "Readings in each interval")
@@ -400,17 +469,57 @@ def test_dashboards_have_the_shape_of_grafanas_own_schema(pages: Mapping[str, An
     assert done.stdout + done.stderr == ""
 
 
-def test_no_secret_is_written(database: Database, tmp_path: Path) -> None:
+def test_no_secret_is_written(tmp_path: Path) -> None:
     path = tmp_path / "wattbook.toml"
-    table = '[[sink]]\nname = "f"\nkind = "influxdb"\nurl = "http://127.0.0.1:8086"\nusername = "tom"\n'
-    table += 'password = "hidden"\n[[sink]]\nname = "pg"\nkind = "sql"\nurl = "postgresql://tom:hidden@db/energy"\n'
-    path.write_text(TOML + table, encoding="utf-8")
+    path.write_text(TOML + TWO, encoding="utf-8")
     said = wattbook("grafana", "-c", path, "--dir", tmp_path / "out")
     assert (said.returncode, said.stderr) == (0, "")
-    assert "WATTBOOK_F_PASSWORD" in said.stdout and "WATTBOOK_PG_PASSWORD" in said.stdout
+    assert "WATTBOOK_MY_F_TOKEN" in said.stdout and "WATTBOOK_PG_PASSWORD" in said.stdout
     written = [file.read_text(encoding="utf-8") for file in (tmp_path / "out").rglob("*") if file.is_file()]
     assert len(written) == 10
     assert not any("hidden" in text for text in written)
+
+
+@pytest.mark.parametrize("form", ["iso", "local", "YYYY-MM-DDTHH:MM:SSZZ", "clock", "epoch", "epoch_ms"])
+def test_instants_of_any_form_are_understood(postgres: Postgres, tmp_path: Path, form: str) -> None:
+    """The hour before NOW, in a table whose instants are texts, numbers or local times."""
+    path = tmp_path / "wattbook.toml"
+    table = f'table = "of {form}"\n[sink.columns]\nwho = "{{meter}}"\nat = "{{at:{form}}}"\nw = "{{active_power:kW}}"\n'
+    path.write_text(TOML + postgres.table() + ("append = true\n" + table), encoding="utf-8")
+    _fill(path, last=6)
+    assert wattbook("grafana", "-c", path, "--dir", tmp_path / "out").returncode == 0
+    page = json.loads((tmp_path / "out/dashboards/wattbook-postgresql/now.json").read_text(encoding="utf-8"))
+    found = _series(postgres, page, "Power")
+    assert sorted(found) == [*SINGLE, "office"]
+    for meter, points in found.items():
+        assert list(points.values()) == pytest.approx([power(meter, at) for at in instants(meter)[-6:]])
+
+
+def test_the_files_of_provisioning_are_yaml(tmp_path: Path) -> None:
+    """Read by a real parser. A $ in a name is no variable of Grafana's."""
+    parser = NODE_RED / "node_modules" / "js-yaml"
+    if not parser.exists():
+        pytest.skip("Node-RED is not installed: python web/partners.py")
+    path = tmp_path / "wattbook.toml"
+    path.write_text(TOML + TWO, encoding="utf-8")
+    assert wattbook("grafana", "-c", path, "--dir", tmp_path / "out", "--installed", "/srv/a b").returncode == 0
+    sources, providers = (_yaml(tmp_path / "out" / name / "wattbook.yaml") for name in ("datasources", "dashboards"))
+    influx, postgres = sources["datasources"]
+    assert (influx["type"], influx["url"], influx["jsonData"]["dbName"]) == ("influxdb", "https://f.example", "a$$b: c")
+    assert influx["secureJsonData"] == {"httpHeaderValue1": "Token $__env{WATTBOOK_MY_F_TOKEN}"}
+    assert (postgres["type"], postgres["url"], postgres["user"]) == ("grafana-postgresql-datasource", "db:5432", "tom")
+    assert postgres["jsonData"]["sslmode"] == "require"
+    assert postgres["secureJsonData"] == {"password": "$__env{WATTBOOK_PG_PASSWORD}"}
+    folders = [one["options"]["path"] for one in providers["providers"]]
+    assert folders == ["/srv/a b/dashboards/wattbook-influxdb", "/srv/a b/dashboards/wattbook-postgresql"]
+
+
+def _yaml(file: Path) -> Any:
+    program = "const y = require(process.argv[1]); const t = require('fs').readFileSync(process.argv[2], 'utf8');"
+    program += "console.log(JSON.stringify(y.load(t)))"
+    node = (NODE_RED / "node").read_text(encoding="utf-8")
+    command = [node, "-e", program, NODE_RED / "node_modules" / "js-yaml", file]
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
 
 
 def test_the_present_is_within_what_was_filled() -> None:

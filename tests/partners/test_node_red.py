@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from mosquitto_server import Mosquitto, mosquitto
 from node_red import NodeRed, example_flow, node_red
-from running import until
+from running import daemon, post, until
 
 CHROMIUM = Path("/usr/bin/chromium")
 PRAGUE = ZoneInfo("Europe/Prague")
@@ -84,6 +84,45 @@ def test_every_meter_is_shown_with_power_voltage_current_and_energy(
     expect(main.locator("[data-of=power]")).to_have_text("0.10 kW")
     expect(page.locator("canvas")).to_have_count(2)
     assert hosts == {server.url.split("/")[2]}  # nothing from elsewhere
+
+
+PUSHED = """
+[site]
+name = "Plant"
+timezone = "Europe/Prague"
+commit_every = "200ms"
+
+[api]
+listen = "127.0.0.1:0"
+
+[[meter]]
+name = "office"
+model = "push"
+
+[[sink]]
+name = "node-red"
+kind = "mqtt"
+url = "mqtt://127.0.0.1:{port}"
+"""
+
+
+def test_a_reading_goes_through_wattbook_to_the_page(
+    server: NodeRed, broker: Mosquitto, page: Page, tmp_path: Path
+) -> None:
+    """From the push to the browser: the sink's own topic and payload."""
+    config = tmp_path / "wattbook.toml"
+    config.write_text(PUSHED.replace("{port}", str(broker.port)), encoding="utf-8")
+    page.goto(server.url + "dashboard/meters")
+    now = datetime.now(UTC)
+    with daemon(config, tmp_path / "run.log") as (url, _):
+        first = _reading("office", now - timedelta(seconds=10), active_energy_import=1000.0)
+        last = _reading("office", now, active_power=2345.0, voltage_l1=231.0, active_energy_import=1250.0)
+        post(url + "api/v1/readings", f"[{first}, {last}]".encode())
+        office = page.locator('article[data-meter="office"]')
+        expect(office.locator("[data-of=power]")).to_have_text("2.35 kW")
+        expect(office.locator("[data-of=voltage]")).to_have_text("231.0 V")
+        expect(office.locator("[data-of=today]")).to_have_text("0.25 kWh")
+    assert server.meters()["Plant/office"]["site"] == "Plant"
 
 
 def test_a_meter_that_says_nothing_does_not_look_alive(server: NodeRed, broker: Mosquitto, page: Page) -> None:

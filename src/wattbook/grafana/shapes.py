@@ -1,4 +1,7 @@
-"""What is asked of the settings of those sinks whose databases Grafana reads."""
+"""What is asked of the settings of those sinks whose databases Grafana reads.
+
+Not their classes: who has an InfluxDB alone has no package for SQL installed.
+"""
 
 from __future__ import annotations
 

@@ -15,7 +15,8 @@ def by_month(zone: str, columns: Sequence[str] = ()) -> Transformations:
     """Days of kWh as months: from a table of Time, meter and kWh, or from a time series for each of the columns."""
     month = _format_time("Time", "YYYY-MM", zone)
     if columns:
-        return [_JOINED, month, _group({"Time": ()}, dict.fromkeys(columns, "sum"))]
+        plain = {"id": "renameByRegex", "options": {"regex": "(.*) \\(sum\\)", "renamePattern": "$1"}}
+        return [_JOINED, month, _group({"Time": ()}, dict.fromkeys(columns, "sum")), plain]
     matrix = {"columnField": "meter", "rowField": "Time", "valueField": "kWh (sum)", "emptyValue": "null"}
     return [
         *MERGED,

@@ -144,6 +144,8 @@ class _Ways:
             clock = SystemClock()
             return IntoTheBook(lambda: open_into(self.config, clock), lambda: BookReader(self.config.book), self.span)
         settings = self._sink(word)
+        if settings is None and word in _NO_GOALS:
+            raise _no_goal(word)
         if settings is None and word in KINDS:
             table = {"name": "mover", "kind": word, **dict(map(_setting, sets))}
             settings = one_sink(table, self.config.surroundings, Path.cwd())
@@ -160,7 +162,7 @@ class _Ways:
 
     def _into_sink(self, settings: SinkSettings) -> Goal:
         if settings.kind in _NO_GOALS:
-            raise ConfigError(f'nothing is moved into a sink of kind "{settings.kind}"; name a file: history.csv')
+            raise _no_goal(settings.kind)
         if settings.every is not None:
             raise ConfigError(f"{settings.name} keeps one row an interval: wattbook sink replay makes them anew")
         around = self.config.surroundings
@@ -197,6 +199,10 @@ class _Ways:
             return configured
         with BookReader(self.config.book) as reader:
             return list(dict.fromkeys([*configured, *reader.meters()]))
+
+
+def _no_goal(kind: str) -> ConfigError:
+    return ConfigError(f'nothing is moved into a sink of kind "{kind}"; name a file: history.csv')
 
 
 def _setting(text: str) -> tuple[str, Any]:

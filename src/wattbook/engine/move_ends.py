@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from wattbook.exchange.servers import Address, Server, make_server, server_at
+from wattbook.exchange.servers import Server, server_at
 from wattbook.model import ConfigError
 from wattbook.sinks import SinkSettings
 
@@ -17,8 +17,8 @@ def server_of(settings: SinkSettings, site: str) -> Server:
     told: Any = settings  # each kind has settings of its own
     if settings.kind == "influxdb" and told.version == 1:
         measurement = told.measurement if _as_made(told) else ""
-        url = told.url.rstrip("/")
-        return make_server(Address(url, told.database, measurement, told.username, told.password, site))
+        url = f"{told.url.rstrip('/')}/{told.database}"
+        return server_at(_with_user(url, told.username), table=measurement, password=told.password, site=site)
     if settings.kind == "mongodb" and "{" not in told.collection:
         server_url = told.url.reveal()
         path = "" if _names_database(server_url) or not told.database else f"/{told.database}"

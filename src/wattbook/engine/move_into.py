@@ -88,6 +88,7 @@ class IntoFile:
     zone: ZoneInfo
     begin: BeginIntake
     rejected: Sequence[Rejected] = ()
+    _made: bool = False
 
     @property
     def title(self) -> str:
@@ -101,6 +102,9 @@ class IntoFile:
     def write(self, blocks: Iterable[Columns]) -> None:
         """See Goal."""
         quantities = sorted({name for block in self.origin.again().blocks(_untold) for name in block.values})
+        if not quantities:
+            return  # a table of nothing is no table
+        self._made = True
         part = self.path.with_name(self.path.name + ".part")
         try:
             self._write(part, blocks, quantities)
@@ -126,7 +130,7 @@ class IntoFile:
 
     def written(self, meters: Sequence[str], told: Told) -> Iterator[Columns] | None:
         """See Goal. Spreadsheets and Parquet are not read here."""
-        if self.path.suffix != ".csv":
+        if self.path.suffix != ".csv" or not self._made:
             return None
         size, read = max(1, self.path.stat().st_size), 0
 

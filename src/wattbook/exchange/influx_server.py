@@ -22,6 +22,7 @@ from wattbook.exchange.influx import Places, series_of
 from wattbook.exchange.intake import Intake
 from wattbook.exchange.numbers import scaled
 from wattbook.exchange.servers import Address, Told
+from wattbook.exchange.tally import Tally
 from wattbook.model import Columns, ConfigError, SinkUnavailable
 from wattbook.model.exact import EXACT_MAX
 
@@ -45,7 +46,7 @@ class InfluxServer:
             places = Places(intake)
             measurements = [self._address.table] if self._address.table else self._measurements()
             for number, measurement in enumerate(measurements, 1):
-                self._read(measurement, begin_ms, min(end_ms, intake.latest_ms + 1), places, gather)
+                self._read(measurement, begin_ms, min(end_ms, intake.latest_ms + 1), places, gather, intake.tally)
                 told(number / len(measurements))
             places.check(self._address.shown)
             yield from gather.columns()
@@ -56,13 +57,13 @@ class InfluxServer:
             raise ConfigError(f"{self._address.shown}: there is nothing in it, or no such database")
         return found
 
-    def _read(self, measurement: str, begin_ms: int, end_ms: int, places: Places, gather: Gather) -> None:
+    def _read(self, measurement: str, begin_ms: int, end_ms: int, places: Places, gather: Gather, tally: Tally) -> None:
         name = measurement.replace("\\", "\\\\").replace('"', '\\"')
         when = f"time >= {begin_ms}ms AND time < {end_ms}ms"
         for series in self._ask(f'SELECT * FROM "{name}" WHERE {when} GROUP BY *'):  # noqa: S608 - InfluxQL, quoted
-            self._take(series, places, gather)
+            self._take(series, places, gather, tally)
 
-    def _take(self, series: Mapping[str, Any], places: Places, gather: Gather) -> None:
+    def _take(self, series: Mapping[str, Any], places: Places, gather: Gather, tally: Tally) -> None:
         tags = {name: str(value) for name, value in series.get("tags", {}).items() if value}
         if self._address.site and tags.get("site", self._address.site) != self._address.site:
             return
@@ -73,9 +74,12 @@ class InfluxServer:
             if all(cell is None for cell in cells):
                 continue  # a field of other series of this measurement
             place = places.of(written, series_of(field, {}))
-            if not isinstance(place, str):
-                target, meter, quantity = place
-                gather.add(meter, quantity, at_ms, scaled(_numbers(cells), target))
+            if isinstance(place, str):
+                if place:
+                    tally.leave_out(place, sum(cell is not None for cell in cells))
+                continue
+            target, meter, quantity = place
+            gather.add(meter, quantity, at_ms, scaled(_numbers(cells), target))
 
     def _ask(self, question: str) -> Iterator[Mapping[str, Any]]:
         """Yield the series of every chunk. Raises SinkUnavailable."""

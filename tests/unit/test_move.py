@@ -282,7 +282,7 @@ def test_what_a_sink_never_takes_is_told(tells: bool) -> None:
 
 def test_a_sink_that_takes_nothing_ends_it() -> None:
     given = house(50, meters=1)
-    with pytest.raises(ConfigError, match="refuses every reading"):
+    with pytest.raises(SinkRefused, match="refuses every reading"):
         move(Given(given), into(Fickle(never=frozenset(given.columns[0].at_ms)), []))
 
 

@@ -221,7 +221,7 @@ class IntoSink:
     def _set_aside(self, rejected: Sequence[Rejected]) -> None:
         self.rejected.extend(rejected)
         if not self._taken and len(self.rejected) >= _ALL_REFUSED:
-            raise ConfigError(f"{self.title} refuses every reading: {self.rejected[-1].reason}")
+            raise SinkRefused(f"{self.title} refuses every reading: {self.rejected[-1].reason}")
 
 
 def _batches(blocks: Iterable[Columns], size: int) -> Iterator[Batch]:

@@ -14,6 +14,7 @@ from foreign_influxdb import ForeignInflux
 from foreign_kafka import ForeignKafka
 from foreign_mongodb import ForeignMongodb
 from foreign_nats import ForeignNats
+from foreign_sql import ForeignMariadb, ForeignMssql, ForeignPostgres, ForeignSqlite
 from mosquitto_server import free_port
 from wattbook.cli.main import run_command
 
@@ -98,7 +99,9 @@ def test_from_an_influxdb_that_is_not_there(here: Path, capsys: pytest.CaptureFi
         assert "none" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("foreign", [ForeignInflux, ForeignMongodb])
+@pytest.mark.parametrize(
+    "foreign", [ForeignInflux, ForeignMongodb, ForeignPostgres, ForeignMariadb, ForeignMssql, ForeignSqlite]
+)
 def test_into_a_database_and_back(foreign: Any, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with running(foreign(here)) as server:
         configure(here, server.table(server.port))

@@ -15,8 +15,22 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
-from sqlalchemy import URL, Column, Connection, DateTime, MetaData, Table, create_engine, func, make_url, select
+from sqlalchemy import (
+    URL,
+    Column,
+    Connection,
+    DateTime,
+    MetaData,
+    NullPool,
+    Table,
+    create_engine,
+    func,
+    inspect,
+    make_url,
+    select,
+)
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
+from sqlalchemy.types import NullType
 
 from wattbook.exchange.gather import Gather
 from wattbook.exchange.instants import BadCell, InstantReader, unix_ms
@@ -66,10 +80,9 @@ class SqlServer:
         """Yield the readings of all rows, gathered by meter and instant."""
         with Gather(intake.tally) as gather:
             try:
-                engine = create_engine(self._url(), hide_parameters=True)
+                engine = create_engine(self._url(), hide_parameters=True, poolclass=NullPool)
                 with engine.connect() as connection:
                     self._read(connection, intake, gather, (begin_ms, end_ms), told)
-                engine.dispose()
             except (NoSuchModuleError, ModuleNotFoundError) as error:
                 raise ConfigError(f'{self._address.shown}: {error}; pip install "wattbook[sql]"') from error
             except NoSuchTableError as error:
@@ -94,7 +107,8 @@ class SqlServer:
         self, connection: Connection, intake: Intake, gather: Gather, span_ms: tuple[int, int], told: Told
     ) -> None:
         schema, _, name = self._table.rpartition(".")
-        table = Table(name, MetaData(), schema=schema or None, autoload_with=connection)
+        found = inspect(connection).get_columns(name, schema=schema or None)
+        table = Table(name, MetaData(), *map(_as_the_driver_has_it, found), schema=schema or None)
         plan = _plan(table, intake, self.title)
         wanted = [plan.time, plan.meter, *plan.targets, plan.quantity, plan.value]
         columns = [table.c[each] for each in dict.fromkeys(filter(None, wanted))]
@@ -111,6 +125,12 @@ class SqlServer:
             rows.take(part)
             done += len(part)
             told(done / max(1, total))
+
+
+def _as_the_driver_has_it(column: Mapping[str, Any]) -> Column[Any]:
+    """SQLAlchemy would make decimals of ten digits of a DOUBLE; only a time is asked for by its type."""
+    kind = column["type"]
+    return Column(column["name"], kind if isinstance(kind, DateTime) else NullType())
 
 
 def _bounds(column: Column[Any], intake: Intake, span_ms: tuple[int, int]) -> Sequence[Any]:

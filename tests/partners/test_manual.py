@@ -70,7 +70,7 @@ def test_the_tutorial_is_typed_as_it_stands(tmp_path: Path) -> None:
     assert url
 
 
-@pytest.mark.parametrize("name", ["import", "export", "backup"])
+@pytest.mark.parametrize("name", ["import", "export", "backup", "mover"])
 def test_a_page_with_its_files_is_typed_as_it_stands(name: str, tmp_path: Path) -> None:
     """Files are the blocks whose fence names one."""
     page = DOCS / f"how-to/{name}.md"

@@ -56,7 +56,7 @@ def import_(
     Wishes(maps or [], known)  # a wrong one is told before anything is opened
     with progress(chosen.title, sum(_size(file) for file in files)) as told:
         begin = partial(
-            _intake, known, maps or [], _zone(zone, config), clock.now(),
+            _intake, known, maps or [], zone_called(zone, config), clock.now(),
             time=time, time_form=time_format, told=told,
         )  # fmt: skip
         if dry_run:
@@ -77,7 +77,8 @@ def _size(file: Path) -> int:
     return sum(each.stat().st_size for each in both if each.is_file())
 
 
-def _zone(name: str, config: Config) -> ZoneInfo:
+def zone_called(name: str, config: Config) -> ZoneInfo:
+    """The zone of this name, or the site's. Raises ConfigError."""
     try:
         return ZoneInfo(name) if name else config.site.timezone
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -33,6 +33,7 @@ ROOMS = {
     "export": ("export",),
     "grafana": ("grafana",),
     "importing": ("import",),
+    "mover": ("mover",),
     "meter": ("meter",),
     "sink": ("sink",),
     "keeping": ("backup", "restore", "verify", "storage"),

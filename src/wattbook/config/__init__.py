@@ -16,6 +16,7 @@ from wattbook.config.settings import (
     VirtualMeterSettings,
     parse_listen,
 )
+from wattbook.config.sinks import one_sink
 from wattbook.config.text import Problem
 from wattbook.values import Secret, parse_duration
 
@@ -38,6 +39,7 @@ __all__ = [
     "examine",
     "free_name",
     "load",
+    "one_sink",
     "parse_duration",
     "parse_listen",
     "pieces_text",

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from wattbook.config.text import Problem, place_of
 from wattbook.config.words import shape_problems
+from wattbook.model.around import Surroundings
 from wattbook.model.errors import ConfigError
 from wattbook.sinks import SinkSettings, settings_class
 
@@ -36,6 +37,19 @@ def read_sinks(
         else:
             found.append(_absolute(read, folder))
     return found, problems
+
+
+def one_sink(table: Mapping[str, Any], around: Surroundings, folder: Path) -> SinkSettings:
+    """A sink of no file, told on a command line. Raises ConfigError with all that is wrong with it."""
+    found, problems = read_sinks([table], "", folder)
+    if problems:
+        raise ConfigError("; ".join(problem.message.removeprefix("[[sink]] 1: ") for problem in problems))
+    (settings,) = found
+    try:
+        settings.make(around)
+    except ValueError as error:
+        raise ConfigError(f"{settings.kind}: {error}") from error
+    return settings
 
 
 def _absolute(settings: SinkSettings, folder: Path) -> SinkSettings:

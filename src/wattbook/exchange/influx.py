@@ -17,7 +17,7 @@ PZEM-016 monitor of seed 001 called them: `MAIN-A_VOLT` is the voltage of the me
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wattbook.exchange.gather import Gather
@@ -46,7 +46,7 @@ _NS_IN_MS = 1_000_000
 _TIME_SIZE_MAX = 20  # digits: nanoseconds until the year 2262 have 19
 
 _Key = tuple[str, str]  # series, field
-_Place = tuple[Target, str, str]  # and its meter and quantity
+Place = tuple[Target, str, str]  # and its meter and quantity
 
 
 def looks_like(lines: Sequence[str]) -> bool:
@@ -64,59 +64,44 @@ def read(files: Sequence[Path], intake: Intake) -> Iterator[Columns]:
         for path in files:
             intake.tally.file = path.name
             dump.read(path)
-        if not dump.mapped and dump.names:
-            raise intake.nothing_mapped(files[0].name, list(dump.names))
+        dump.places.check(files[0].name)
         yield from gather.columns()
 
 
-class _Dump:
-    """Points on their way to be gathered."""
+class Places:
+    """Where the fields of a database go: as the user says, else as they are called."""
 
-    def __init__(self, intake: Intake, gather: Gather) -> None:
-        self._intake, self._gather = intake, gather
-        self._place_of: dict[_Key, _Place | str] = {}
-        self.names: dict[str, None] = {}  # of unmapped fields
-        self.mapped = False
+    def __init__(self, intake: Intake) -> None:
+        self._intake = intake
+        self._known: dict[_Key, Place | str] = {}
+        self._names: dict[str, None] = {}  # of unmapped fields
+        self._mapped = False
 
-    def read(self, path: Path) -> None:
-        for block in blocks(path, self._intake.tally, self._intake.seen):
-            for number, line in zip(block.numbers, block.lines, strict=True):
-                if line.startswith("#") or _OUTSIDE.match(line):
-                    continue
-                try:
-                    self._point(line)
-                except BadCell as error:
-                    self._intake.tally.reject(number, str(error))
+    def of(self, series: str, field: str) -> Place | str:
+        """Where a field goes; else the name under which it is counted as left out, "" when the user wants it so.
 
-    def _point(self, line: str) -> None:
-        series, fields, time = _split(line)
-        at_ms = int(time) // _NS_IN_MS
-        if not 0 <= at_ms <= self._intake.latest_ms:
-            raise BadCell(f"its time {time} ns lies before 1970 or in the future")
-        found: list[tuple[_Place, float]] = []
-        for name, text in fields:
-            key = series, name
-            place = self._place_of.get(key)
-            if place is None:
-                place = self._place_of[key] = self._place(series, name)
-            if isinstance(place, str):
-                if place:
-                    self._intake.tally.leave_out(place)
-            else:
-                found.append((place, _value(text, place[0])))
-        for (_, meter, quantity), value in found:  # all of a point, or nothing
-            self._gather.add_one(meter, quantity, at_ms, value)
+        Both are written as in line protocol: `measurement,tag=value`, with backslashes.
+        """
+        key = series, field
+        place = self._known.get(key)
+        if place is None:
+            place = self._known[key] = self._find(series, field)
+        return place
 
-    def _place(self, series: str, field: str) -> _Place | str:
-        """Where a field goes; else the name under which it is counted as left out, "" when the user wants it so."""
+    def check(self, what: str) -> None:
+        """Raise ConfigError when nothing of what there was is known."""
+        if not self._mapped and self._names:
+            raise self._intake.nothing_mapped(what, list(self._names))
+
+    def _find(self, series: str, field: str) -> Place | str:
         target = self._target(series, field)
         if target is not None:
-            self.mapped = True
+            self._mapped = True
             return (target, *self._intake.at(target, f"{series} {field}"))
         name = f"{_unescaped(_parts(series)[0])}.{_unescaped(field)}"
         if self._intake.wishes.says(name) or self._intake.wishes.says(_unescaped(field)):
             return ""
-        self.names[name] = None
+        self._names[name] = None
         return name
 
     def _target(self, series: str, field: str) -> Target | None:
@@ -139,6 +124,39 @@ class _Dump:
         named = [_unescaped(tags[tag]) for tag in _METER_TAGS if tag in tags]
         meter = next((found for name in named if (found := meters.called(wishes.meter(name)))), "")
         return Target(meter, target.quantity, target.unit) if meter or not named else None
+
+
+class _Dump:
+    """Points on their way to be gathered."""
+
+    def __init__(self, intake: Intake, gather: Gather) -> None:
+        self._intake, self._gather, self.places = intake, gather, Places(intake)
+
+    def read(self, path: Path) -> None:
+        for block in blocks(path, self._intake.tally, self._intake.seen):
+            for number, line in zip(block.numbers, block.lines, strict=True):
+                if line.startswith("#") or _OUTSIDE.match(line):
+                    continue
+                try:
+                    self._point(line)
+                except BadCell as error:
+                    self._intake.tally.reject(number, str(error))
+
+    def _point(self, line: str) -> None:
+        series, fields, time = _split(line)
+        at_ms = int(time) // _NS_IN_MS
+        if not 0 <= at_ms <= self._intake.latest_ms:
+            raise BadCell(f"its time {time} ns lies before 1970 or in the future")
+        found: list[tuple[Place, float]] = []
+        for name, text in fields:
+            place = self.places.of(series, name)
+            if isinstance(place, str):
+                if place:
+                    self._intake.tally.leave_out(place)
+            else:
+                found.append((place, _value(text, place[0])))
+        for (_, meter, quantity), value in found:  # all of a point, or nothing
+            self._gather.add_one(meter, quantity, at_ms, value)
 
 
 def _split(line: str) -> tuple[str, Sequence[Sequence[str]], str]:
@@ -178,3 +196,12 @@ def _parts(series: str) -> list[str]:
 
 def _unescaped(text: str) -> str:
     return re.sub(r"\\([ ,=\\\"])", r"\1", text)
+
+
+def series_of(measurement: str, tags: Mapping[str, str]) -> str:
+    """Measurement and tags as line protocol has them."""
+    return ",".join([_escaped(measurement), *(f"{_escaped(name)}={_escaped(tags[name])}" for name in sorted(tags))])
+
+
+def _escaped(text: str) -> str:
+    return re.sub(r"([ ,=\\])", r"\\\1", text)

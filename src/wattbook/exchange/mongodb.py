@@ -2,8 +2,9 @@
 
     {"_id":{"$oid":"5ff…"},"T1":4200,"T2":21209,"timestamp":1609459200.123}
 
-T1 and T2 are the tariff registers in kWh, `timestamp` is Unix seconds. Other fields are taken as `--map` says; numbers
-and dates may stand as extended JSON (`{"$numberLong":"…"}`, `{"$date":"…"}`). Nothing larger than one document is held.
+T1 and T2 are the tariff registers in kWh, `timestamp` is Unix seconds. Other fields are taken as `--map` says or as
+they are called, and `meter` names the meter, as in the documents of our own sink. Numbers and dates may stand as
+extended JSON (`{"$numberLong":"…"}`, `{"$date":"…"}`). Nothing larger than one document is held.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +28,19 @@ _READ = 1 << 16
 DOCUMENT_MAX = 1_000_000  # characters of one document
 KNOWN = {"t1": "active_energy_import_t1:kWh", "t2": "active_energy_import_t2:kWh"}
 _TIMES = ("timestamp", "at", "time", "date", "ts")
+_METER = "meter"
+_NO_VALUES = ("_id", _METER, "site", "quality")  # of our own documents
 _BETWEEN = re.compile(r"[\s,\[\]]*")  # what stands between documents of an array
 _NUMBER = re.compile(r"\d+(\.\d*)?(e\+?\d+)?")
 _NUMBERS = ("$numberDouble", "$numberInt", "$numberLong", "$numberDecimal")
+
+Add = Callable[[str, str, int, float], None]  # meter, quantity, at_ms, value
 
 
 def read(files: Sequence[Path], intake: Intake) -> Iterator[Columns]:
     """Yield readings of the documents; those without a time or with a wrong value are counted as bad."""
     with Gather(intake.tally) as gather:
-        reader = _Documents(intake, gather)
+        reader = Documents(intake, gather.add_one)
         for path in files:
             intake.tally.file = path.name
             for line, document in documents(path, intake):
@@ -43,18 +48,24 @@ def read(files: Sequence[Path], intake: Intake) -> Iterator[Columns]:
                     reader.take(document)
                 except BadCell as error:
                     intake.tally.reject(line, str(error))
-        if not reader.mapped and reader.names:
-            raise intake.nothing_mapped(files[0].name, list(reader.names))
+        reader.check(files[0].name)
         yield from gather.columns()
 
 
-class _Documents:
-    def __init__(self, intake: Intake, gather: Gather) -> None:
-        self._intake, self._gather = intake, gather
+class Documents:
+    """Takes documents one by one, whichever way they come."""
+
+    def __init__(self, intake: Intake, add: Add) -> None:
+        self._intake, self._add = intake, add
         form = intake.time_form or "iso"
         self._instants = InstantReader(form, intake.zone, intake.tally, latest_ms=intake.latest_ms)
-        self.names: dict[str, None] = {}
-        self.mapped = False
+        self._names: dict[str, None] = {}
+        self._mapped = False
+
+    def check(self, what: str) -> None:
+        """Raise ConfigError when nothing of what there was is known."""
+        if not self._mapped and self._names:
+            raise self._intake.nothing_mapped(what, list(self._names))
 
     def take(self, document: Any) -> None:
         """Raises BadCell when this is no reading, having taken nothing."""
@@ -62,15 +73,29 @@ class _Documents:
             raise BadCell("is no document { … }")
         time = self._time_of(document)
         at_ms = self._at_ms(document[time])
+        meter = self._meter_of(document)
         found = [
-            (self._intake.at(target, "the export"), read_number(_text(document[name]), target))
+            (self._place(target, meter), read_number(_text(document[name]), target))
             for name, target in self._targets(document, time)
         ]
         if not found:
             raise BadCell("no value at all")
-        self.mapped = True
+        self._mapped = True
         for (meter, quantity), value in found:
-            self._gather.add_one(meter, quantity, at_ms, value)
+            self._add(meter, quantity, at_ms, value)
+
+    def _meter_of(self, document: Mapping[str, Any]) -> str:
+        """Our meter that a document names, "" = it names none."""
+        named = document.get(_METER)
+        if not isinstance(named, str) or self._intake.wishes.says(_METER):
+            return ""
+        meter = self._intake.meters.called(self._intake.wishes.meter(named))
+        if not meter:
+            raise BadCell(self._intake.meters.unknown(named))
+        return meter
+
+    def _place(self, target: Target, meter: str) -> tuple[str, str]:
+        return (meter, target.quantity) if meter and not target.meter else self._intake.at(target, "the export")
 
     def _time_of(self, document: Mapping[str, Any]) -> str:
         for name in (self._intake.time,) if self._intake.time else _TIMES:
@@ -96,13 +121,13 @@ class _Documents:
 
     def _targets(self, document: Mapping[str, Any], time: str) -> Iterator[tuple[str, Target]]:
         for name in document:
-            if name in (time, "_id"):
+            if name == time or name in _NO_VALUES:
                 continue
             target = self._intake.wishes.target(name, guess(name, KNOWN))
             if target is not None:
                 yield name, target
             elif not self._intake.wishes.says(name):
-                self.names[name] = None
+                self._names[name] = None
                 self._intake.tally.leave_out(name)
 
 

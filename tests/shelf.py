@@ -28,13 +28,10 @@ class Shelf:
     away: str = ""
     hangs: bool = False
     closed: int = 0
-    gate: asyncio.Event | None = None  # a large batch waits for it
 
     async def write(self, batch: Batch, bookmark: str) -> Written:
         if self.hangs:
             await asyncio.Event().wait()
-        if self.gate is not None and len(batch) > 3:
-            await self.gate.wait()
         if self.away:
             raise SinkUnavailable(self.away)
         new: list[tuple[Identity, dict[str, float]]] = []

@@ -198,24 +198,21 @@ async def test_a_bug_of_a_sink_is_told_and_it_begins_anew(tmp_path: Path) -> Non
 
 
 async def test_what_is_read_now_passes_a_backlog(tmp_path: Path) -> None:
-    shelf = Shelf(gate=asyncio.Event())
-    async with house(tmp_path, shelf, batch=10) as home:
-        await home.append(polls(200))
-        await home.until(lambda: home.running[0].status.behind)
-        await home.append([poll(500, "main-b")])
-        assert shelf.gate is not None
-        for _ in range(3):  # a batch of the backlog and one of now take turns
-            shelf.gate.set()
-            await home.until(lambda: bool(shelf.given))
-            shelf.gate.clear()
-            if any(meter == "main-b" for meter, _ in shelf.given):
-                break
-            shelf.given.clear()
-        await home.until(lambda: any(meter == "main-b" for meter, _ in shelf.rows))
-        assert len(shelf.rows) < 150
-        shelf.gate.set()
+    shelf = Shelf()
+    async with house(tmp_path, shelf, batch=100) as home:
+        await home.append([*polls(5_000), poll(5_000, "main-b")])
         await home.drained()
-        assert len(shelf.rows) == 201 and not home.running[0].status.behind
+        assert len(shelf.rows) == 5_001 and not home.running[0].status.behind
+        (place, last) = (n for n, (meter, _) in enumerate(shelf.given) if meter == "main-b")
+        assert place < 3_500 and last >= 5_000  # the two lanes take turns, and the backlog has the last word
+
+
+async def test_one_that_needs_order_gets_a_backlog_in_order(tmp_path: Path) -> None:
+    roll = Roll()
+    async with house(tmp_path, roll, batch=100) as home:
+        await home.append(polls(2_000))
+        await home.drained()
+    assert roll.given == [("main-a", to_ms(each.at)) for each in polls(2_000)]
 
 
 async def test_a_correction_reaches_what_can_be_changed_and_is_counted_where_not(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ REFUSED, PAUSED, RESUMED, REPLAYED = "sink.refused", "sink.paused", "sink.resume
 _ALL_REFUSED = 20  # readings refused one by one and none taken: it is not the readings that are wrong
 _IN_ONE_EVENT = 500  # readings set aside: 60 kB
 _CLOSE_S = 5.0
+_RECENT = 1_000  # entries: what was read just before a sink came back is of now, too
 
 _log = logging.getLogger("wattbook.sinks")
 
@@ -118,7 +119,7 @@ class Delivery:
     async def _begin_live(self) -> None:
         if self._live is not None or not self.sink.any_order or self.selection.settings.every is not None:
             return
-        end = await asyncio.to_thread(self.reader.end)
+        end = await asyncio.to_thread(self.reader.end, back=_RECENT)
         self._live = asyncio.create_task(
             follow(self.journal, _Lane(self), positions=_From(end), batch_max=self.selection.settings.batch)
         )

@@ -248,10 +248,10 @@ class BookReader:
             row = connection.execute("SELECT after, bookmark FROM position WHERE follower = ?", (follower,)).fetchone()
         return Position(*row) if row else None
 
-    def end(self) -> str:
-        """Return the position behind everything that is in the book now."""
+    def end(self, *, back: int = 0) -> str:
+        """Return the position behind everything that is in the book now, or so many entries before it."""
         with self.snapshot() as connection:
-            return str(rows.last_number(connection) or "")
+            return str(max(rows.last_number(connection) - back, 0) or "")
 
     def before(self, at: datetime) -> str:
         """Return a position before every reading of an instant or a later one."""

@@ -55,6 +55,7 @@ BENCHES = (
     Bench("history", "history", "--days 30", "--days 5 --no-decade"),
     Bench("sealing", "sealing", "--days 30", "--days 5"),
     Bench("stores", "store_peers", "--days 30 --year", "--days 5"),
+    Bench("sinks", "sinks", "", "--samples 1000000 --seconds 20 --rounds 1"),
     Bench("startup", "startup", "--rounds 5 --seconds 20", "--rounds 2 --seconds 10"),
 )
 

@@ -14,6 +14,7 @@ RUN      := .venv/.run-ready
 DEV      := .venv/.dev-ready
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
+JOBS     ?= $(shell echo $$(( $$(nproc) + 1 )))  # tests at once: many wait for a line or a server
 DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium openssl \
   influxdb mariadb-server nats-server postgresql prometheus victoria-metrics  # started on ports of their own
 
@@ -29,7 +30,7 @@ web: $(PAGE)/index.html
 
 test: .venv/.debian-ready .cache/.npm-ready setup
 	$(MAKE) check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS)
 
 check: setup
 	$(BIN)/ruff check .

@@ -140,7 +140,7 @@ def test_a_scan_that_is_stopped_tells_what_it_found(tmp_path: Path) -> None:
         with subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=listens
         ) as scan:
-            time.sleep(5)  # a whole one takes half a minute, its first address some milliseconds
+            time.sleep(12)  # a whole one takes half a minute; its first address some milliseconds, behind the start
             scan.send_signal(signal.SIGINT)
             try:
                 out, err = scan.communicate(timeout=20)

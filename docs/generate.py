@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import model_page  # beside this file
 from typer.testing import CliRunner
@@ -109,39 +109,56 @@ def _sample(manual: Path) -> Iterator[str]:
 
 
 def _keys(settings: type[Any]) -> Iterator[str]:
-    """The keys that a table of settings adds to those it inherits, with the comments of the code."""
-    source = inspect.getsource(settings)
-    inherited = {item.name for parent in settings.__mro__[1:] if is_dataclass(parent) for item in fields(parent)}
+    """The keys that a table of settings adds to those it inherits or has of its own, with the comments of the code."""
+    source, types = inspect.getsource(settings), get_type_hints(settings)
+    parents = [fields(parent) for parent in settings.__mro__[1:] if is_dataclass(parent)]
+    inherited = {item.name: item.default for of_parent in parents for item in of_parent}
     yield "| key | default | |\n| --- | --- | --- |"
     for item in fields(settings):
-        if item.name in inherited:
+        if item.name in inherited and (item.name == "kind" or item.default == inherited[item.name]):
             continue
-        found = re.search(rf"^    {item.name}: .*?  # (.*)$", source, re.MULTILINE | re.DOTALL)
+        found = re.search(rf"^    {item.name}: (?:(?!^    \w+: ).)*?  # (.*?)$", source, re.MULTILINE | re.DOTALL)
         if found is None:
             sys.exit(f"{settings.__name__}.{item.name} has no comment that says what it is")
-        comment = found[1].splitlines()[0]
-        yield f"| `{item.name}` | {_default(item)} | {comment} |"
+        comment = found[1].replace("() =", "[] =")  # as the file has it
+        yield f"| `{item.name}` | {_default(item)} | {comment}{_choices(types[item.name], comment)} |"
+
+
+def _choices(kind: Any, comment: str) -> str:
+    """The words of which a key takes one, where its comment does not have them all."""
+    words = [f'"{word}"' if isinstance(word, str) else str(word) for word in get_args(kind)]
+    if get_origin(kind) is not Literal or all(word.strip('"') in comment for word in words):
+        return ""
+    return f". One of {' '.join(words)}".replace("|", "\\|").replace("\t", "\\t")
 
 
 def _default(item: Field[Any]) -> str:
     """A default as it would stand in the file."""
-    if item.default is MISSING and item.default_factory is MISSING:
+    make: Any = item.default_factory
+    default = item.default if make is MISSING else make()
+    if default is MISSING:
         return "required"
-    if item.default is None:
+    if default is None or isinstance(default, Secret) or is_dataclass(default):
         return ""
-    if isinstance(item.default, Secret):
-        return ""
-    if isinstance(item.default, tuple):
-        return f"`{list(item.default)}`"
-    if item.default_factory is not MISSING:
-        return ""
-    if isinstance(item.default, bool):
-        return f"`{str(item.default).lower()}`"
-    if isinstance(item.default, int):
-        return f"`{item.default}`"
-    if isinstance(item.default, float):
-        return f'`"{item.default:g}s"`' if item.type != "_Current" else f"`{item.default:g}`"
-    return f'`"{item.default}"`'
+    if isinstance(default, Mapping):
+        return f"`{_inline(default)}`"
+    if isinstance(default, tuple):
+        return f"`{list(default)}`"
+    if isinstance(default, bool):
+        return f"`{str(default).lower()}`"
+    if isinstance(default, int):
+        return f"`{default}`"
+    if isinstance(default, float):
+        return f'`"{default:g}s"`' if item.type != "_Current" else f"`{default:g}`"
+    return f'`"{default}"`'
+
+
+def _inline(table: Mapping[str, Any]) -> str:
+    """A table on one line of TOML."""
+    if not table:
+        return "{}"
+    keys = {name: name if re.fullmatch(r"[\w-]+", name) else f'"{name}"' for name in table}
+    return "{ " + ", ".join(f'{keys[name]} = "{text}"' for name, text in table.items()) + " }"
 
 
 def commands() -> Iterator[str]:

@@ -4,16 +4,20 @@ import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from running import until
+from mosquitto_server import free_port
+from running import daemon, until
 from wattbook.config import examine
 from wattbook.profiles import load_profile
+from wattbook.sinks import KINDS
 
 DOCS = Path(__file__).parents[2] / "docs"
+_SECRET = "aHVzaA=="  # as base64 too, for whoever wants it
 WATTBOOK = f'"{sys.executable}" -m wattbook'
 
 
@@ -101,6 +105,54 @@ def test_every_toml_of_the_manual_is_understood(page: Path, tmp_path: Path) -> N
             one.message for one in problems if not one.message.endswith((".pem: no such file", ".key: no such file"))
         ]
         assert others == []
+
+
+def _house(text: str, sinks: list[Mapping[str, Any]]) -> str:
+    """A whole wattbook.toml around the sinks of a sample, with a meter for each that they name."""
+    names = {name.replace("*", "x") for sink in sinks for name in (*sink.get("meters", ()), *sink.get("analysers", ()))}
+    meters = "".join(f'[[meter]]\nname = "{name}"\nmodel = "push"\n' for name in sorted(names | {"main-a", "main-b"}))
+    return f'[site]\nname = "House"\n[api]\nlisten = "127.0.0.1:0"\n{meters}\n{text}'
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("how-to/sinks/*.md")), ids=lambda page: page.stem)
+def test_every_sample_of_a_sink_is_accepted(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the meters that it names, and the secrets that it takes from files and from the environment."""
+    for text in _blocks(page, "toml"):
+        if "[[sink]]" not in text:
+            text = '[[sink]]\nname = "store"\nkind = "mongodb"\n' + text
+        for name in re.findall(r'\{ env = "([^"]+)" \}', text):
+            monkeypatch.setenv(name, _SECRET)
+        for file in re.findall(r'(?:\{ file|ca|certificate|key|nkey|credentials) = "([^"]+)"', text):
+            (tmp_path / file).parent.mkdir(exist_ok=True)
+            (tmp_path / file).write_text(_SECRET)
+        path = tmp_path / "wattbook.toml"
+        path.write_text(_house(text, tomllib.loads(text)["sink"]), encoding="utf-8")
+        config, problems = examine(path)
+        assert [problem.message for problem in problems] == [], text
+        assert config is not None and config.sinks
+    for extra in re.findall(r"wattbook\[([^\]]+)\]", page.read_text(encoding="utf-8")):
+        assert extra in {kind.extra for kind in KINDS.values()}
+
+
+def test_the_commands_of_sinks_are_typed_as_they_stand(tmp_path: Path) -> None:
+    """Against a daemon whose foreign system is not there."""
+    page = DOCS / "how-to/sinks/README.md"
+    text = _blocks(page, "toml")[0].replace(":8086", f":{free_port()}")
+    path = tmp_path / "wattbook.toml"
+    path.write_text(_house(text, tomllib.loads(text)["sink"]), encoding="utf-8")
+    with daemon(path, tmp_path / "run.log"):
+        typed = list(_dialogue(page))
+        assert len(typed) >= 5
+        for command, promised in typed:
+            code, said = _say(re.sub(r"^wattbook", lambda _: WATTBOOK, command), tmp_path)
+            assert code == 0 and _matches(promised, said), f"{command}: {said}"
+
+
+@pytest.mark.parametrize("shelf", ["how-to", "how-to/sinks"])
+def test_every_page_is_on_the_list_of_its_shelf(shelf: str) -> None:
+    told = (DOCS / shelf / "README.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (DOCS / shelf).glob("*.md")} - {"README.md"}
+    assert pages <= set(re.findall(r"\]\(([^)]+)\)", told))
 
 
 def test_every_link_of_the_manual_leads_somewhere() -> None:

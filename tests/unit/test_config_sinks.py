@@ -70,6 +70,7 @@ def test_several_of_one_kind_stand_side_by_side(tmp_path: Path) -> None:
         (SINK + 'aggregate = "average"\nevery = "1min"\n', 4, "aggregate: cannot be 'average'"),
         (SINK + 'start = "tomorrow"\n', 4, 'start: must be "beginning", "now" or a date'),
         (SINK + "tls = 3\n", 4, "tls: "),
+        (SINK + 'ca = "ca.crt"\n', 4, "ca.crt: no such file"),
         (SINK + 'mechanism = "SCRAM-SHA-2"\n', 4, 'did you mean "SCRAM-SHA-256"'),
         (SINK + 'aggregate = "mean"\n', 4, 'sink "mongo": needs "every", the interval'),
         (SINK + 'meters = ["mian-a"]\n', 4, 'sink "mongo": no meter is called "mian-a" (did you mean "main-a"?)'),

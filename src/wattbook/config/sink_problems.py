@@ -5,12 +5,15 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from wattbook.config.settings import Config
 from wattbook.config.text import Problem, place_of
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.vocabulary import all_names
 from wattbook.sinks import SinkSettings
+
+_READ = ("ca", "certificate", "key", "nkey", "credentials")  # files that a sink reads before it can connect
 
 
 def sink_problems(config: Config, text: str) -> Iterator[Problem]:
@@ -36,10 +39,18 @@ def _problems_of(config: Config, sink: SinkSettings, seen: set[str]) -> Iterator
             yield "locations", f'no meter is at "{location}"{did_you_mean(location, places)}'
     if sink.every is None and sink.aggregate != "last":
         yield "aggregate", 'needs "every", the interval'
+    yield from _missing_files(sink)
     try:
         sink.make(config.surroundings)
     except ValueError as error:
         yield "kind", str(error)
+
+
+def _missing_files(sink: SinkSettings) -> Iterator[tuple[str, str]]:
+    for key in _READ:
+        file = getattr(sink, key, None)
+        if isinstance(file, Path) and not file.is_file():
+            yield key, f"{file}: no such file"
 
 
 def _unmatched(key: str, what: str, patterns: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, str]]:

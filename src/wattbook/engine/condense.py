@@ -24,6 +24,7 @@ from wattbook.store import BookReader
 from wattbook.store.steps import Step, boundaries
 
 _DAY_MS = 86_400_000
+_AROUND_STEPS = 10_000  # edges that are looked up at once before an instant and after it, within two days
 _SETTLE_MS = 5_000  # after an interval's end: answers on slow lines, and the book's own group commit
 _Aggregate = Callable[[Sequence[float]], float]
 
@@ -71,20 +72,19 @@ class Intervals:
     def over(self, now_ms: int) -> Iterable[tuple[str, str, list[int]]]:
         """Take out and yield, as (site, meter, starts), what is over by this time, or was left for a later one."""
         for (site, meter), starts in self.open.items():
-            done = [
-                start
-                for start in starts
-                if self.span_of(start)[1] + _SETTLE_MS <= now_ms
-            ]  # fmt: skip
+            done = [start for start in starts if self.span_of(start)[1] + _SETTLE_MS <= now_ms]
             if done:
-                starts[:] = [start for start in starts if start not in done]
+                starts[:] = sorted(set(starts).difference(done))
                 yield site, meter, done
 
     def span_of(self, at_ms: int) -> tuple[int, int]:
         """Start and end of the interval of an instant."""
         place = bisect_right(self._edges, at_ms)
         if not 0 < place < len(self._edges):
-            span = Span(from_ms(at_ms - 2 * _DAY_MS), from_ms(at_ms + 2 * _DAY_MS))
+            around_ms = 2 * _DAY_MS
+            if self.every.unit == "s":  # two days of seconds are more than one table of edges holds
+                around_ms = min(around_ms, _AROUND_STEPS * self.every.count * 1000)
+            span = Span(from_ms(at_ms - around_ms), from_ms(at_ms + around_ms))
             self._edges = boundaries(span, self.every, self.zone)[1:-1]  # both ends of the span are no edges
             place = bisect_right(self._edges, at_ms)
         return self._edges[place - 1], self._edges[place]

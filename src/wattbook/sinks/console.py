@@ -40,13 +40,13 @@ _log = logging.getLogger("wattbook.console")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConsoleSettings(SinkSettings):
-    """[[sink]] kind = "console"."""
+    """A table of readings for people, on the terminal or in the log."""
 
     kind: Literal["console"] = "console"  # a table for people
     every: Annotated[Seconds | None, Field(ge=1, le=86400)] = 120.0  # a table every so long, with one row a meter
     start: Start = "now"  # what was before is nothing to look at
     to: Literal["terminal", "log"] = "terminal"  # standard output, or the daemon's log
-    columns: Mapping[str, str] = field(default_factory=dict)  # header = template; {} = power, energy, volts, amperes
+    columns: Mapping[str, str] = field(default_factory=dict)  # header = template; {} = V, A, kW, cos φ, Hz, kWh
 
     def make(self, around: Surroundings) -> ConsoleSink:
         """The sink of these settings. Raises ValueError."""

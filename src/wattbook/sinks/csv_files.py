@@ -25,11 +25,11 @@ from wattbook.sinks.sink import SinkSettings, Written
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CsvSettings(SinkSettings):
-    """[[sink]] kind = "csv"."""
+    """CSV files on this machine, a new one each day or as their name says."""
 
     kind: Literal["csv"] = "csv"  # CSV files in a folder of this machine
-    file: Path = Path("readings/{meter}_{at:YYYY-MM-DD}.csv")  # template; days are the site's. Relative to this file
-    columns: Mapping[str, str] | tuple[tuple[str, str], ...] = ()  # header = template; or pairs, when a name repeats
+    file: Path = Path("readings/{meter}_{at:YYYY-MM-DD}.csv")  # by template; relative to wattbook.toml
+    columns: Mapping[str, str] | tuple[tuple[str, str], ...] = ()  # header = template, or pairs; () = the layout's
     layout: Literal["plain", "rx380", "rx380-original"] = "plain"  # ready-made columns; "plain" is what import reads
     excel: bool = False  # as a spreadsheet opens it: UTF-8 mark, ";", decimal comma, CR LF, no formulas
     delimiter: Literal["", ",", ";", "\t", "|"] = ""  # between cells; "" = a comma, with `excel` a semicolon

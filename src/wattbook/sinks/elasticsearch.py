@@ -41,14 +41,14 @@ class ElasticsearchSettings(SinkSettings):
 
     kind: Literal["elasticsearch"] = "elasticsearch"
     url: str = "http://127.0.0.1:9200"  # also of OpenSearch; without user and password
-    index: str = "wattbook"  # or the data stream, by template: "energy-{at:utc YYYY.MM}" makes one a month
+    index: str = "wattbook"  # or data stream, by template: "energy-{at:utc YYYY.MM}" makes one a month
     data_stream: bool = False  # takes new documents only: corrections are left out
-    document: Mapping[str, Any] = field(default_factory=lambda: dict(DOCUMENT))  # default: every quantity by its name
+    document: Mapping[str, Any] = field(default_factory=lambda: dict(DOCUMENT))  # what is stored, by template
     id: str = KEY  # template of the _id; it must name each reading
     index_template: bool = True  # make one at first use, unless it is there: whole numbers and others as double
     username: str = ""  # "" = nobody, or by api_key
     password: SecretText | None = None  # of the user
-    api_key: SecretText | None = None  # as Elasticsearch shows it, encoded
+    api_key: SecretText | None = None  # instead of a user; as Elasticsearch shows it, encoded
     ca: Path | None = None  # authorities the server is checked against; else the system's
     certificate: Path | None = None  # our own, for servers that ask for one
     key: Path | None = None  # of the certificate

@@ -32,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpSettings(SinkSettings):
-    """[[sink]] kind = "http"."""
+    """Any server that takes JSON by HTTP, and the centre of Lector."""
 
     kind: Literal["http"] = "http"  # any server that takes JSON
     url: str = field(repr=False)  # where to; the path may hold places: "https://host/meters/{meter}"
@@ -40,13 +40,13 @@ class HttpSettings(SinkSettings):
     format: Literal["json", "lector"] = "json"  # "lector": form posts to a centre of Lector, whose address is `url`
     body: Mapping[str, Any] = field(default_factory=dict)  # the document, by template; {} = the JSON of a reading
     many: bool = False  # an array of documents in one request
-    headers: Mapping[str, SecretText] = field(default_factory=dict)  # more headers: names and values
+    headers: Mapping[str, SecretText] = field(default_factory=dict)  # more headers: name = value
     identity_header: str = (
         "Idempotency-Key"  # carries which reading it is, so that a server can tell a retry; "" = none
     )
     username: str = ""  # for HTTP's basic authentication
-    password: SecretText = _NONE  # and its password
-    token: SecretText = _NONE  # bearer token
+    password: SecretText = _NONE  # of that user
+    token: SecretText = _NONE  # instead of a user: sent as a bearer's
     ca: Path | None = None  # authorities that the server's certificate is checked against; else the system's
     certificate: Path | None = None  # our own certificate, for servers that ask for one
     key: Path | None = None  # its key

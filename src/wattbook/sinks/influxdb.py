@@ -47,14 +47,14 @@ class InfluxSettings(SinkSettings):
     database: str = "wattbook"  # of 1.x and 3.x
     retention_policy: str = ""  # of 1.x; else the database's default
     create: bool = True  # make the database when it is missing (1.x; 3.x does so by itself)
-    username: str = ""  # of 1.x
-    password: SecretText = _NO_SECRET  # of 1.x
+    username: str = ""  # of 1.x, where it asks for one
+    password: SecretText = _NO_SECRET  # of that user
     org: str = ""  # of 2.x
     bucket: str = "wattbook"  # of 2.x
     token: SecretText = _NO_SECRET  # of 2.x and 3.x
-    measurement: str = "electricity"  # template
-    tags: Mapping[str, str] = field(default_factory=_tags)  # name = template; {} = none. Default: site, meter, location
-    fields: Mapping[str, str] = field(default_factory=_fields)  # template of its name = template of its value
+    measurement: str = "electricity"  # by template; of each point
+    tags: Mapping[str, str] = field(default_factory=_tags)  # name = template; {} = none
+    fields: Mapping[str, str] = field(default_factory=_fields)  # name = value, both by template
     integers: tuple[str, ...] = ()  # fields that are whole numbers over there; a "*" stands for anything
     gzip: bool | None = None  # compress what is sent; when it is not said: not to a server on this machine
     ca: Path | None = None  # authorities its certificate is checked against; else the system's

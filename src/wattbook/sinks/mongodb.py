@@ -51,9 +51,7 @@ class MongoSettings(SinkSettings):
     url: SecretText = LOCAL  # default "mongodb://127.0.0.1:27017"; also several hosts, or mongodb+srv://…
     database: str = ""  # default: the one that the URL names, else "wattbook"
     collection: str = "readings"  # by template: "{meter}" makes a collection of each meter
-    document: Mapping[str, Any] = field(
-        default_factory=lambda: dict(DOCUMENT)
-    )  # what is stored, by template. Default: every quantity under its name
+    document: Mapping[str, Any] = field(default_factory=lambda: dict(DOCUMENT))  # what is stored, by template
     id: str = KEY  # template of the _id; it must name each reading
     username: str = ""  # "" = as the URL says, or nobody
     password: SecretText | None = None  # of the user

@@ -47,10 +47,10 @@ class PrometheusSettings(SinkSettings):
     kind: Literal["prometheus"] = "prometheus"
     url: str  # http://127.0.0.1:9090; without a path, /api/v1/write is asked
     metric: str = ""  # template of its name; when it is not said, as on /metrics: wattbook_active_power_watts
-    labels: Mapping[str, str] = field(default_factory=_labels)  # name = template. Default: site, meter, location
-    username: str = ""
-    password: SecretText = _NO_SECRET
-    token: SecretText = _NO_SECRET  # sent as a bearer's
+    labels: Mapping[str, str] = field(default_factory=_labels)  # name = template
+    username: str = ""  # for HTTP's basic authentication
+    password: SecretText = _NO_SECRET  # of that user
+    token: SecretText = _NO_SECRET  # instead of a user: sent as a bearer's
     tenant: str = ""  # X-Scope-OrgID of Mimir and Thanos
     ca: Path | None = None  # authorities its certificate is checked against; else the system's
     certificate: Path | None = None  # our own, for servers that ask for one

@@ -8,8 +8,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from foreign_process import Served
-from mosquitto_server import free_port
+from foreign_process import Served, free_port
 from running import get
 
 _ANSWER_S_MAX = 60.0

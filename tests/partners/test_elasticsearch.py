@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from foreign_elasticsearch import ForeignElasticsearch, ForeignOpenSearch
+from foreign_process import free_port
 from given_batches import batch, columns, many
-from mosquitto_server import free_port
 from wattbook.config.sinks import read_sinks
 from wattbook.model import SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings

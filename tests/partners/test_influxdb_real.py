@@ -14,7 +14,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from foreign_influxdb import ForeignInflux
-from mosquitto_server import free_port
+from foreign_process import free_port
 from series_batches import AT_MS, batch, columns
 from wattbook.model import SinkUnavailable
 from wattbook.model.around import MeterFacts, Surroundings

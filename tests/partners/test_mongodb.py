@@ -13,9 +13,9 @@ from typing import Any
 import pymongo
 import pytest
 
-from foreign_mongodb import ForeignMongodb, listening
+from foreign_mongodb import ForeignMongodb
+from foreign_process import free_port, listening
 from given_batches import batch, columns, many
-from mosquitto_server import free_port
 from running import until
 from wattbook.config.sinks import read_sinks
 from wattbook.model import SinkUnavailable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter
 
 from columns_tools import batch, columns, every
 from foreign_http import ForeignHttp, ForeignLector
+from foreign_process import running
 from wattbook.model import Batch, SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
 from wattbook.sinks import Sink, Written
@@ -40,10 +40,8 @@ async def write(to: Sink, what: Batch) -> Written:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ForeignHttp]:
-    found = ForeignHttp(tmp_path)
-    found.start()
-    yield found
-    found.stop()
+    with running(ForeignHttp(tmp_path)) as found:
+        yield found
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -150,21 +148,6 @@ async def test_lectors_centre(tmp_path: Path) -> None:
             await write(sink(server, **keys), batch(columns("unknown", (AT, {"frequency": 50}))))
     finally:
         server.stop()
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, timeout=60, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test authority")
-    for name in ("server", "client"):
-        signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
-        openssl("req", "-x509", *key, *signed, "-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}")
-    return folder
 
 
 async def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path) -> None:

@@ -11,13 +11,13 @@ from typing import ClassVar, Literal
 
 import cramjam
 
+from wattbook.codecs.remote_write import encode_instants, encode_labels, encode_series
 from wattbook.model import Batch, Columns, SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
 from wattbook.model.metric_names import metric_name
 from wattbook.model.template import Template, parse_template
 from wattbook.sinks.by_time import Newest, Part, in_order, size, split
 from wattbook.sinks.http_address import http_address
-from wattbook.sinks.remote_write import encode_instants, encode_labels, encode_series
 from wattbook.sinks.sink import Rejected, SinkSettings, Written
 from wattbook.transports.http_client import Answer, HttpClient
 from wattbook.values import Secret, SecretText

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from wattbook.sinks.influx_answers import Conflict, TooLarge, TooOld, Verdict, u
 from wattbook.sinks.influx_layout import Layout, parse_layout, tells_meters_apart, tells_quantities_apart
 from wattbook.sinks.sink import Rejected, SinkSettings, Written
 from wattbook.transports.http_client import HttpClient
+from wattbook.transports.http_login import basic_login
 from wattbook.values import Secret, SecretText
 
 READINGS_A_REQUEST = 2_500  # InfluxDB takes 1,000 as fast as 50,000; while it has some, the next are encoded
@@ -92,8 +92,7 @@ class InfluxSettings(SinkSettings):
         if not is_local(self.url) if self.gzip is None else self.gzip:
             headers["Content-Encoding"] = "gzip"
         if self.version == 1 and self.username:
-            pair = f"{self.username}:{self.password.reveal()}".encode()
-            headers["Authorization"] = "Basic " + b64encode(pair).decode()
+            headers["Authorization"] = basic_login(self.username, self.password.reveal())
         elif self.token:
             headers["Authorization"] = f"{'Token' if self.version == 2 else 'Bearer'} {self.token.reveal()}"
         return headers

@@ -19,8 +19,8 @@ from pydantic import Field
 from wattbook.model import Batch
 from wattbook.model.around import Surroundings
 from wattbook.sinks.messages import MessageForm, MessageMaker, make_messages
-from wattbook.sinks.nats_connect import NatsServer, parse_servers
 from wattbook.sinks.nats_publish import Publication, Publisher
+from wattbook.sinks.nats_server import NatsServer, parse_servers
 from wattbook.sinks.sink import Rejected, Sink, SinkSettings, Written
 from wattbook.transports.tls import TlsSettings
 from wattbook.values import SecretText

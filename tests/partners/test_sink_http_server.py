@@ -134,9 +134,7 @@ async def test_headers_and_methods(server: ForeignHttp, keys: Mapping[str, Any],
 
 
 async def test_lectors_centre(tmp_path: Path) -> None:
-    server = ForeignLector(tmp_path)
-    server.start()
-    try:
+    with running(ForeignLector(tmp_path)) as server:
         keys: Any = {"path": "", "format": "lector", "node": "7", "model": "PM710"}
         what = batch(every("3", AT, 50, names=NAMES))
         assert await write(sink(server, **keys), what) == Written()
@@ -146,15 +144,11 @@ async def test_lectors_centre(tmp_path: Path) -> None:
         assert json.loads(body) == {"DATA_HORA": time_, "LECTURA": '{"CEA":[0.0005]}', "MODEL": "PM710"}
         with pytest.raises(SinkUnavailable, match="404 Not Found"):
             await write(sink(server, **keys), batch(columns("unknown", (AT, {"frequency": 50}))))
-    finally:
-        server.stop()
 
 
 async def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path) -> None:
     paths = {name: certificates / name for name in ("ca.crt", "server.crt", "server.key", "client.crt", "client.key")}
-    server = ForeignHttp(tmp_path, [paths["server.crt"], paths["server.key"], paths["ca.crt"]])
-    server.start()
-    try:
+    with running(ForeignHttp(tmp_path, [paths["server.crt"], paths["server.key"], paths["ca.crt"]])) as server:
         own = {"certificate": paths["client.crt"], "key": paths["client.key"]}
         await write(sink(server, scheme="https", ca=paths["ca.crt"], **own), batch(every("a", AT, 3, names=NAMES)))
         assert len(server.rows()) == 3
@@ -162,8 +156,6 @@ async def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path)
             await write(sink(server, scheme="https", **own), batch(every("a", AT, 1)))
         with pytest.raises(SinkUnavailable):
             await write(sink(server, scheme="https", ca=paths["ca.crt"]), batch(every("a", AT, 1)))
-    finally:
-        server.stop()
 
 
 async def test_a_backlog_drains_fast(server: ForeignHttp) -> None:

@@ -15,23 +15,10 @@ from urllib.parse import urlencode
 from bench.peer_server import Server
 from bench.running import free_port
 
-_INFLUX_CONFIG = """
-reporting-enabled = false
-bind-address = "127.0.0.1:{rpc}"
-[meta]
-dir = "{folder}/meta"
-[data]
-dir = "{folder}/data"
-wal-dir = "{folder}/wal"
-query-log-enabled = false
-cache-snapshot-write-cold-duration = "1s"
+_INFLUX_CONFIG = Path(__file__).parents[1] / "tests/partners/influxd.conf"
+_COMPACTED = """cache-snapshot-write-cold-duration = "1s"
 compact-full-write-cold-duration = "1s"
-[monitor]
-store-enabled = false
-[http]
-bind-address = "127.0.0.1:{port}"
-log-enabled = false
-"""  # the two durations make it compact at once what else it compacts after hours
+"""  # at once what else it compacts after hours
 
 
 class Peer(Protocol):
@@ -66,7 +53,8 @@ class Influx:
     def __init__(self, folder: Path) -> None:
         port = free_port()
         config = folder / "influxdb.conf"
-        config.write_text(_INFLUX_CONFIG.format(folder=folder, port=port, rpc=free_port()))
+        told = {"inner": free_port(), "port": port, "auth": "false", "body": 25_000_000, "data": _COMPACTED}
+        config.write_text(_INFLUX_CONFIG.read_text(encoding="utf-8").format(folder=folder, **told), encoding="utf-8")
         self.server = Server([_program("influxd"), "-config", str(config)], folder, port, "/ping")
         self._query("CREATE DATABASE book", method="POST")
 

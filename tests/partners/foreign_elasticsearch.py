@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import urllib.request
 from base64 import b64encode
@@ -12,16 +11,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from foreign_mongodb import listening
-from mosquitto_server import free_port
-from running import until
+from foreign_process import Served, free_port
 from wattbook.model.batch import to_ms
 
 _PROGRAM = Path(__file__).with_name("elasticsearch_server.py")
 _ALL = 1_000_000
 
 
-class ForeignElasticsearch:
+class ForeignElasticsearch(Served):
     """Elasticsearch with one user."""
 
     kind = "elasticsearch"
@@ -31,34 +28,14 @@ class ForeignElasticsearch:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        self.folder = folder
-        self._command = [
-            sys.executable, str(_PROGRAM), str(self.port), str(folder), self.product, self.user, self.password,
-        ]  # fmt: skip
-        self._process: subprocess.Popen[bytes] | None = None
+        options = [str(self.port), str(folder), self.product, self.user, self.password]
+        super().__init__(folder, [sys.executable, str(_PROGRAM), *options])
 
     def table(self, port: int) -> str:
         return (
             f'[[sink]]\nname = "foreign"\nkind = "elasticsearch"\nurl = "http://127.0.0.1:{port}"\n'
             f'username = "{self.user}"\npassword = "{self.password}"\n'
         )
-
-    def start(self) -> None:
-        process = self._process = subprocess.Popen(self._command)
-        until(lambda: listening(self.port) or process.poll() is not None)
-        assert process.poll() is None, "the server did not start"
-
-    def stop(self) -> None:
-        self._end(kill=False)
-
-    def kill(self) -> None:
-        self._end(kill=True)
-
-    def _end(self, *, kill: bool) -> None:
-        process, self._process = self._process, None
-        if process is not None:
-            (process.kill if kill else process.terminate)()
-            process.wait(20)
 
     def ask(self, path: str, body: Any = None) -> Any:
         known = b64encode(f"{self.user}:{self.password}".encode()).decode()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import socket
 import sqlite3
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -14,15 +12,14 @@ from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from mosquitto_server import free_port
-from running import until
+from foreign_process import Served, free_port
 from wattbook.model.batch import to_ms
 
 _SERVER = Path(__file__).with_name("http_server.py")
 _PRAGUE = ZoneInfo("Europe/Prague")
 
 
-class ForeignHttp:
+class ForeignHttp(Served):
     """JSON, many readings a request, stored under their identity."""
 
     kind = "http"
@@ -31,28 +28,10 @@ class ForeignHttp:
     def __init__(self, folder: Path, certificate: Sequence[Path] = ()) -> None:
         self.port = free_port()
         self.file = folder / "http.db"
-        self._certificate = certificate
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder, [sys.executable, str(_SERVER), *map(str, (self.port, self.file, *certificate))])
 
     def table(self, port: int) -> str:
         return f'[[sink]]\nname = "foreign"\nkind = "http"\nurl = "http://127.0.0.1:{port}/readings"\nmany = true\n'
-
-    def start(self) -> None:
-        command = [sys.executable, str(_SERVER), str(self.port), str(self.file), *map(str, self._certificate)]
-        self._process = subprocess.Popen(command)
-        until(self._answers)
-
-    def stop(self) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(30)
-            self._process = None
-
-    def kill(self) -> None:
-        assert self._process is not None
-        self._process.kill()
-        self._process.wait(30)
-        self._process = None
 
     def rows(self) -> list[tuple[str, int, float]]:
         return [
@@ -66,14 +45,6 @@ class ForeignHttp:
             found = file.execute(statement).fetchall()
         file.close()
         return found
-
-    def _answers(self) -> bool:
-        assert self._process is not None and self._process.poll() is None, "the server ended"
-        try:
-            socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-        except ConnectionRefusedError:
-            return False
-        return True
 
 
 class ForeignLector(ForeignHttp):

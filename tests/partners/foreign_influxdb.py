@@ -8,32 +8,11 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from foreign_process import Served
-from mosquitto_server import free_port
+from foreign_process import Served, free_port
 from running import get
 
 _ANSWER_S_MAX = 60.0
-_CONFIG = """
-reporting-disabled = true
-bind-address = "127.0.0.1:{inner}"
-[meta]
-dir = "{folder}/meta"
-[data]
-dir = "{folder}/data"
-wal-dir = "{folder}/wal"
-query-log-enabled = false
-[http]
-bind-address = "127.0.0.1:{port}"
-log-enabled = false
-auth-enabled = {auth}
-max-body-size = {body}
-[monitor]
-store-enabled = false
-[subscriber]
-enabled = false
-[continuous_queries]
-enabled = false
-"""
+_CONFIG = Path(__file__).with_name("influxd.conf")  # the bench of stores uses it, too
 
 
 class ForeignInflux(Served):
@@ -46,8 +25,8 @@ class ForeignInflux(Served):
         self.port = free_port()
         config = folder / "influxdb.conf"
         super().__init__(folder, ["influxd", "-config", str(config)], "influxdb")
-        told = {"inner": free_port(), "port": self.port, "auth": str(auth).lower(), "body": body}
-        config.write_text(_CONFIG.format(folder=folder, **told), encoding="utf-8")
+        told = {"inner": free_port(), "port": self.port, "auth": str(auth).lower(), "body": body, "data": ""}
+        config.write_text(_CONFIG.read_text(encoding="utf-8").format(folder=folder, **told), encoding="utf-8")
 
     def table(self, port: int) -> str:
         return f'[[sink]]\nname = "foreign"\nkind = "influxdb"\nurl = "http://127.0.0.1:{port}"\ndatabase = "house"\n'

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import json
-import socket
-import subprocess
 import sys
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import kafka_server
-from mosquitto_server import free_port
+from foreign_process import Served, free_port
 from wattbook.model.batch import to_ms
 
-_START_S_MAX = 20.0
 
-
-class ForeignKafka:
+class ForeignKafka(Served):
     """A small broker of our own (no other is to be had here); each start goes on with what it has stored."""
 
     kind = "kafka"
@@ -26,8 +21,8 @@ class ForeignKafka:
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.port = free_port()
-        self.folder, self._options = folder, options
-        self._process: subprocess.Popen[bytes] | None = None
+        command = [sys.executable, kafka_server.__file__, str(self.port), str(folder), json.dumps(options)]
+        super().__init__(folder, command)
 
     def table(self, port: int) -> str:
         """Speaking to `port`. Its name for us tells the broker that we come through it, and want to go on so."""
@@ -35,31 +30,6 @@ class ForeignKafka:
             f'[[sink]]\nname = "foreign"\nkind = "kafka"\nurl = "kafka://127.0.0.1:{port}"\n'
             f'compression = "gzip"\nclient_id = "wattbook-{port}"\n'
         )
-
-    def start(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        command = [sys.executable, kafka_server.__file__, str(self.port), str(self.folder), json.dumps(self._options)]
-        self._process = subprocess.Popen(command)
-        end = time.monotonic() + _START_S_MAX
-        while time.monotonic() < end and self._process.poll() is None:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError("the broker did not start")
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.terminate()
-            self._process.wait(20)
-            self._process = None
-
-    def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait(20)
-            self._process = None
 
     def messages(self) -> list[tuple[str, bytes | None, bytes]]:
         """Topic, key and body of every message, doubles too."""

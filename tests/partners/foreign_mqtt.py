@@ -1,15 +1,13 @@
 """mosquitto with a consumer that holds a session: Debian's own client, which writes every payload to a file."""
 
 import json
-import shutil
 import subprocess
 import uuid
 from datetime import datetime
 from pathlib import Path
 
-import pytest
-
-from mosquitto_server import Mosquitto, free_port
+from foreign_process import free_port, installed
+from mosquitto_server import Mosquitto
 from running import until
 
 # What is in the consumer's socket survives the broker; what waits in the broker's memory for its turn does not.
@@ -61,9 +59,7 @@ class ForeignMqtt:
         return found
 
     def _listen(self) -> "subprocess.Popen[bytes]":
-        program = shutil.which("mosquitto_sub")
-        if program is None:
-            pytest.skip("mosquitto_sub is not installed: apt-get install mosquitto-clients")
+        program = installed("mosquitto_sub", "mosquitto-clients")
         session = ["-c", "-i", "foreign", "-q", "1", "-t", "wattbook/#"]
         with self._heard.open("ab") as heard:
             return subprocess.Popen([program, "-p", str(self.port), *session], stdout=heard)

@@ -4,40 +4,25 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
 
 from nats_server import NatsServer
 from wattbook.model.batch import to_ms
 
 
-class ForeignNats:
+class ForeignNats(NatsServer):
     """A real nats-server with JetStream; each start goes on with what it has stored."""
 
     kind = "nats"
     at_least_once = True
     durable = False  # version 2.9 acknowledges what it will write a moment later
 
-    def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._server = NatsServer(folder)
-        self.port = self._server.port
-
     def table(self, port: int) -> str:
         return f'[[sink]]\nname = "foreign"\nkind = "nats"\nurl = "nats://127.0.0.1:{port}"\nstream = "readings"\n'
-
-    def start(self) -> None:
-        self._server.start()
-
-    def stop(self) -> None:
-        self._server.stop()
-
-    def kill(self) -> None:
-        self._server.kill()
 
     def rows(self) -> list[tuple[str, int, float]]:
         """Meter, instant and energy of every message, doubles too."""
         found = []
-        for _, body in self._server.messages("readings"):
+        for _, body in self.messages("readings"):
             reading = json.loads(body)
             at_ms = to_ms(datetime.fromisoformat(reading["at"]))
             if "active_energy_import" in reading["values"]:

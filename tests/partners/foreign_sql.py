@@ -7,93 +7,56 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psycopg
 import pymssql
 import pymysql
-import pytest
 
-from mosquitto_server import free_port
+from foreign_process import Served, free_port, installed
 
-START_S_MAX = 60.0
+_MAKE_S_MAX = 60.0
 PASSWORD = "Pa55:word/of@the%test"
-_PATH = os.pathsep.join(
-    [os.environ.get("PATH", ""), "/usr/sbin", "/usr/lib/postgresql/15/bin", "/usr/lib/postgresql/17/bin"]
-)
 _NOBODY = "nobody" if os.getuid() == 0 else None  # PostgreSQL does not run as root
+_AS_ROOT = ["--user=root"] if os.getuid() == 0 else []  # MariaDB does, when it is told
 
 
-def program(name: str, package: str) -> str:
-    found = shutil.which(name, path=_PATH)
-    if found is None:
-        pytest.skip(f"{name} is not installed: apt-get install {package}")
-    return found
-
-
-class _Process:
-    """A server of its own session, ended by its id and its group's."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def begin(self, command: Sequence[str], log: Path, user: str | None = None) -> None:
-        with log.open("ab") as words:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True, user=user
-            )
-
-    def end(self, how: signal.Signals) -> None:
-        if self._process is None:
-            return
-        if how is signal.SIGKILL:
-            os.killpg(self._process.pid, how)  # PostgreSQL's children hold its memory
-        else:
-            self._process.send_signal(how)
-        self._process.wait(START_S_MAX)
-        self._process = None
-
-    def wait_until(self, ready: Any, *errors: type[Exception]) -> None:
-        end = time.monotonic() + START_S_MAX
-        while time.monotonic() < end:
-            assert self._process is not None and self._process.poll() is None, "the server ended by itself"
-            with contextlib.suppress(*errors):
-                ready()
-                return
-            time.sleep(0.05)
-        raise AssertionError("the server did not start")
-
-
-class ForeignPostgres:
+class ForeignPostgres(Served):
     """PostgreSQL of Debian. Its data lie where an unprivileged user can reach them."""
 
     kind = "sql"
     at_least_once = False
+    stopping: ClassVar[signal.Signals] = signal.SIGINT  # "fast": it does not wait for those who are connected
 
     def __init__(self, folder: Path, *, fsync: bool = False) -> None:
         self.port = free_port()
-        self._log = folder / "postgresql.log"
-        self._home = Path(tempfile.mkdtemp(prefix="wattbook-postgresql-"))
-        atexit.register(shutil.rmtree, self._home, ignore_errors=True)
-        self._process = _Process()
-        secret = self._home / "password"
+        home = Path(tempfile.mkdtemp(prefix="wattbook-postgresql-"))
+        atexit.register(shutil.rmtree, home, ignore_errors=True)
+        super().__init__(home, self._command_of(home, fsync=fsync), "postgresql", user=_NOBODY)
+        secret = home / "password"
         secret.write_text(PASSWORD)
         if _NOBODY:
-            shutil.chown(self._home, _NOBODY)
+            shutil.chown(home, _NOBODY)
             shutil.chown(secret, _NOBODY)
-        command = [program("initdb", "postgresql"), "-D", str(self._home / "data"), "-U", "wattbook", "-N"]
+        command = [installed("initdb", "postgresql"), "-D", str(home / "data"), "-U", "wattbook", "-N"]
         command += ["--auth=scram-sha-256", f"--pwfile={secret}", "-E", "UTF8", "--locale=C"]
-        subprocess.run(command, check=True, capture_output=True, user=_NOBODY, cwd=self._home, timeout=START_S_MAX)
-        self._fsync = "on" if fsync else "off"  # kill -9 leaves the system's cache alone
+        subprocess.run(command, check=True, capture_output=True, user=_NOBODY, cwd=home, timeout=_MAKE_S_MAX)
+
+    def _command_of(self, home: Path, *, fsync: bool) -> list[str]:
+        options = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "fsync": "on" if fsync else "off",  # kill -9 leaves the system's cache alone
+        }
+        told = [word for key, value in options.items() for word in ("-c", f"{key}={value}")]
+        return ["postgres", "-D", str(home / "data"), *told]
 
     def url(self, port: int) -> str:
         return f"postgresql://wattbook@127.0.0.1:{port}/postgres"
@@ -101,24 +64,12 @@ class ForeignPostgres:
     def table(self, port: int) -> str:
         return f'[[sink]]\nname = "foreign"\nkind = "sql"\nurl = "{self.url(port)}"\npassword = "{PASSWORD}"\n'
 
-    def start(self) -> None:
-        options = {
-            "listen_addresses": "127.0.0.1",
-            "port": self.port,
-            "unix_socket_directories": "",
-            "fsync": self._fsync,
-        }
-        command = [program("postgres", "postgresql"), "-D", str(self._home / "data")]
-        for key, value in options.items():
-            command += ["-c", f"{key}={value}"]
-        self._process.begin(command, self._log, _NOBODY)
-        self._process.wait_until(lambda: self.connect().close(), psycopg.OperationalError)
-
-    def stop(self) -> None:
-        self._process.end(signal.SIGINT)  # "fast": it does not wait for those who are connected
-
-    def kill(self) -> None:
-        self._process.end(signal.SIGKILL)
+    def ready(self) -> bool:
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(
@@ -147,7 +98,7 @@ class ForeignKeyless(ForeignPostgres):
         self.ask("CREATE TABLE IF NOT EXISTS readings (meter text, at timestamptz, active_energy_import float8)")
 
 
-class ForeignMariadb:
+class ForeignMariadb(Served):
     """MariaDB of Debian."""
 
     kind = "sql"
@@ -155,53 +106,39 @@ class ForeignMariadb:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        self._folder = folder / "mariadb"
-        self._folder.mkdir()
-        self._log = folder / "mariadb.log"
-        self._process = _Process()
-        command = [program("mariadb-install-db", "mariadb-server"), "--no-defaults", f"--datadir={self._folder}"]
-        command += ["--auth-root-authentication-method=normal", "--skip-test-db", *self._user]
-        subprocess.run(command, check=True, capture_output=True, timeout=START_S_MAX)
+        self._data = folder / "mariadb"
+        options = ["--no-defaults", f"--datadir={self._data}", *_AS_ROOT, f"--port={self.port}"]
+        options += ["--bind-address=127.0.0.1", f"--socket={self._data}/s", "--skip-name-resolve"]
+        options += [f"--pid-file={self._data}/pid", "--innodb-flush-log-at-trx-commit=2", "--innodb-fast-shutdown=1"]
+        super().__init__(folder, ["mariadbd", *options], "mariadb-server")
+        self._data.mkdir()
+        command = [installed("mariadb-install-db", "mariadb-server"), "--no-defaults", f"--datadir={self._data}"]
+        command += ["--auth-root-authentication-method=normal", "--skip-test-db", *_AS_ROOT]
+        subprocess.run(command, check=True, capture_output=True, timeout=_MAKE_S_MAX)
         self._first = True
-
-    @property
-    def _user(self) -> list[str]:
-        return ["--user=root"] if os.getuid() == 0 else []
 
     def table(self, port: int) -> str:
         url = f"mariadb://wattbook@127.0.0.1:{port}/energy"
         return f'[[sink]]\nname = "foreign"\nkind = "sql"\nurl = "{url}"\npassword = "{PASSWORD}"\n'
 
-    def start(self) -> None:
-        command = [program("mariadbd", "mariadb-server"), "--no-defaults", f"--datadir={self._folder}", *self._user]
-        command += [
-            f"--port={self.port}",
-            "--bind-address=127.0.0.1",
-            f"--socket={self._folder}/s",
-            "--skip-name-resolve",
-        ]
-        command += [f"--pid-file={self._folder}/pid", "--innodb-flush-log-at-trx-commit=2", "--innodb-fast-shutdown=1"]
-        self._process.begin(command, self._log)
-        self._process.wait_until(self._make_ready, pymysql.OperationalError, FileNotFoundError)
-
-    def _make_ready(self) -> None:
-        if not self._first:
+    def ready(self) -> bool:
+        if self._first and not (self._data / "s").is_socket():
+            return False  # the library would leave a socket of its own open
+        try:
+            if self._first:
+                self._make_database()
             self.connect().close()
-            return
-        if not (self._folder / "s").is_socket():
-            raise FileNotFoundError
-        with pymysql.connect(unix_socket=f"{self._folder}/s", user="root", autocommit=True) as root:
+        except pymysql.OperationalError:
+            return False
+        return True
+
+    def _make_database(self) -> None:
+        with pymysql.connect(unix_socket=f"{self._data}/s", user="root", autocommit=True) as root:
             cursor = root.cursor()
             cursor.execute("CREATE DATABASE energy")
             cursor.execute("CREATE USER wattbook IDENTIFIED BY %s", (PASSWORD,))
             cursor.execute("GRANT ALL ON energy.* TO wattbook")
         self._first = False
-
-    def stop(self) -> None:
-        self._process.end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._process.end(signal.SIGKILL)
 
     def connect(self) -> Any:
         return pymysql.connect(
@@ -220,7 +157,7 @@ class ForeignMariadb:
         return [(meter, to_ms(at.replace(tzinfo=UTC)), energy) for meter, at, energy in found]
 
 
-class ForeignMssql:
+class ForeignMssql(Served):
     """Not Microsoft's: a small server that speaks its protocol to its real client library, and stores in SQLite."""
 
     kind = "sql"
@@ -228,28 +165,13 @@ class ForeignMssql:
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        self._file = folder / "mssql.sqlite"
-        self._log = folder / "mssql.log"
-        self._process = _Process()
+        program = str(Path(__file__).with_name("tds_server.py"))
+        options = [str(self.port), str(folder / "mssql.sqlite"), "wattbook", PASSWORD]
+        super().__init__(folder, [sys.executable, program, *options])
 
     def table(self, port: int) -> str:
         url = f"mssql://wattbook@127.0.0.1:{port}/energy"
         return f'[[sink]]\nname = "foreign"\nkind = "sql"\nurl = "{url}"\npassword = "{PASSWORD}"\n'
-
-    def start(self) -> None:
-        program = Path(__file__).with_name("tds_server.py")
-        command = [sys.executable, str(program), str(self.port), str(self._file), "wattbook", PASSWORD]
-        self._process.begin(command, self._log)
-        self._process.wait_until(self._answers, ConnectionRefusedError)
-
-    def _answers(self) -> None:
-        socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-
-    def stop(self) -> None:
-        self._process.end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        self._process.end(signal.SIGKILL)
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         with pymssql.connect(

@@ -3,62 +3,37 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
+from foreign_process import Served, free_port
 
-from mosquitto_server import free_port
-
-_PATH = os.environ.get("PATH", "") + os.pathsep + "/usr/sbin"
-_START_S_MAX = 20.0
+_STREAM_S_MAX = 20.0
 _READ_S_MAX = 60.0
 _NOT_FOUND = 404
 
 
-class NatsServer:
+class NatsServer(Served):
     """A server that can be stopped, killed and started again with the same streams."""
 
     def __init__(self, folder: Path, options: Sequence[str] = (), *, jetstream: bool = True, lines: str = "") -> None:
         self.port = free_port()
         config = folder / "nats.conf"
-        config.write_text(lines)
         kept = ["-js", "-sd", str(folder / "jetstream")] if jetstream else []
-        self._options = ["-c", str(config), "-a", "127.0.0.1", "-p", str(self.port), *kept, *options]
-        self._process: subprocess.Popen[bytes] | None = None
+        command = ["nats-server", "-c", str(config), "-a", "127.0.0.1", "-p", str(self.port), *kept, *options]
+        super().__init__(folder, command, "nats-server")
+        config.write_text(lines)
 
-    def start(self) -> None:
-        program = shutil.which("nats-server", path=_PATH)
-        if program is None:
-            pytest.skip("nats-server is not installed: apt-get install nats-server")
-        self._process = subprocess.Popen([program, *self._options], stderr=subprocess.DEVNULL)
-        end = time.monotonic() + _START_S_MAX
-        while time.monotonic() < end and self._process.poll() is None:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
-                    if probe.recv(4096).startswith(b"INFO "):
-                        return
-            except OSError:
-                time.sleep(0.02)
-        raise AssertionError("nats-server did not start")
-
-    def stop(self) -> None:
-        if self._process:
-            self._process.terminate()
-            self._process.wait(20)
-            self._process = None
-
-    def kill(self) -> None:
-        if self._process:
-            self._process.kill()
-            self._process.wait(20)
-            self._process = None
+    def ready(self) -> bool:
+        """It greets whoever comes when it has found its streams."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as probe:
+                return probe.recv(4096).startswith(b"INFO ")
+        except OSError:
+            return False
 
     def messages(self, stream: str) -> list[tuple[str, bytes]]:
         """Subject and body of everything that a stream holds."""
@@ -66,7 +41,7 @@ class NatsServer:
             delivered = _delivered(line)
             line.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB answer 1\r\nSUB stored 2\r\n')
             state: dict[str, Any] = {}
-            end = time.monotonic() + _START_S_MAX
+            end = time.monotonic() + _STREAM_S_MAX
             while "state" not in state:  # a server that has just started may not know its streams yet
                 if state.get("error", {}).get("code") == _NOT_FOUND or time.monotonic() > end:
                     return []

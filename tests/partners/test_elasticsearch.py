@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from foreign_elasticsearch import ForeignElasticsearch, ForeignOpenSearch
+from foreign_process import free_port, running
 from given_batches import batch, columns, many
-from mosquitto_server import free_port
 from wattbook.config.sinks import read_sinks
 from wattbook.model import SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
@@ -25,10 +25,8 @@ KEY = "House/m0/2025-11-20T23:22:03.120Z"
 
 @pytest.fixture(params=[ForeignElasticsearch, ForeignOpenSearch])
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ForeignElasticsearch]:
-    found: ForeignElasticsearch = request.param(tmp_path)
-    found.start()
-    yield found
-    found.kill()
+    with running(request.param(tmp_path)) as found:
+        yield found
 
 
 def _sink(server: ForeignElasticsearch, **given: Any) -> Any:
@@ -163,35 +161,29 @@ def test_the_maker_s_client_reads_and_writes_our_small_server(tmp_path: Path) ->
     """It checks the product and the answers' shape, so it is the judge of the server that the sink is tried with."""
     elasticsearch = pytest.importorskip("elasticsearch")
     helpers = pytest.importorskip("elasticsearch.helpers")
-    server = ForeignElasticsearch(tmp_path)
-    server.start()
-    with elasticsearch.Elasticsearch(
-        f"http://127.0.0.1:{server.port}", basic_auth=(server.user, server.password)
-    ) as it:
+    with (
+        running(ForeignElasticsearch(tmp_path)) as server,
+        elasticsearch.Elasticsearch(f"http://127.0.0.1:{server.port}", basic_auth=(server.user, server.password)) as it,
+    ):
         _judge(it, helpers)
-    server.kill()
 
 
 def test_opensearch_s_client_reads_and_writes_our_small_server(tmp_path: Path) -> None:
     opensearchpy = pytest.importorskip("opensearchpy")
-    server = ForeignOpenSearch(tmp_path)
-    server.start()
-    hosts = [{"host": "127.0.0.1", "port": server.port}]
-    with opensearchpy.OpenSearch(hosts=hosts, http_auth=(server.user, server.password)) as it:
-        _judge(it, opensearchpy.helpers)
-    server.kill()
+    with running(ForeignOpenSearch(tmp_path)) as server:
+        hosts = [{"host": "127.0.0.1", "port": server.port}]
+        with opensearchpy.OpenSearch(hosts=hosts, http_auth=(server.user, server.password)) as it:
+            _judge(it, opensearchpy.helpers)
 
 
 def test_the_maker_s_client_refuses_opensearch(tmp_path: Path) -> None:
     """Why the sink asks over plain HTTP."""
     elasticsearch = pytest.importorskip("elasticsearch")
-    server = ForeignOpenSearch(tmp_path)
-    server.start()
-    address = f"http://127.0.0.1:{server.port}"
-    refused = pytest.raises(elasticsearch.UnsupportedProductError)
-    with elasticsearch.Elasticsearch(address, basic_auth=(server.user, server.password)) as it, refused:
-        it.info()
-    server.kill()
+    with running(ForeignOpenSearch(tmp_path)) as server:
+        address = f"http://127.0.0.1:{server.port}"
+        refused = pytest.raises(elasticsearch.UnsupportedProductError)
+        with elasticsearch.Elasticsearch(address, basic_auth=(server.user, server.password)) as it, refused:
+            it.info()
 
 
 def _judge(client: Any, helpers: Any) -> None:

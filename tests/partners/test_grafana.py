@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from foreign_influxdb import ForeignInflux
+from foreign_process import running
 from foreign_sql import ForeignPostgres
 from grafana_house import (
     BEGIN,
@@ -196,18 +197,16 @@ Database = Influx | Postgres
 )
 def database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
     made: Database = request.param(tmp_path_factory.mktemp("database"))
-    made.server.start()
-    yield made
-    made.server.stop()
+    with running(made.server):
+        yield made
 
 
 @pytest.fixture(scope="module")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """An empty one."""
     made = Postgres(tmp_path_factory.mktemp("postgres"))
-    made.server.start()
-    yield made
-    made.server.stop()
+    with running(made.server):
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from foreign_influxdb import ForeignInflux
-from mosquitto_server import free_port
+from foreign_process import free_port, running
 from series_batches import AT_MS, batch, columns
 from wattbook.model import SinkUnavailable
 from wattbook.model.around import MeterFacts, Surroundings
@@ -38,10 +38,8 @@ MANUAL = Path(__file__).parents[2] / "docs/how-to/sinks/influxdb.md"
 
 @pytest.fixture(scope="module")
 def influx(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForeignInflux]:
-    server = ForeignInflux(tmp_path_factory.mktemp("influx"))
-    server.start()
-    yield server
-    server.stop()
+    with running(ForeignInflux(tmp_path_factory.mktemp("influx"))) as server:
+        yield server
 
 
 @pytest.fixture
@@ -203,9 +201,7 @@ async def test_gzip_is_understood(database: ForeignInflux) -> None:
 
 
 async def test_passwords_and_bodies_that_are_too_large(tmp_path: Path) -> None:
-    server = ForeignInflux(tmp_path, auth=True, body=20_000)
-    server.start()
-    try:
+    with running(ForeignInflux(tmp_path, auth=True, body=20_000)) as server:
         server.ask("CREATE USER admin WITH PASSWORD 'geheim-1' WITH ALL PRIVILEGES")
         admin = {"user": "admin", "password": "geheim-1"}
         server.ask("CREATE USER reader WITH PASSWORD 'geheim-2'", **admin)
@@ -224,14 +220,10 @@ async def test_passwords_and_bodies_that_are_too_large(tmp_path: Path) -> None:
                 await made.write(given, "")
         found = server.ask("SELECT count(active_energy_import) FROM electricity", database=DATABASE, **admin)
         assert found["series"][0]["values"][0][1] == 2000
-    finally:
-        server.stop()
 
 
 async def test_it_begins_anew_after_a_kill(tmp_path: Path) -> None:
-    server = ForeignInflux(tmp_path)
-    server.start()
-    try:
+    with running(ForeignInflux(tmp_path)) as server:
         async with sink(server) as made:
             await made.write(batch(columns("main-a", {"active_energy_import": [1.0]})), "")
             server.kill()
@@ -240,8 +232,6 @@ async def test_it_begins_anew_after_a_kill(tmp_path: Path) -> None:
             server.start()
             await made.write(batch(columns("main-a", {"active_energy_import": [1.0, 2.0]})), "")
             assert len(server.rows()) == 2
-    finally:
-        server.stop()
 
 
 async def test_nobody_there_is_told_in_words() -> None:

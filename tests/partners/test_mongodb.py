@@ -13,9 +13,9 @@ from typing import Any
 import pymongo
 import pytest
 
-from foreign_mongodb import ForeignMongodb, listening
+from foreign_mongodb import ForeignMongodb
+from foreign_process import free_port, listening, running
 from given_batches import batch, columns, many
-from mosquitto_server import free_port
 from running import until
 from wattbook.config.sinks import read_sinks
 from wattbook.model import SinkUnavailable
@@ -29,10 +29,8 @@ AT = 1_763_680_923_120
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ForeignMongodb]:
-    found = ForeignMongodb(tmp_path)
-    found.start()
-    yield found
-    found.kill()
+    with running(ForeignMongodb(tmp_path)) as found:
+        yield found
 
 
 def _settings(server: ForeignMongodb, **given: Any) -> MongoSettings:
@@ -68,24 +66,22 @@ async def test_a_user_is_known_by_either_mechanism(server: ForeignMongodb, mecha
 
 async def test_seed_000_goes_on_in_its_own_collection(tmp_path: Path) -> None:
     """Database home, collection energy, SCRAM-SHA-1, authSource home; the camera's old documents stay as they are."""
-    server = ForeignMongodb(tmp_path, user="old-energy")
-    server.start()
-    with server.client() as client:
-        client["home"]["energy"].insert_one({"T1": 4200, "T2": 21209, "timestamp": 1609459200.123})
-    template = {
-        "T1": "{active_energy_import_t1:kWh}", "T2": "{active_energy_import_t2:kWh}", "timestamp": "{at:epoch}",
-    }  # fmt: skip
-    sink = _settings(server, collection="energy", document=template).make(AROUND)
-    registers = {"active_energy_import_t1": 4_200_177.0, "active_energy_import_t2": 21_209_409.0}
-    for _ in range(2):
-        await _write(sink, columns("utility", (AT, registers)))
-    await sink.aclose()
-    with server.client() as client:  # as a chart would ask
-        found = list(client["home"]["energy"].find({}, {"_id": 0}).sort("timestamp", 1))
-    assert [(each["T1"], each["T2"], each["timestamp"]) for each in found] == [
-        (4200, 21209, 1609459200.123), (4200.177, 21209.409, 1763680923.12),
-    ]  # fmt: skip
-    server.stop()
+    with running(ForeignMongodb(tmp_path, user="old-energy")) as server:
+        with server.client() as client:
+            client["home"]["energy"].insert_one({"T1": 4200, "T2": 21209, "timestamp": 1609459200.123})
+        template = {
+            "T1": "{active_energy_import_t1:kWh}", "T2": "{active_energy_import_t2:kWh}", "timestamp": "{at:epoch}",
+        }  # fmt: skip
+        sink = _settings(server, collection="energy", document=template).make(AROUND)
+        registers = {"active_energy_import_t1": 4_200_177.0, "active_energy_import_t2": 21_209_409.0}
+        for _ in range(2):
+            await _write(sink, columns("utility", (AT, registers)))
+        await sink.aclose()
+        with server.client() as client:  # as a chart would ask
+            found = list(client["home"]["energy"].find({}, {"_id": 0}).sort("timestamp", 1))
+        assert [(each["T1"], each["T2"], each["timestamp"]) for each in found] == [
+            (4200, 21209, 1609459200.123), (4200.177, 21209.409, 1763680923.12),
+        ]  # fmt: skip
 
 
 async def test_a_correction_replaces_and_what_comes_twice_is_there_once(server: ForeignMongodb) -> None:

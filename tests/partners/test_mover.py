@@ -3,8 +3,6 @@
 import json
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +12,8 @@ from foreign_influxdb import ForeignInflux
 from foreign_kafka import ForeignKafka
 from foreign_mongodb import ForeignMongodb
 from foreign_nats import ForeignNats
+from foreign_process import free_port, running
 from foreign_sql import ForeignMariadb, ForeignMssql, ForeignPostgres, ForeignSqlite
-from mosquitto_server import free_port
 from wattbook.cli.main import run_command
 
 CONFIG = """
@@ -41,15 +39,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "wattbook.toml").write_text(CONFIG, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@contextmanager
-def running(server: Any) -> Iterator[Any]:
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
 
 
 def told(capsys: pytest.CaptureFixture[str], *typed: str) -> Any:

@@ -224,23 +224,6 @@ async def test_wrong_password(tmp_path: Path) -> None:
     assert "wrong" not in str(refused.value).replace("wrong user or password", "")
 
 
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, and a certificate each for the server and for us."""
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, timeout=60, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test authority")
-    for name in ("server", "client"):
-        signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
-        openssl("req", "-x509", *key, *signed, "-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}")
-        (folder / f"{name}.key").chmod(0o644)
-    return folder
-
-
 async def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path) -> None:
     lines = [
         f"cafile {certificates}/ca.crt",

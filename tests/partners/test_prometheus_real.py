@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from foreign_process import running
 from foreign_prometheus import ForeignPrometheus, ForeignVictoria
 from series_batches import batch, columns
 from wattbook.model import SinkUnavailable
@@ -24,19 +25,15 @@ Receiver = ForeignPrometheus | ForeignVictoria
 
 @pytest.fixture(scope="module", params=[ForeignPrometheus, ForeignVictoria], ids=["prometheus", "victoria"])
 def receiver(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
-    server: Receiver = request.param(tmp_path_factory.mktemp("receiver"))
-    server.start()
-    yield server
-    server.stop()
+    with running(request.param(tmp_path_factory.mktemp("receiver"))) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def strict(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForeignPrometheus]:
     """A Prometheus as it comes: nothing out of order."""
-    server = ForeignPrometheus(tmp_path_factory.mktemp("strict"), window="")
-    server.start()
-    yield server
-    server.stop()
+    with running(ForeignPrometheus(tmp_path_factory.mktemp("strict"), window="")) as server:
+        yield server
 
 
 @asynccontextmanager
@@ -134,9 +131,7 @@ async def test_what_comes_again_or_late_is_told_and_the_rest_is_written(
 
 
 async def test_nothing_is_received_there(tmp_path: Path) -> None:
-    server = ForeignPrometheus(tmp_path, options=["--web.enable-lifecycle"])
-    server.start()
-    try:
+    with running(ForeignPrometheus(tmp_path, options=["--web.enable-lifecycle"])) as server:
         async with sink(server, token=Secret("geheim")) as made:
             with pytest.raises(SinkUnavailable, match="enable-remote-write-receiver") as caught:
                 await made.write(batch(columns("m", {"voltage": [1.0]})), "")
@@ -145,5 +140,3 @@ async def test_nothing_is_received_there(tmp_path: Path) -> None:
         async with sink(server) as made:
             with pytest.raises(SinkUnavailable, match="no connection"):
                 await made.write(batch(columns("m", {"voltage": [1.0]})), "")
-    finally:
-        server.stop()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter
 
 from columns_tools import batch, columns, every
 from foreign_http import ForeignHttp, ForeignLector
+from foreign_process import running
 from wattbook.model import Batch, SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
 from wattbook.sinks import Sink, Written
@@ -40,10 +40,8 @@ async def write(to: Sink, what: Batch) -> Written:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ForeignHttp]:
-    found = ForeignHttp(tmp_path)
-    found.start()
-    yield found
-    found.stop()
+    with running(ForeignHttp(tmp_path)) as found:
+        yield found
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -136,9 +134,7 @@ async def test_headers_and_methods(server: ForeignHttp, keys: Mapping[str, Any],
 
 
 async def test_lectors_centre(tmp_path: Path) -> None:
-    server = ForeignLector(tmp_path)
-    server.start()
-    try:
+    with running(ForeignLector(tmp_path)) as server:
         keys: Any = {"path": "", "format": "lector", "node": "7", "model": "PM710"}
         what = batch(every("3", AT, 50, names=NAMES))
         assert await write(sink(server, **keys), what) == Written()
@@ -148,30 +144,11 @@ async def test_lectors_centre(tmp_path: Path) -> None:
         assert json.loads(body) == {"DATA_HORA": time_, "LECTURA": '{"CEA":[0.0005]}', "MODEL": "PM710"}
         with pytest.raises(SinkUnavailable, match="404 Not Found"):
             await write(sink(server, **keys), batch(columns("unknown", (AT, {"frequency": 50}))))
-    finally:
-        server.stop()
-
-
-@pytest.fixture(scope="module")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("certificates")
-
-    def openssl(*arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, timeout=60, capture_output=True)
-
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=test authority")
-    for name in ("server", "client"):
-        signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
-        openssl("req", "-x509", *key, *signed, "-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}")
-    return folder
 
 
 async def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path) -> None:
     paths = {name: certificates / name for name in ("ca.crt", "server.crt", "server.key", "client.crt", "client.key")}
-    server = ForeignHttp(tmp_path, [paths["server.crt"], paths["server.key"], paths["ca.crt"]])
-    server.start()
-    try:
+    with running(ForeignHttp(tmp_path, [paths["server.crt"], paths["server.key"], paths["ca.crt"]])) as server:
         own = {"certificate": paths["client.crt"], "key": paths["client.key"]}
         await write(sink(server, scheme="https", ca=paths["ca.crt"], **own), batch(every("a", AT, 3, names=NAMES)))
         assert len(server.rows()) == 3
@@ -179,8 +156,6 @@ async def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path)
             await write(sink(server, scheme="https", **own), batch(every("a", AT, 1)))
         with pytest.raises(SinkUnavailable):
             await write(sink(server, scheme="https", ca=paths["ca.crt"]), batch(every("a", AT, 1)))
-    finally:
-        server.stop()
 
 
 async def test_a_backlog_drains_fast(server: ForeignHttp) -> None:

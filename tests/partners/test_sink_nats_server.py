@@ -3,9 +3,6 @@
 import asyncio
 import json
 import os
-import subprocess
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +10,11 @@ from typing import Any
 import nkeys
 import pytest
 
+from false_server import false_server
 from foreign_nats import ForeignNats
+from foreign_process import running
 from nats_server import NatsServer
+from sink_writes import WRITE_S_MAX, refused, written
 from stream_batches import batch, columns, house, rows_of
 from wattbook.model import SinkUnavailable
 from wattbook.model.around import Surroundings
@@ -22,68 +22,17 @@ from wattbook.sinks import Sink
 from wattbook.sinks.nats import NatsSettings
 from wattbook.values import Secret
 
-_WAIT_S_MAX = 30.0
 
-
-@contextmanager
-def running(server: Any) -> Iterator[Any]:
-    server.start()
-    try:
-        yield server
-    finally:
-        server.stop()
-
-
-@asynccontextmanager
-async def false_server(greeting: bytes, *, pong: bytes = b"", heard: bytearray | None = None) -> AsyncIterator[int]:
-    """A server that says no more than this, and then hangs. Yields its port."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            writer.write(greeting)
-            said = await reader.readline()
-            writer.write(pong)
-            if heard is not None:
-                heard.extend(said)
-            await over.wait()
-        finally:
-            writer.transport.abort()
-
-    over = asyncio.Event()
-    listening = await asyncio.start_server(serve, "127.0.0.1", 0)
-    yield listening.sockets[0].getsockname()[1]
-    over.set()
-    listening.close()
-    await listening.wait_closed()
-    await asyncio.sleep(0.01)
-
-
-def sink_of(server: Any, **more: Any) -> Sink:
+def sink_of(server: NatsServer, **more: Any) -> Sink:
     more = {"stream": "readings", "url": f"nats://127.0.0.1:{server.port}", **more}
     return NatsSettings(name="stream", **more).make(Surroundings(site="House"))
-
-
-async def written(sink: Sink, *batches: Any) -> None:
-    try:
-        for each in batches:
-            result = await sink.write(each, "bookmark")
-            assert (result.rejected, result.bookmark) == ((), "bookmark")
-    finally:
-        await sink.aclose()
-
-
-async def refused(sink: Sink) -> str:
-    with pytest.raises(SinkUnavailable) as error:
-        await asyncio.wait_for(sink.write(house(1), ""), _WAIT_S_MAX)
-    await sink.aclose()
-    return str(error.value)
 
 
 async def test_every_reading_is_one_message_under_its_meters_subject(tmp_path: Path) -> None:
     with running(ForeignNats(tmp_path)) as foreign:
         await written(sink_of(foreign), house(300))
         assert sorted(foreign.rows()) == rows_of(house(300))
-        subject, body = foreign._server.messages("readings")[0]
+        subject, body = foreign.messages("readings")[0]
     assert subject == "wattbook.House.m0"
     assert json.loads(body) == {
         "meter": "m0",
@@ -122,7 +71,7 @@ async def test_a_server_killed_in_mid_batch(tmp_path: Path) -> None:
         await asyncio.sleep(0.1)
         await asyncio.to_thread(foreign.kill)
         with pytest.raises(SinkUnavailable):
-            await asyncio.wait_for(writing, _WAIT_S_MAX)
+            await asyncio.wait_for(writing, WRITE_S_MAX)
         foreign.start()
         await written(sink, big)
         assert sorted(set(foreign.rows())) == rows_of(big)
@@ -162,7 +111,7 @@ async def test_names_stay_names(tmp_path: Path) -> None:
     with running(ForeignNats(tmp_path)) as foreign:
         await written(sink_of(foreign), batch(*(columns(name, {"active_energy_import": [1]}) for name in names)))
         assert sorted(meter for meter, _, _ in foreign.rows()) == sorted(names)
-        subjects = {subject for subject, _ in foreign._server.messages("readings")}
+        subjects = {subject for subject, _ in foreign.messages("readings")}
     assert all(subject.count(".") == 2 for subject in subjects)
     assert "wattbook.House.c%20%3E" in subjects
 
@@ -182,7 +131,7 @@ async def test_single_values_under_a_subject_of_each_quantity(tmp_path: Path) ->
     with running(ForeignNats(tmp_path)) as foreign:
         sink = sink_of(foreign, subject="house.{meter}.{quantity}", message="{value}")
         await written(sink, house(1, meters=1))
-        assert sorted(foreign._server.messages("readings")) == [
+        assert sorted(foreign.messages("readings")) == [
             ("house.m0.active_energy_import", b"0"),
             ("house.m0.voltage", b"230.1"),
         ]
@@ -231,19 +180,6 @@ async def test_an_nkey(tmp_path: Path) -> None:
         assert "invalid" in (await refused(sink_of(server, nkey=tmp_path / "bad.nk"))).lower()
         assert "No such file" in await refused(sink_of(server, nkey=tmp_path / "none.nk"))
         assert "as nsc writes them" in await refused(sink_of(server, credentials=tmp_path / "bad.nk"))
-
-
-@pytest.fixture(scope="session")
-def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An authority, and a certificate each for the server and for us."""
-    folder = tmp_path_factory.mktemp("certificates")
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
-    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
-    for name, more in (("ca", []), ("server", signed), ("client", signed)):
-        files = ["-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}"]
-        command = ["openssl", "req", "-x509", *key, *more, *files]
-        subprocess.run(command, cwd=folder, check=True, timeout=60, capture_output=True)
-    return folder
 
 
 async def test_tls_with_a_client_certificate(tmp_path: Path, certificates: Path) -> None:

@@ -16,7 +16,8 @@ from wattbook.model import Batch, SinkRefused, SinkUnavailable
 from wattbook.model.around import MeterFacts, Surroundings
 from wattbook.sinks import Written
 from wattbook.sinks.influx_answers import Conflict, TooLarge, TooOld, understand
-from wattbook.sinks.influxdb import IN_FLIGHT_MAX, READINGS_A_REQUEST, InfluxSettings, InfluxSink
+from wattbook.sinks.influx_parts import READINGS_A_REQUEST
+from wattbook.sinks.influxdb import IN_FLIGHT_MAX, InfluxSettings, InfluxSink
 from wattbook.transports.http_client import Answer
 from wattbook.values import Secret
 

@@ -12,8 +12,8 @@ from wattbook.config.sinks import read_sinks
 from wattbook.model import Batch
 from wattbook.model.around import MeterFacts, Surroundings
 from wattbook.sinks.nats import NatsSettings, NatsSink, as_token
-from wattbook.sinks.nats_connect import parse_servers
 from wattbook.sinks.nats_publish import Publication
+from wattbook.sinks.nats_server import parse_servers
 from wattbook.values import Secret
 
 AROUND = Surroundings("House", meters={"m0": MeterFacts(location="hall 2/press")})

@@ -14,12 +14,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from series_batches import AT_MS, batch, columns
+from wattbook.codecs.remote_write import encode_instants, encode_labels, encode_series
 from wattbook.model import Columns, SinkRefused, SinkUnavailable
 from wattbook.model.around import MeterFacts, Surroundings
 from wattbook.model.vocabulary import all_names
 from wattbook.sinks.by_time import Newest, in_order, size, split
 from wattbook.sinks.prometheus import PrometheusSettings, PrometheusSink
-from wattbook.sinks.remote_write import encode_instants, encode_labels, encode_series
 from wattbook.transports.http_client import Answer
 from wattbook.values import Secret
 

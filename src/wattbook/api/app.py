@@ -35,7 +35,6 @@ PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
 NAMES_MAX = 200  # of meters or quantities in one request
 _log = logging.getLogger(__name__)
 
-MeterName = Annotated[str, Query(description="A meter's name.", examples=["main-a"], max_length=100)]
 MeterPath = Annotated[str, PathParameter(description="A meter's name.", examples=["main-a"], max_length=100)]
 MeterNames = Annotated[
     list[str] | None, Query(alias="meter", description="Only this meter; may be repeated.", max_length=NAMES_MAX)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import urllib.error
 import urllib.request
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -25,6 +24,7 @@ from wattbook.exchange.servers import Address, Told
 from wattbook.exchange.tally import Tally
 from wattbook.model import Columns, ConfigError, SinkUnavailable
 from wattbook.model.exact import EXACT_MAX
+from wattbook.transports.http_login import basic_login
 
 _ROWS = 10_000  # points of a chunk
 _SILENCE_S = 120.0  # a large series may take long to begin
@@ -108,7 +108,7 @@ class InfluxServer:
         if not self._address.user:
             return {}
         password = self._address.password.reveal() if self._address.password else ""
-        return {"Authorization": "Basic " + b64encode(f"{self._address.user}:{password}".encode()).decode()}
+        return {"Authorization": basic_login(self._address.user, password)}
 
 
 def _said(error: urllib.error.HTTPError) -> str:

@@ -41,19 +41,10 @@ from wattbook.exchange.servers import Address, Told
 from wattbook.exchange.tables import TIMES
 from wattbook.model import Columns, ConfigError, SinkUnavailable, UnknownQuantity, quantity
 from wattbook.model.batch import from_ms
+from wattbook.transports.sql_drivers import SQL_DRIVERS
 
 TABLE = "readings"  # as our sink calls it
 _ROWS = 10_000
-_DRIVERS: Mapping[str, str] = {
-    "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-    "timescaledb": "postgresql+psycopg",
-    "mariadb": "mariadb+pymysql",
-    "mysql": "mysql+pymysql",
-    "mssql": "mssql+pymssql",
-    "sqlserver": "mssql+pymssql",
-    "sqlite": "sqlite+pysqlite",
-}
 _NO_VALUES = ("site", "quality", "location", "id")
 
 
@@ -97,7 +88,7 @@ class SqlServer:
             url = make_url(f"{self._address.url}/{self._address.database}")
         except (ArgumentError, ValueError) as error:
             raise ConfigError(f"{self._address.shown} is no address of a database") from error
-        url = url.set(drivername=_DRIVERS.get(url.drivername, url.drivername))
+        url = url.set(drivername=SQL_DRIVERS.get(url.drivername, url.drivername))
         if not self._address.user:
             return url
         password = self._address.password

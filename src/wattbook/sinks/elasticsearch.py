@@ -10,7 +10,6 @@ is, and corrections do not come here at all.
 
 from __future__ import annotations
 
-from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
@@ -26,6 +25,7 @@ from wattbook.sinks.elasticsearch_bulk import Outcome, check, encode_bulk, outco
 from wattbook.sinks.elasticsearch_index import check_names, index_template, pattern_of, template_name
 from wattbook.sinks.sink import Rejected, SinkSettings, Written
 from wattbook.transports.http_client import HttpClient
+from wattbook.transports.http_login import basic_login
 from wattbook.values import SecretText
 
 DOCUMENT = {
@@ -76,8 +76,7 @@ class ElasticsearchSettings(SinkSettings):
         if self.api_key:
             return {"Authorization": f"ApiKey {self.api_key.reveal()}"}
         if self.password:
-            known = b64encode(f"{self.username}:{self.password.reveal()}".encode()).decode()
-            return {"Authorization": f"Basic {known}"}
+            return {"Authorization": basic_login(self.username, self.password.reveal())}
         return {}
 
 

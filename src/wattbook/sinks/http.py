@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -22,6 +21,7 @@ from wattbook.sinks.http_lector import LectorSink, parse_lector
 from wattbook.sinks.http_posting import Address, Post, Posting, parse_address
 from wattbook.sinks.sink import Sink, SinkSettings, Written
 from wattbook.transports.http_client import HttpClient
+from wattbook.transports.http_login import basic_login
 from wattbook.values import Secret, SecretText
 
 BODY_SIZE_MAX = 500_000  # bytes of a request of many readings; servers often take no more than a million
@@ -77,8 +77,7 @@ class HttpSettings(SinkSettings):
         if self.username and self.token:
             raise ValueError("token: goes in place of `username`, not beside it")
         if self.username:
-            named = f"{self.username}:{self.password.reveal()}".encode()
-            found["Authorization"] = f"Basic {base64.b64encode(named).decode()}"
+            found["Authorization"] = basic_login(self.username, self.password.reveal())
         if self.token:
             found["Authorization"] = f"Bearer {self.token.reveal()}"
         for name, value in found.items():

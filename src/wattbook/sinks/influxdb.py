@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import zlib
-from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from wattbook.model import Batch, Columns, SinkRefused, SinkUnavailable
+from wattbook.model import Batch, SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
 from wattbook.sinks.http_address import http_address, is_local, query
 from wattbook.sinks.influx_answers import Conflict, TooLarge, TooOld, Verdict, understand
 from wattbook.sinks.influx_layout import Layout, parse_layout, tells_meters_apart, tells_quantities_apart
+from wattbook.sinks.influx_parts import Part, halves, parts_of
 from wattbook.sinks.sink import Rejected, SinkSettings, Written
 from wattbook.transports.http_client import HttpClient
+from wattbook.transports.http_login import basic_login
 from wattbook.values import Secret, SecretText
 
-READINGS_A_REQUEST = 2_500  # InfluxDB takes 1,000 as fast as 50,000; while it has some, the next are encoded
 IN_FLIGHT_MAX = 2  # requests at once
 _NO_SECRET = Secret("")
 CONFLICTS_MAX = 100  # fields of a batch that have another type over there; each costs a request
-Part = Sequence[Columns]
 _GZIP = 16 + zlib.MAX_WBITS
 _FORM = {"Content-Type": "application/x-www-form-urlencoded", "Content-Encoding": "identity"}
 _LEVEL = 1  # a third of the size for a tenth of the time of the default
@@ -92,8 +91,7 @@ class InfluxSettings(SinkSettings):
         if not is_local(self.url) if self.gzip is None else self.gzip:
             headers["Content-Encoding"] = "gzip"
         if self.version == 1 and self.username:
-            pair = f"{self.username}:{self.password.reveal()}".encode()
-            headers["Authorization"] = "Basic " + b64encode(pair).decode()
+            headers["Authorization"] = basic_login(self.username, self.password.reveal())
         elif self.token:
             headers["Authorization"] = f"{'Token' if self.version == 2 else 'Bearer'} {self.token.reveal()}"
         return headers
@@ -113,7 +111,7 @@ class InfluxSink:
 
     async def write(self, batch: Batch, bookmark: str) -> Written:
         """Write all that the server takes. Fields of another type are left out, and their readings rejected."""
-        parts = list(_parts(batch.columns))
+        parts = list(parts_of(batch.columns))
         if len(parts) == 1:
             return Written(tuple(await self._write(parts[0])), bookmark)
         turns = asyncio.Semaphore(IN_FLIGHT_MAX)
@@ -153,7 +151,7 @@ class InfluxSink:
         try:
             return [await self._send(body)]
         except TooLarge:
-            first, second = _halves(body)
+            first, second = halves(body)
         if not second:
             raise SinkRefused(f"{self.client.shown}: a line of {len(body)} bytes is too long for it")
         return [*await self._deliver(first), *await self._deliver(second)]
@@ -190,29 +188,6 @@ def _rejected(
                 reasons.setdefault(row, conflict.reason)
         for row in sorted(reasons):
             yield Rejected(columns.meter, columns.at_ms[row], reasons[row], columns.site)
-
-
-def _parts(of_meters: Sequence[Columns]) -> Iterator[Part]:
-    """Parts of a batch that are encoded and sent each in a request; never none."""
-    part: list[Columns] = []
-    room = READINGS_A_REQUEST
-    for columns in of_meters:
-        for row in range(0, len(columns), READINGS_A_REQUEST):
-            some = columns.cut(slice(row, row + READINGS_A_REQUEST)) if len(columns) > READINGS_A_REQUEST else columns
-            if part and len(some) > room:
-                yield part
-                part, room = [], READINGS_A_REQUEST
-            part.append(some)
-            room -= len(some)
-    yield part
-
-
-def _halves(lines: bytes) -> tuple[bytes, bytes]:
-    """Two parts of about one size, each of whole lines; the second is empty when there is one line."""
-    cut = lines.find(b"\n", len(lines) // 2) + 1
-    if cut == len(lines):
-        cut = lines.rfind(b"\n", 0, len(lines) // 2) + 1 or cut
-    return lines[:cut], lines[cut:]
 
 
 def _one(names: Sequence[str]) -> bool:

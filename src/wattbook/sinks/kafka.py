@@ -21,6 +21,7 @@ from wattbook.sinks.kafka_produce import Produced, Producing
 from wattbook.sinks.kafka_server import KafkaServer, parse_brokers
 from wattbook.sinks.messages import MessageForm, MessageMaker, make_messages
 from wattbook.sinks.sink import Rejected, Sink, SinkSettings, Written
+from wattbook.transports.tls import TlsSettings, tls_files
 from wattbook.values import SecretText
 
 TOPIC_SIZE_MAX = 249  # characters, Kafka's own limit
@@ -53,10 +54,9 @@ class KafkaSettings(SinkSettings):
         return KafkaSink(maker, Producing(self._server()))
 
     def _server(self) -> KafkaServer:
-        if self.key and not self.certificate:
-            raise ValueError('a "key" is of no use without the "certificate" it belongs to')
+        tls = tls_files(self.ca, self.certificate, self.key)
         brokers, secure = parse_brokers(self.url)
-        if not secure and (self.ca or self.certificate):
+        if not secure and tls != TlsSettings():
             raise ValueError("certificates are of no use with kafka://; write kafkas://")
         return KafkaServer(
             brokers=brokers,
@@ -64,9 +64,7 @@ class KafkaSettings(SinkSettings):
             username=self.username,
             password=self.password,
             mechanism=self.mechanism,
-            ca=self.ca,
-            certificate=self.certificate,
-            key=self.key,
+            tls=tls,
             client_id=self.client_id,
             compression=self.compression,
             size_max=self.size_max,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,9 +26,7 @@ class KafkaServer:
     username: str
     password: Secret | None
     mechanism: str
-    ca: Path | None
-    certificate: Path | None
-    key: Path | None
+    tls: TlsSettings
     client_id: str
     compression: str
     size_max: int
@@ -74,10 +71,13 @@ class KafkaServer:
     def _tls(self) -> dict[str, Any]:
         if not self.secure:
             return {}
-        files = [str(each or "") for each in (self.ca, self.certificate, self.key)]
-        tls_context(TlsSettings(*files))  # it names the file that cannot be used; the library does not
-        names = ("ssl.ca.location", "ssl.certificate.location", "ssl.key.location")
-        return {name: file for name, file in zip(names, files, strict=True) if file}
+        tls_context(self.tls)  # it names the file that cannot be used; the library does not
+        told = {
+            "ssl.ca.location": self.tls.ca_file,
+            "ssl.certificate.location": self.tls.certificate_file,
+            "ssl.key.location": self.tls.key_file,
+        }
+        return {name: file for name, file in told.items() if file}
 
 
 def parse_brokers(url: str) -> tuple[Sequence[str], bool]:
@@ -116,7 +116,7 @@ def in_words(error: KafkaError, server: KafkaServer) -> str:
             return f"TLS failed: {_reason(error)}"
         case KafkaError._MSG_TIMED_OUT | KafkaError._TIMED_OUT:
             return f"no answer within {server.timeout_s:.0f} s"
-        case KafkaError._ALL_BROKERS_DOWN if server.secure and not server.certificate:
+        case KafkaError._ALL_BROKERS_DOWN if server.secure and not server.tls.certificate_file:
             return 'no broker stays with us; does it ask for a "certificate" of ours?'
         case KafkaError._ALL_BROKERS_DOWN:
             return "no broker answers"

@@ -35,7 +35,7 @@ from wattbook.sinks.mqtt_topics import check_is_of_meter, parse_plain_topic, par
 from wattbook.sinks.mqtt_write import MqttSink, SignOn
 from wattbook.sinks.sink import SinkSettings
 from wattbook.transports.mqtt_settings import BrokerSettings, parse_broker, session_name
-from wattbook.transports.tls import TlsSettings
+from wattbook.transports.tls import TlsSettings, tls_files
 from wattbook.values import Secret, SecretText
 
 __all__ = ["MqttSettings", "MqttSink"]
@@ -99,22 +99,8 @@ class MqttSettings(SinkSettings):
 
 
 def _sign_on(settings: MqttSettings, around: Surroundings, clock: Clock) -> SignOn:
-    """Where the broker is and who we are there. Raises ConfigError without a secret in it."""
-    tls = TlsSettings(*(str(file) if file else "" for file in (settings.ca, settings.certificate, settings.key)))
-    broker = parse_broker(
-        settings.url,
-        client_id=settings.client_id or session_name("sink", around.site, settings.name),
-        tls=None if tls == TlsSettings() else tls,
-    )
-    if broker.tls and broker.host.endswith(_AMAZON) and broker.port == _HTTPS_PORT:
-        broker = replace(broker, alpn=_AMAZON_ALPN)
-    broker = replace(
-        broker,
-        user=settings.username or broker.user,
-        password=settings.password.reveal() or broker.password,
-        alpn=settings.alpn or broker.alpn,
-    )
-    versions = _VERSIONS[settings.version]
+    """Where the broker is and who we are there. Raises ConfigError, ValueError, without a secret in it."""
+    broker, versions = _broker(settings, around), _VERSIONS[settings.version]
     if not settings.azure_device:
         return SignOn(broker, versions, settings.in_flight)
     if broker.tls is None:
@@ -126,6 +112,24 @@ def _sign_on(settings: MqttSettings, around: Surroundings, clock: Clock) -> Sign
     mqtt_azure.check_key(key)
     make_token = partial(_token, broker, settings.azure_device, key, clock)
     return SignOn(broker, versions, settings.in_flight, make_token, mqtt_azure.TOKEN_S - mqtt_azure.RENEW_S)
+
+
+def _broker(settings: MqttSettings, around: Surroundings) -> BrokerSettings:
+    """Raises ConfigError, ValueError."""
+    tls = tls_files(settings.ca, settings.certificate, settings.key)
+    broker = parse_broker(
+        settings.url,
+        client_id=settings.client_id or session_name("sink", around.site, settings.name),
+        tls=None if tls == TlsSettings() else tls,
+    )
+    if broker.tls and broker.host.endswith(_AMAZON) and broker.port == _HTTPS_PORT:
+        broker = replace(broker, alpn=_AMAZON_ALPN)
+    return replace(
+        broker,
+        user=settings.username or broker.user,
+        password=settings.password.reveal() or broker.password,
+        alpn=settings.alpn or broker.alpn,
+    )
 
 
 def _token(broker: BrokerSettings, device: str, key: Secret, clock: Clock) -> str:

@@ -12,8 +12,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import msgspec
-
 from wattbook.codecs.mqtt import Message, Will
 from wattbook.codecs.sparkplug import (
     Metric,
@@ -32,6 +30,7 @@ from wattbook.model.batch import GOOD_CODE, NO_DOUBT, to_ms
 from wattbook.model.clock import Clock
 from wattbook.model.errors import Garbled
 from wattbook.model.vocabulary import quantity
+from wattbook.sinks.mqtt_sparkplug_host import SparkplugHost
 from wattbook.sinks.mqtt_speech import Outgoing
 from wattbook.sinks.mqtt_topics import escape_name
 from wattbook.transports.mqtt_publish import Publish
@@ -52,34 +51,6 @@ class _Device:
     last: dict[str, tuple[int, float]] = field(default_factory=dict)  # quantity -> when, value
 
 
-@dataclass(slots=True)
-class _Host:
-    """The primary host application. It keeps a retained message about itself (Sparkplug 3.0.0, 6.4.17)."""
-
-    name: str  # "" = none
-    online: bool = False
-    _since_ms: int = 0
-
-    @property
-    def topic(self) -> str:
-        return f"spBv1.0/STATE/{escape_name(self.name)}"
-
-    def hear(self, payload: bytes) -> None:
-        """Take its state; an older one that comes late, and what is none, is passed by."""
-        try:
-            state = msgspec.json.decode(payload, type=_HostState)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            _log.info("the state of the primary host was not understood: %s", error)
-            return
-        if state.timestamp >= self._since_ms:
-            self.online, self._since_ms = state.online, state.timestamp
-
-
-class _HostState(msgspec.Struct):
-    online: bool
-    timestamp: int
-
-
 class SparkplugSpeech:
     """What an edge node says. `seq` counts its messages, so they must all be sent, and in order."""
 
@@ -94,7 +65,7 @@ class SparkplugSpeech:
         # One more than at the last connection; after a restart any other number than the last will do.
         self._births = int(clock.now().timestamp()) % _COUNTERS
         self._rebirth = False
-        self._host = _Host(host)
+        self._host = SparkplugHost(host)
         self.topics: tuple[str, ...] = (self._topic("NCMD"), *((self._host.topic,) if host else ()))
 
     # what a connection begins and ends with

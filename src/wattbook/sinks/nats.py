@@ -19,10 +19,10 @@ from pydantic import Field
 from wattbook.model import Batch
 from wattbook.model.around import Surroundings
 from wattbook.sinks.messages import MessageForm, MessageMaker, make_messages
-from wattbook.sinks.nats_connect import NatsServer, parse_servers
 from wattbook.sinks.nats_publish import Publication, Publisher
+from wattbook.sinks.nats_server import NatsServer, parse_servers
 from wattbook.sinks.sink import Rejected, Sink, SinkSettings, Written
-from wattbook.transports.tls import TlsSettings
+from wattbook.transports.tls import tls_files
 from wattbook.values import SecretText
 
 SUBJECT_SIZE_MAX = 1_000  # bytes; a server takes command lines of 4,096, and an inbox stands in them too
@@ -57,8 +57,6 @@ class NatsSettings(SinkSettings):
         return NatsSink(maker, Publisher(self._server(), self.in_flight))
 
     def _server(self) -> NatsServer:
-        if self.key and not self.certificate:
-            raise ValueError('a "key" is of no use without the "certificate" it belongs to')
         return NatsServer(
             urls=parse_servers(self.url),
             username=self.username,
@@ -66,7 +64,7 @@ class NatsSettings(SinkSettings):
             token=self.token,
             nkey=self.nkey,
             credentials=self.credentials,
-            tls=TlsSettings(*(str(each or "") for each in (self.ca, self.certificate, self.key))),
+            tls=tls_files(self.ca, self.certificate, self.key),
             timeout_s=self.timeout * _SHARE_OF_TIMEOUT,
             stream=self.stream,
             subjects=(self.stream_subjects or _beginning_of(self.subject)) if self.stream else (),

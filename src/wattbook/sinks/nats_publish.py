@@ -17,7 +17,8 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from wattbook.model import SinkUnavailable
-from wattbook.sinks.nats_connect import NatsServer, closed, connect, cut, in_words
+from wattbook.sinks.nats_connect import connect, cut, say_goodbye
+from wattbook.sinks.nats_server import NatsServer, in_words
 
 BYTES_IN_FLIGHT_MAX = 16_000_000  # of messages that wait in memory for a slow connection
 _TOO_LARGE = 10054  # JSStreamMessageExceedsMaximumErr: the stream's own limit
@@ -81,7 +82,7 @@ class Publisher:
         """Close the connection; a later call opens another."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await closed(connection.client)
+            await say_goodbye(connection.client)
 
     async def _opened(self) -> _Connection:
         if self._connection is not None and self._connection.failure is not None:

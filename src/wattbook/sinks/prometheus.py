@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +10,16 @@ from typing import ClassVar, Literal
 
 import cramjam
 
+from wattbook.codecs.remote_write import encode_instants, encode_labels, encode_series
 from wattbook.model import Batch, Columns, SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
 from wattbook.model.metric_names import metric_name
 from wattbook.model.template import Template, parse_template
 from wattbook.sinks.by_time import Newest, Part, in_order, size, split
 from wattbook.sinks.http_address import http_address
-from wattbook.sinks.remote_write import encode_instants, encode_labels, encode_series
 from wattbook.sinks.sink import Rejected, SinkSettings, Written
 from wattbook.transports.http_client import Answer, HttpClient
+from wattbook.transports.http_login import basic_login
 from wattbook.values import Secret, SecretText
 
 SERIES_MAX = 100_000  # whose labels are remembered
@@ -86,9 +86,7 @@ class PrometheusSettings(SinkSettings):
     def _headers(self) -> Mapping[str, str]:
         headers = dict(_HEADERS)
         if self.username:
-            headers["Authorization"] = (
-                "Basic " + b64encode(f"{self.username}:{self.password.reveal()}".encode()).decode()
-            )
+            headers["Authorization"] = basic_login(self.username, self.password.reveal())
         elif self.token:
             headers["Authorization"] = f"Bearer {self.token.reveal()}"
         if self.tenant:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,18 +10,8 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, make_url
 from sqlalchemy.exc import ArgumentError
 
 from wattbook.model.nearest import did_you_mean
+from wattbook.transports.sql_drivers import SQL_DRIVERS
 
-# What people write before "://" -> SQLAlchemy's dialect and driver. Another driver's errors and time-outs are unknown.
-_DRIVERS: Mapping[str, str] = {
-    "postgresql": "postgresql+psycopg",
-    "postgres": "postgresql+psycopg",
-    "timescaledb": "postgresql+psycopg",
-    "mariadb": "mariadb+pymysql",
-    "mysql": "mysql+pymysql",
-    "mssql": "mssql+pymssql",
-    "sqlserver": "mssql+pymssql",
-    "sqlite": "sqlite+pysqlite",
-}
 _CONNECT_S_MIN = 2  # psycopg and FreeTDS count whole seconds, and libpq rounds one second up to two
 _DRIVER = 0.8  # of the limit: a driver that gives up by itself says more than one that is cut off
 _STRICT = "SET SESSION time_zone = '+00:00', sql_mode = CONCAT_WS(',', NULLIF(@@sql_mode, ''), 'STRICT_ALL_TABLES')"
@@ -94,11 +83,11 @@ def parse_address(url: str, password: str | None, file: Path | None, limit_s: fl
 
 def _completed(url: URL, password: str | None) -> URL:
     name = url.get_backend_name()
-    driver = _DRIVERS.get(name)
+    driver = SQL_DRIVERS.get(name)
     if driver is None or url.drivername not in (name, driver):
-        near = did_you_mean(name, _DRIVERS)
+        near = did_you_mean(name, SQL_DRIVERS)
         raise ValueError(
-            f'"{url.drivername}" is no database that is known here{near}; there are: {", ".join(_DRIVERS)}'
+            f'"{url.drivername}" is no database that is known here{near}; there are: {", ".join(SQL_DRIVERS)}'
         )
     if name == "sqlite":
         raise ValueError('of an SQLite database give "file" instead of "url"')

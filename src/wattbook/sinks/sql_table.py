@@ -6,37 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Connection,
-    DateTime,
-    Double,
-    Float,
-    Inspector,
-    Integer,
-    MetaData,
-    Numeric,
-    String,
-    Table,
-    Text,
-    inspect,
-    text,
-)
-from sqlalchemy.dialects import mssql, mysql
+from sqlalchemy import Connection, Inspector, MetaData, Table, inspect, text
 from sqlalchemy.schema import CreateColumn
-from sqlalchemy.types import NullType, TypeEngine
+from sqlalchemy.types import TypeEngine
 
 from wattbook.model import SinkUnavailable
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.vocabulary import UnknownQuantity, quantity
 from wattbook.sinks.sql_layout import Layout, Sort
-
-TEXT_SIZE_MAX = 255  # characters of a column of text that is not a key; PostgreSQL and SQLite know no bound
-_NAME_SIZE_MAX = 100  # characters of a site, meter or quantity: three of them fit into any database's key
-_MYSQL = ("mysql", "mariadb")
-_DATETIME2 = mssql.DATETIME2(3)  # type: ignore[no-untyped-call]  # SQLAlchemy says nothing of its types
+from wattbook.sinks.sql_types import can_hold, fills_itself, make_column
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +60,7 @@ def fit(connection: Connection, name: TableName, layout: Layout, *, append: bool
 
 def grow(connection: Connection, target: Target, layout: Layout) -> Target:
     """With a column for each of the layout's."""
-    new = [_column(column, layout) for column in layout.columns if column not in target.types]
+    new = [make_column(column, layout) for column in layout.columns if column not in target.types]
     Table("", MetaData(), *new)  # SQL Server's compiler writes only columns of a table
     for column in new:
         written = CreateColumn(column).compile(dialect=connection.dialect)
@@ -102,7 +80,7 @@ def _ours(column: str, layout: Layout) -> bool:
 
 
 def _create(connection: Connection, name: TableName, layout: Layout) -> None:
-    columns = [_column(column, layout) for column in layout.columns]
+    columns = [make_column(column, layout) for column in layout.columns]
     Table(name.name, MetaData(), *columns, schema=name.schema).create(connection)
     instants = [column for column in layout.identity if layout.sort(column) is Sort.INSTANT]
     if connection.dialect.name == "postgresql" and instants and _has_timescale(connection):
@@ -117,80 +95,23 @@ def _has_timescale(connection: Connection) -> bool:
     return found.first() is not None
 
 
-def _column(name: str, layout: Layout) -> Column[Any]:
-    is_key = name in layout.identity
-    return Column(name, _type(layout.sort(name), is_key=is_key), primary_key=is_key, autoincrement=False)
-
-
-def _type(sort: Sort, *, is_key: bool) -> TypeEngine[Any]:
-    match sort:
-        case Sort.INSTANT | Sort.CLOCK:
-            # Only PostgreSQL keeps an instant as one; elsewhere the columns of our own making hold UTC.
-            milliseconds = DateTime(timezone=sort is Sort.INSTANT).with_variant(mysql.DATETIME(fsp=3), *_MYSQL)
-            return milliseconds.with_variant(_DATETIME2, "mssql")
-        case Sort.NUMBER:
-            return Double()
-        case Sort.COUNT:
-            return BigInteger()
-        case Sort.TEXT:
-            return _text_type(_NAME_SIZE_MAX if is_key else TEXT_SIZE_MAX)
-
-
-def _text_type(size: int) -> TypeEngine[Any]:
-    """Texts differ when a letter's case differs, which MariaDB and SQL Server do not think by themselves."""
-    binary = mysql.VARCHAR(size, charset="utf8mb4", collation="utf8mb4_bin")
-    wide = mssql.NVARCHAR(size, collation="Latin1_General_100_BIN2")
-    return Text().with_variant(binary, *_MYSQL).with_variant(wide, "mssql")
-
-
 def _check_columns(connection: Connection, name: TableName, layout: Layout, there: Mapping[str, Any]) -> None:
     for column in layout.columns:
         if column not in there:
             if layout.grows and _ours(column, layout):
                 continue  # it grows
             raise SinkUnavailable(f'table "{name}" has no column "{column}"{did_you_mean(column, there)}')
-        if connection.dialect.name != "sqlite" and not _takes(there[column]["type"], column, layout):
+        if connection.dialect.name != "sqlite" and not can_hold(there[column]["type"], column, layout):
             kind = there[column]["type"].compile(dialect=connection.dialect)
             raise SinkUnavailable(
                 f'table "{name}": column "{column}" is {kind}, and {layout.columns[column].text} gives '
                 f"{layout.sort(column).value}"
             )
     for column, known in there.items():
-        if column not in layout.columns and not _fills_itself(known):
+        if column not in layout.columns and not fills_itself(known):
             raise SinkUnavailable(
                 f'table "{name}" wants a value in its column "{column}": name it in "columns", or let it be empty there'
             )
-
-
-def _takes(there: TypeEngine[Any], column: str, layout: Layout) -> bool:
-    """Whether a column can hold what it is to be given. What SQLAlchemy does not know is left to the server."""
-    numeric = isinstance(there, Numeric | Float | Integer) and not isinstance(there, Boolean)
-    match layout.sort(column):
-        case Sort.NUMBER | Sort.COUNT:
-            return numeric or isinstance(there, String | NullType)
-        case Sort.INSTANT | Sort.CLOCK:
-            return isinstance(there, DateTime | String | NullType)
-        case Sort.TEXT:
-            return not numeric or _is_number(layout.columns[column].text)
-
-
-def _is_number(constant: str) -> bool:
-    try:
-        float(constant)
-    except ValueError:
-        return False
-    return True
-
-
-def _fills_itself(column: Mapping[str, Any]) -> bool:
-    return bool(
-        column.get("nullable", True)
-        or column.get("default") is not None
-        or column.get("identity")
-        or column.get("computed")
-        or column.get("autoincrement") is True
-        or (column.get("primary_key") and isinstance(column["type"], Integer))  # SQLite's own row number
-    )
 
 
 def _key(inspector: Inspector, name: TableName, layout: Layout) -> tuple[str, ...]:

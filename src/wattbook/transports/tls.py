@@ -18,6 +18,13 @@ class TlsSettings:
     key_file: str = ""
 
 
+def tls_files(ca: Path | None, certificate: Path | None, key: Path | None) -> TlsSettings:
+    """Of the files that a configuration names; whether they can be used, `tls_context` says. Raises ValueError."""
+    if key and not certificate:
+        raise ValueError('a "key" is of no use without the "certificate" it belongs to')
+    return TlsSettings(*(str(file or "") for file in (ca, certificate, key)))
+
+
 def tls_context(settings: TlsSettings) -> ssl.SSLContext:
     """Build our side of a connection: the other's certificate and its name are checked, TLS 1.2 or later.
 

@@ -1,4 +1,4 @@
-"""Prometheus remote write 1.0: a `WriteRequest` in protocol buffers, packed by snappy.
+"""Prometheus remote write 1.0: a `WriteRequest` in protocol buffers (snappy packs it). No I/O.
 
     WriteRequest { repeated TimeSeries timeseries = 1 }
     TimeSeries   { repeated Label labels = 1; repeated Sample samples = 2 }
@@ -15,27 +15,18 @@ from array import array
 from collections.abc import Mapping, Sequence
 from math import isnan
 
+from wattbook.codecs.protobuf import bytes_field, varint
+
 _SIX_BYTES = range(1 << 35, 1 << 42)  # instants from 1971 to 2109: a varint of 6 bytes
 _SAMPLE = b"\x12\x10\x09" + 8 * b"\0" + b"\x10" + 6 * b"\0"  # field 2, 16 bytes: a double, and such a varint
 _VALUE_AT, _INSTANT_AT = 3, 12
 _FEW = 16  # samples that are joined one by one; more are laid into place
 
 
-def varint(number: int) -> bytes:
-    """A number of 64 bits, seven at a time, the lowest first."""
-    number &= (1 << 64) - 1
-    raw = bytearray()
-    while number > 0x7F:
-        raw.append(number & 0x7F | 0x80)
-        number >>= 7
-    raw.append(number)
-    return bytes(raw)
-
-
 def encode_labels(labels: Mapping[str, str]) -> bytes:
     """The labels of a series; an empty one is none."""
     return b"".join(
-        _message(b"\x0a", _message(b"\x0a", name.encode()) + _message(b"\x12", text.encode()))
+        bytes_field(1, bytes_field(1, name.encode()) + bytes_field(2, text.encode()))
         for name, text in sorted(labels.items())
         if text
     )
@@ -63,7 +54,7 @@ def encode_series(labels: bytes, values: array[float], instants: Sequence[bytes]
         values, instants = array("d", [values[row] for row in there]), [instants[row] for row in there]
     if not values:
         return b""
-    return _message(b"\x0a", labels + _samples(values, instants))
+    return bytes_field(1, labels + _samples(values, instants))
 
 
 def _samples(values: array[float], instants: Sequence[bytes]) -> bytes:
@@ -88,7 +79,3 @@ def _little_endian(values: array[float]) -> bytes:
         values = values[:]
         values.byteswap()
     return values.tobytes()
-
-
-def _message(tag: bytes, content: bytes) -> bytes:
-    return tag + varint(len(content)) + content

@@ -1,0 +1,20 @@
+"""Fixtures of tests that speak to real partners."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an authority, and a certificate each for a server on this machine and for us."""
+    folder = tmp_path_factory.mktemp("certificates")
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    signed = ["-CA", "ca.crt", "-CAkey", "ca.key", "-addext", "subjectAltName=IP:127.0.0.1"]
+    for name, more in (("ca", []), ("server", signed), ("client", signed)):
+        files = ["-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj", f"/CN={name}"]
+        command = ["openssl", "req", "-x509", *key, *more, *files]
+        subprocess.run(command, cwd=folder, check=True, timeout=60, capture_output=True)
+        (folder / f"{name}.key").chmod(0o644)  # a broker that is no root reads it, too
+    return folder

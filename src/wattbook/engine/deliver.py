@@ -64,7 +64,10 @@ class Delivery:
         """Give the sink its part of a batch. Raises SinkUnavailable to get the batch again."""
         settings = self.selection.settings
         self.status.behind = len(batch) >= settings.batch
-        await (self._begin_live() if self.status.behind else self.end_live())
+        if self.status.behind:
+            await self._begin_live()
+        elif bug := await self.end_live():
+            raise bug
         chosen = self.selection.of(batch)
         if self.sink.append_only:
             chosen = await self._without_corrections(chosen)
@@ -108,15 +111,22 @@ class Delivery:
         self.status.newest = max(newest, self.status.newest or newest)
         return written
 
-    async def end_live(self) -> None:
-        """End the lane of what is read now: from here on the other one has caught up, and has the last word."""
-        live, self._live = self._live, None
-        if live is not None:
-            live.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await live
+    async def end_live(self) -> BaseException | None:
+        """End the lane of what is read now: from here on the other one has caught up, and has the last word.
+
+        Returns the bug that had ended it before, if one had.
+        """
+        live = self._live
+        if live is None:
+            return None
+        live.cancel()
+        await asyncio.wait([live])  # awaited itself, it would swallow a cancellation of ours
+        self._live = None
+        return None if live.cancelled() else live.exception()
 
     async def _begin_live(self) -> None:
+        if self._live is not None and self._live.done() and (bug := await self.end_live()):
+            raise bug
         if self._live is not None or not self.sink.any_order or self.selection.settings.every is not None:
             return
         end = await asyncio.to_thread(self.reader.end, back=_RECENT)
@@ -240,7 +250,11 @@ def refused_events(name: str, rejected: Sequence[Rejected], now: datetime) -> It
 
 
 async def close(sink: Sink) -> None:
-    """Let a sink go of its connections, for a short time only: the network may hang."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(_CLOSE_S):
-            await sink.aclose()
+    """Let a sink go of its connections, for a short time only: the network may hang. What goes wrong is logged."""
+    closing = asyncio.ensure_future(sink.aclose())
+    try:
+        await asyncio.wait([closing], timeout=_CLOSE_S)
+    finally:
+        closing.cancel()
+    if closing.done() and not closing.cancelled() and (error := closing.exception()):
+        _log.warning("a sink did not close its connections: %s", error, exc_info=error)

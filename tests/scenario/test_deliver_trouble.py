@@ -1,0 +1,129 @@
+"""Delivering when things go wrong at the worst moment: bugs of sinks, pauses in the middle, replays and restarts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from book_tools import START, poll, polls
+from shelf import Shelf
+from sink_house import house
+
+
+@dataclass
+class Gated(Shelf):
+    """One whose large batches wait at a gate."""
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def write(self, batch: Any, bookmark: str) -> Any:
+        if len(batch) > 3:
+            await self.gate.wait()
+        return await super().write(batch, bookmark)
+
+
+async def test_a_bug_that_the_live_lane_meets_ends_nothing_but_is_told(tmp_path: Path) -> None:
+    class Buggy(Gated):
+        async def write(self, batch: Any, bookmark: str) -> Any:
+            if self.away:
+                raise KeyError("what is this")
+            return await super().write(batch, bookmark)
+
+    shelf = Buggy()
+    async with house(tmp_path, shelf, batch=10) as home:
+        await home.append(polls(50))
+        (sink,) = home.running
+        await home.until(lambda: sink._delivery._live is not None)
+        shelf.away = "yes"
+        await home.append([poll(500, "main-b")])
+        shelf.gate.set()
+        await home.until(lambda: sink.status.state == "failed")
+        shelf.away = ""
+        await home.drained()
+        assert len(shelf.rows) == 51
+
+
+async def test_a_sink_that_cannot_let_go_ends_nothing(tmp_path: Path) -> None:
+    class Clinging(Shelf):
+        async def aclose(self) -> None:
+            raise KeyError("never opened")
+
+    shelf = Clinging()
+    async with house(tmp_path, shelf) as home:
+        await home.append(polls(5))
+        await home.drained()
+        await home.running[0].pause(who="anna")
+        await home.append([poll(5)])
+        await home.running[0].resume(who="anna")
+        await home.drained()
+        assert len(shelf.rows) == 6
+
+
+async def test_a_pause_comes_through_while_the_live_lane_ends(tmp_path: Path) -> None:
+    @dataclass
+    class Slow(Gated):
+        """One whose write for the live lane does not end at once when it is cancelled."""
+
+        stays: asyncio.Event = field(default_factory=asyncio.Event)
+        live: Callable[[], object] = lambda: None
+        ending: bool = False
+
+        async def write(self, batch: Any, bookmark: str) -> Any:
+            if asyncio.current_task() is self.live() and not self.stays.is_set():
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    self.ending = True
+                    await self.stays.wait()
+            return await super().write(batch, bookmark)
+
+    shelf = Slow()
+    async with house(tmp_path, shelf, batch=10) as home:
+        await home.append(polls(15))
+        (sink,) = home.running
+        shelf.live = lambda: sink._delivery._live
+        await home.until(lambda: bool(sink._delivery._writing._waiters))
+        shelf.gate.set()
+        await home.until(lambda: shelf.ending)
+        pausing = asyncio.create_task(sink.pause(who="anna"))
+        await home.until(lambda: not sink._resumed.is_set())
+        for _ in range(10):
+            await asyncio.sleep(0)
+        shelf.stays.set()
+        await home.until(pausing.done)
+        await pausing
+        await home.until(lambda: sink.status.state == "paused")
+
+
+async def test_a_replay_passes_over_nothing_that_still_waits(tmp_path: Path) -> None:
+    shelf = Shelf(away="it is being moved")
+    async with house(tmp_path, shelf) as home:
+        await home.append(polls(50))
+        (sink,) = home.running
+        await home.until(lambda: sink.status.state == "away")
+        await sink.replay(poll(40).at, who="anna")
+        shelf.away = ""
+        await home.drained()
+        assert len(shelf.rows) == 50
+        await sink.replay(START + timedelta(days=300), who="anna")
+        await home.append([poll(50)])
+        await home.drained()
+        assert len(shelf.rows) == 51
+
+
+async def test_a_pause_during_a_replay_holds_and_a_resume_waits_for_it(tmp_path: Path) -> None:
+    shelf = Shelf()
+    async with house(tmp_path, shelf) as home:
+        await home.append(polls(20))
+        await home.drained()
+        (sink,) = home.running
+        await asyncio.gather(sink.replay(None, who="anna"), sink.pause(who="bert"))
+        await home.until(lambda: sink.status.state == "paused")
+        assert not sink._resumed.is_set()
+        shelf.rows.clear()
+        await asyncio.gather(sink.replay(None, who="anna"), sink.resume(who="bert"))
+        await home.until(lambda: len(shelf.rows) == 20)

@@ -18,7 +18,7 @@ from wattbook.config import Config
 from wattbook.engine.deliver import PAUSED, REPLAYED, RESUMED
 from wattbook.engine.instants import parse_instant
 from wattbook.engine.order_sinks import sink_json
-from wattbook.engine.run_sinks import check_replay, position_name
+from wattbook.engine.run_sinks import check_replay, position_name, replayed
 from wattbook.model import ConfigError, Event, SystemClock
 from wattbook.model.nearest import did_you_mean
 from wattbook.store import Book, BookHeld, BookReader
@@ -126,7 +126,8 @@ def _enter(
         check_replay(name, settings.make(config.surroundings))
         start = order.get("from", "")
         since = parse_instant(start, zone=config.site.timezone, now=by.at) if start else None
-        book.acknowledge(position_name(name), reader.before(since) if since else "", "")
+        position = replayed(book, reader, settings, since)
+        book.acknowledge(position_name(name), position.after, position.bookmark)
         body = {"from": since.isoformat() if since else ""}
     book.append_event(Event(kind, name, by.at, body, by.actor)).result()
     return {"done": order["do"]}

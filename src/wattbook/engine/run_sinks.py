@@ -15,7 +15,7 @@ from wattbook.engine.follow import follow, patiently
 from wattbook.engine.select import Selection
 from wattbook.model import Batch, BookError, Clock, Columns, Event, Span, WattbookError
 from wattbook.sinks import Rejected, Sink, SinkSettings
-from wattbook.store import Book, BookReader
+from wattbook.store import Book, BookReader, Position
 
 _AGAIN_S = 30.0  # after a bug: somebody else's library, most likely
 _IDLE_S = 5.0  # between two looks for intervals that are over
@@ -84,15 +84,17 @@ class RunningSink:
 
     async def pause(self, *, who: str) -> None:
         """Deliver nothing until resumed, also over restarts."""
-        await self._enter(PAUSED, {}, who)
-        self._resumed.clear()
-        await self._stopped()
+        async with self._changing:
+            await self._enter(PAUSED, {}, who)
+            self._resumed.clear()
+            await self._stopped()
 
     async def resume(self, *, who: str) -> None:
         """Go on from the position it has; one that is away is tried at once."""
-        if not self._resumed.is_set():
-            await self._enter(RESUMED, {}, who)
-            self._resumed.set()
+        async with self._changing:
+            if not self._resumed.is_set():
+                await self._enter(RESUMED, {}, who)
+                self._resumed.set()
         self._again.set()
 
     async def replay(self, since: datetime | None, *, who: str) -> None:
@@ -102,8 +104,8 @@ class RunningSink:
         """
         check_replay(self.settings.name, self.sink)
         async with self._held():
-            after = await asyncio.to_thread(self.reader.before, since) if since else ""
-            self.book.acknowledge(self._delivery.name, after, "")
+            position = await asyncio.to_thread(replayed, self.book, self.reader, self.settings, since)
+            self.book.acknowledge(self._delivery.name, position.after, position.bookmark)
             await self._enter(REPLAYED, {"from": since.isoformat() if since else ""}, who)
 
     async def replay_refused(self, *, who: str) -> int:
@@ -203,6 +205,13 @@ def check_replay(name: str, sink: Sink) -> None:
     """Raise BookError for a sink that would have everything twice."""
     if hasattr(sink, "position"):
         raise BookError(f'sink "{name}" adds rows and cannot tell which it has: nothing is replayed')
+
+
+def replayed(book: Book, reader: BookReader, settings: SinkSettings, since: datetime | None) -> Position:
+    """Where a sink begins to get everything from an instant on once more. What waits for it still comes as well."""
+    after = reader.before(since) if since else ""
+    position = book.position(position_name(settings.name)) or Position("" if settings.start == "beginning" else after)
+    return Position(min(after, position.after, key=lambda each: int(each or 0)))
 
 
 def is_paused(reader: BookReader, name: str) -> bool:

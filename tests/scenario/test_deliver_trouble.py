@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from book_tools import START, poll, polls
-from shelf import Shelf
-from sink_house import house
+from shelf import Roll, Shelf
+from sink_house import House, house
+from wattbook.model import Event
+from wattbook.model.batch import to_ms
 
 
 @dataclass
@@ -127,3 +129,44 @@ async def test_a_pause_during_a_replay_holds_and_a_resume_waits_for_it(tmp_path:
         shelf.rows.clear()
         await asyncio.gather(sink.replay(None, who="anna"), sink.resume(who="bert"))
         await home.until(lambda: len(shelf.rows) == 20)
+
+
+async def _correct(home: House, number: int, value: float) -> None:
+    was = poll(number)
+    new = replace(was, values={**was.values, "active_energy_import": value})
+    rows = [{"meter": was.meter, "at": was.at.isoformat(), "values": {}}]
+    event = Event("meter.corrected", was.meter, home.clock.now(), {"from": was.at.isoformat(), "was": rows})
+    await asyncio.wrap_future(home.book.correct([new], event))
+
+
+async def test_one_that_appends_gets_what_was_corrected_before_it_came_by(tmp_path: Path) -> None:
+    roll = Roll(away="it is being moved")
+    async with house(tmp_path, roll) as home:
+        await home.append(polls(10))
+        await home.until(lambda: home.running[0].status.state == "away")  # it holds readings as they were
+        await _correct(home, 3, 7.0)
+        await _correct(home, 3, 8.0)
+        roll.away = ""
+        await home.drained()
+        assert len(roll.given) == 10 and len(roll.rows) == 10
+    later = Roll()
+    async with house(tmp_path, later) as home:
+        home.book.acknowledge("sink/sink 0", "", "")
+        await home.drained()
+        assert len(later.given) == 10 and later.rows["main-a", to_ms(poll(3).at)]["active_energy_import"] == 8.0
+        await _correct(home, 3, 9.0)
+        await home.append([poll(10)])
+        await home.drained()
+        assert len(later.given) == 11 and home.running[0].status.skipped == 1
+
+
+async def test_events_of_other_kinds_are_no_corrections(tmp_path: Path) -> None:
+    roll = Roll()
+    async with house(tmp_path, roll) as home:
+        await home.running[0].pause(who="anna")
+        await home.append(polls(5))
+        supply = Event("supply.changed", "", home.clock.now(), {"from": "", "was": "grid", "was_since": ""})
+        await asyncio.wrap_future(home.book.append_event(supply))
+        await home.running[0].resume(who="anna")
+        await home.drained()
+        assert len(roll.given) == 5 and home.running[0].status.state == "waiting"

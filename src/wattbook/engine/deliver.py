@@ -163,11 +163,11 @@ class Delivery:
                 raise SinkUnavailable(f"no answer within {limit_s:g} s") from error
 
     async def _without_corrections(self, batch: Batch) -> Batch:
-        """What is new in a batch: this sink cannot change what it has."""
-        found = await asyncio.to_thread(self.reader.corrections, batch)
+        """What is new in a batch: this sink cannot change what it has. What it never had is new, corrected or not."""
+        found = await asyncio.to_thread(self.reader.corrections, batch, self.status.after)
         if not found:
             return batch
-        left = [_without(columns, found.get(columns.meter, frozenset())) for columns in batch.columns]
+        left = [_without(columns, found) for columns in batch.columns]
         kept = Batch(tuple(columns for columns in left if len(columns)), (), batch.upto)
         self.status.skipped += len(batch) - len(kept)
         return kept
@@ -232,10 +232,10 @@ class _From:
         """Nothing is kept."""
 
 
-def _without(columns: Columns, instants: frozenset[int]) -> Columns:
-    if instants.isdisjoint(columns.at_ms):
+def _without(columns: Columns, numbers: frozenset[int]) -> Columns:
+    if numbers.isdisjoint(columns.seq):
         return columns
-    return only(columns, [row for row, at_ms in enumerate(columns.at_ms) if at_ms not in instants])
+    return only(columns, [row for row, seq in enumerate(columns.seq) if seq not in numbers])
 
 
 def refused_events(name: str, rejected: Sequence[Rejected], now: datetime) -> Iterable[Event]:

@@ -10,7 +10,7 @@ from wattbook.model import Event
 from wattbook.store import BookReader
 from wattbook.store.life import PROPOSED, UNDONE, undone_numbers
 
-_BESIDE = ("why", "was", "undoes", "part_of", "doubted")  # of a body, what is told otherwise
+_BESIDE = ("why", "was", "undoes", "part_of", "doubted", "instead_of")  # of a body, what is told otherwise
 
 
 def life_json(reader: BookReader, meter: str) -> Mapping[str, Any]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from wattbook.model import Event
-from wattbook.model.batch import from_ms, to_ms
+from wattbook.model.batch import from_ms
 
 _COLUMNS = "SELECT seq, at, kind, subject, actor, body FROM event"
 _BEHIND_MAX = 10_000  # readings that one correction writes before the event that tells of it
+_UNTOLD = -1
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -23,24 +23,32 @@ def events_about(connection: sqlite3.Connection, subject: str, kinds: Sequence[s
     return _events(connection, f"{_COLUMNS} WHERE subject = ? AND kind IN ({marks}) ORDER BY seq", subject, *kinds)
 
 
-def corrected(connection: sqlite3.Connection, first: int, last: int) -> Mapping[str, frozenset[int]]:
-    """Which readings numbered `first` to `last` take the place of others: meter -> instants (ms)."""
-    found: dict[str, set[int]] = {}
-    for event in _events(connection, f"{_COLUMNS} WHERE seq BETWEEN ? AND ?", first, last + _BEHIND_MAX):
-        for instant in _instants(connection, event):
-            found.setdefault(event.subject, set()).add(instant)
-    return {meter: frozenset(instants) for meter, instants in found.items()}
+def corrected(connection: sqlite3.Connection, after: int, last: int) -> Mapping[int, int]:
+    """Which readings numbered above `after` up to `last` take the place of others: number -> number of the other.
+
+    0 = an older wattbook did not tell which. The others may have been replacements themselves.
+    """
+    found: dict[int, int] = {}
+    for event in _events(connection, f"{_COLUMNS} WHERE seq > ? AND seq <= ?", after, last + _BEHIND_MAX):
+        replaced = event.body.get("instead_of")
+        if replaced is None:
+            replaced = [_UNTOLD] * _rewritten(connection, event)
+        first = event.seq - len(replaced)  # a correction is numbered without a gap, and its event is the last of it
+        found.update((seq, max(old, 0)) for seq, old in enumerate(replaced, first) if old)
+    return found
 
 
-def _instants(connection: sqlite3.Connection, event: Event) -> Iterator[int]:
-    """The instants of readings that an event wrote anew; undoing one does that as well."""
+def _rewritten(connection: sqlite3.Connection, event: Event) -> int:
+    """How many readings an event of an older wattbook wrote anew; undoing one did that as well."""
     if "undoes" in event.body:
         undone = _events(connection, f"{_COLUMNS} WHERE seq = ?", event.body["undoes"])
-        rows = [row for each in undone for row in each.body.get("was", ())]
-    else:
-        rows = event.body.get("was", ())
-    for row in rows:
-        yield to_ms(datetime.fromisoformat(row["at"]))
+        return sum(map(_told, undone))
+    return _told(event)
+
+
+def _told(event: Event) -> int:
+    was = event.body.get("was")  # other kinds of events tell of a state that was
+    return len(was) if isinstance(was, list) else 0
 
 
 def _events(connection: sqlite3.Connection, query: str, *arguments: object) -> list[Event]:

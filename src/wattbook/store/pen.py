@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -215,17 +215,22 @@ class Pen:
     def correct(self, readings: Sequence[Reading], event: Event) -> int:
         """Write readings in the place of those of their identities, with new numbers; return the event's number.
 
-        In sealed time they are hot rows until their span is sealed again; whoever reads takes them first.
+        In sealed time they are hot rows until their span is sealed again; whoever reads takes them first. Under
+        `instead_of` the event tells the numbers of those replaced, in the readings' order; 0 = there was none. So a
+        follower knows whether it had them.
         """
         self.flush()
+        replaced: list[int] = []
         for reading in readings:
             meter = self._meters.get((reading.site, reading.meter)) or self._learn_meter(reading)
             at_ms = to_ms(reading.at)
             body = self._body(meter, reading)
+            found = self._find(meter.id, at_ms)
+            replaced.append(found[0] if found else 0)
             self._connection.execute("DELETE FROM hot WHERE meter = ? AND at = ?", (meter.id, at_ms))
             self._connection.execute(_INSERT, (self._next_seq(), meter.id, at_ms, *body))
             meter.last_ms = max(meter.last_ms, at_ms)
-        return self.append_event(event)
+        return self.append_event(replace(event, body={**event.body, "instead_of": replaced}) if replaced else event)
 
     def seal(self, sealing: Sealing, now: datetime) -> bool:
         """Put a frame into the place of what lies in its span; False = something there has changed meanwhile."""

@@ -263,13 +263,21 @@ class BookReader:
         with self.snapshot() as connection:
             return max(rows.last_number(connection) - _seq_of(after), 0)
 
-    def corrections(self, batch: Batch) -> Mapping[str, frozenset[int]]:
-        """Return which readings of a batch take the place of others: meter of this book -> instants (ms)."""
+    def corrections(self, batch: Batch, after: str) -> frozenset[int]:
+        """Return the numbers of readings of a batch that take the place of others which came up to a position."""
         numbers = [seq for columns in batch.columns for seq in (columns.seq[0], columns.seq[-1])]
         if not numbers:
-            return {}
+            return frozenset()
+        start = _seq_of(after)
         with self.snapshot() as connection:
-            return corrected(connection, min(numbers), max(numbers))
+            replaced = corrected(connection, min(start, min(numbers) - 1), max(numbers))
+        found = set()
+        for seq, old in replaced.items():
+            while old > start and old in replaced:  # what it replaces was replaced meanwhile
+                old = replaced[old]
+            if old <= start:
+                found.add(seq)
+        return frozenset(found)
 
     def oldest_hot(self) -> datetime | None:
         """Return an instant not after the oldest reading that is not sealed; None = there is none."""

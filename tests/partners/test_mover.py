@@ -1,6 +1,5 @@
 """`wattbook mover` between the book and databases that run."""
 
-import json
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -14,6 +13,7 @@ from foreign_mongodb import ForeignMongodb
 from foreign_nats import ForeignNats
 from foreign_process import free_port, running
 from foreign_sql import ForeignMariadb, ForeignMssql, ForeignPostgres, ForeignSqlite
+from mover_words import told
 from wattbook.cli.main import run_command
 
 CONFIG = """
@@ -39,13 +39,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "wattbook.toml").write_text(CONFIG, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def told(capsys: pytest.CaptureFixture[str], *typed: str) -> Any:
-    code = run_command(["mover", *typed, "--json"])
-    out, err = capsys.readouterr()
-    assert out, err
-    return {"code": code, **json.loads(out)}
 
 
 def configure(here: Path, table: str, *, book: str = "wattbook.db") -> None:

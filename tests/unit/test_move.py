@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -17,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exchange_tools import intake, seen
+from mover_words import said, told
 from stream_batches import batch, columns, house
-from wattbook.cli.main import run_command
 from wattbook.engine.move import move
 from wattbook.engine.move_ends import read_back, server_of
 from wattbook.engine.move_from import whole_time
@@ -65,17 +64,6 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "table.csv").write_text(TABLE, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def said(capsys: pytest.CaptureFixture[str], *typed: str) -> tuple[int, str]:
-    code = run_command(["mover", *typed])
-    out, err = capsys.readouterr()
-    return code, out + err
-
-
-def told(capsys: pytest.CaptureFixture[str], *typed: str) -> Any:
-    code, text = said(capsys, *typed, "--json")
-    return {"code": code, **json.loads(text)}
 
 
 @given(st.permutations(range(6)), st.integers(0, 5))

@@ -12,6 +12,7 @@ from typing import Any
 from book_tools import START, poll, polls
 from shelf import Roll, Shelf
 from sink_house import House, house
+from wattbook.engine.try_again import set_aside
 from wattbook.model import Event
 from wattbook.model.batch import to_ms
 
@@ -129,6 +130,47 @@ async def test_a_pause_during_a_replay_holds_and_a_resume_waits_for_it(tmp_path:
         shelf.rows.clear()
         await asyncio.gather(sink.replay(None, who="anna"), sink.resume(who="bert"))
         await home.until(lambda: len(shelf.rows) == 20)
+
+
+async def test_what_is_refused_again_stays_set_aside(tmp_path: Path) -> None:
+    shelf = Shelf(accept=lambda meter, value: "too odd for me" if value in (25_409_003, 25_409_017) else "")
+    async with house(tmp_path, shelf) as home:
+        await home.append(polls(30))
+        await home.drained()
+        (sink,) = home.running
+        assert await sink.replay_refused(who="anna") == 0
+        assert len(set_aside(home.reader, "sink 0").readings) == 2
+        shelf.accept = lambda meter, value: ""
+        assert await sink.replay_refused(who="anna") == 2
+        assert not set_aside(home.reader, "sink 0").readings and len(shelf.rows) == 30
+
+
+async def test_what_was_set_aside_comes_in_batches_and_only_what_is_wanted(tmp_path: Path) -> None:
+    shelf = Shelf(accept=lambda meter, value: "not yet" if int(value) % 2 else "")
+    async with house(tmp_path, shelf, batch=10, quantities=("active_energy_import",)) as home:
+        await home.append(polls(60))
+        await home.drained()
+        (sink,) = home.running
+        shelf.accept, shelf.writes = lambda meter, value: "", []
+        assert await sink.replay_refused(who="anna") == 30
+        assert max(shelf.writes) <= 10
+        assert all(row.keys() == {"active_energy_import"} for row in shelf.rows.values()) and len(shelf.rows) == 60
+
+
+async def test_a_row_of_an_interval_that_was_set_aside_is_that_row_again(tmp_path: Path) -> None:
+    shelf = Shelf(accept=lambda meter, value: "not yet" if value == 25_409_011 else "")
+    async with house(tmp_path, shelf, every=60.0) as home:
+        await home.append(polls(36))
+        await home.drained()
+        (sink,) = home.running
+        end = "main-a", to_ms(START + timedelta(minutes=1))
+        assert end not in shelf.rows and len(shelf.rows) == 2
+        shelf.accept = lambda meter, value: ""
+        assert await sink.replay_refused(who="anna") == 1
+        assert shelf.rows[end]["active_energy_import"] == 25_409_011
+        await home.append(polls(12, first=36))
+        await home.drained()
+        assert len(shelf.rows) == 4
 
 
 async def _correct(home: House, number: int, value: float) -> None:

@@ -25,7 +25,8 @@ from wattbook.store import BookReader, Journal, Position
 
 REFUSED, PAUSED, RESUMED, REPLAYED = "sink.refused", "sink.paused", "sink.resumed", "sink.replayed"
 _ALL_REFUSED = 20  # readings refused one by one and none taken: it is not the readings that are wrong
-_IN_ONE_EVENT = 500  # readings set aside: 60 kB
+_IN_ONE_EVENT = 500  # readings set aside: 60 kB, with the longest reasons 200
+_REASON_MAX = 300  # characters: some servers answer with a page
 _CLOSE_S = 5.0
 _RECENT = 1_000  # entries: what was read just before a sink came back is of now, too
 
@@ -110,6 +111,15 @@ class Delivery:
         newest = from_ms(max(max(columns.at_ms) for columns in batch.columns))
         self.status.newest = max(newest, self.status.newest or newest)
         return written
+
+    async def write_again(self, batch: Batch, bookmark: str) -> tuple[Written, str]:
+        """Write rows out of turn, beside the position with this bookmark; return what to keep with it now."""
+        if self.selection.settings.every is None or self._keeps_position:
+            written = await self.write(batch, bookmark)
+            return written, written.bookmark
+        kept = json.loads(bookmark) if bookmark else {}
+        written = await self.write(batch, kept.get("sink", ""))
+        return written, json.dumps({**kept, "sink": written.bookmark})
 
     async def end_live(self) -> BaseException | None:
         """End the lane of what is read now: from here on the other one has caught up, and has the last word.
@@ -242,7 +252,7 @@ def refused_events(name: str, rejected: Sequence[Rejected], now: datetime) -> It
     """Events that set readings aside, for the journal."""
     for start in range(0, len(rejected), _IN_ONE_EVENT):
         readings = [
-            {"meter": each.meter, "at": format_instant(from_ms(each.at_ms)), "reason": each.reason}
+            {"meter": each.meter, "at": format_instant(from_ms(each.at_ms)), "reason": each.reason[:_REASON_MAX]}
             | ({"site": each.site} if each.site else {})
             for each in rejected[start : start + _IN_ONE_EVENT]
         ]

@@ -7,19 +7,19 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from wattbook.config import Config
-from wattbook.engine.deliver import PAUSED, REFUSED, REPLAYED, RESUMED, Delivery, SinkStatus, close, refused_events
+from wattbook.engine.deliver import PAUSED, REPLAYED, RESUMED, Delivery, SinkStatus, close, refused_events
 from wattbook.engine.follow import follow, patiently
 from wattbook.engine.select import Selection
-from wattbook.model import Batch, BookError, Clock, Columns, Event, Span, WattbookError
-from wattbook.sinks import Rejected, Sink, SinkSettings
+from wattbook.engine.try_again import once_more, set_aside
+from wattbook.model import Batch, BookError, Clock, Event, WattbookError
+from wattbook.sinks import Sink, SinkSettings
 from wattbook.store import Book, BookReader, Position
 
 _AGAIN_S = 30.0  # after a bug: somebody else's library, most likely
 _IDLE_S = 5.0  # between two looks for intervals that are over
-_REPLAY_MAX = 100_000  # readings set aside that are tried again at once
 
 _log = logging.getLogger("wattbook.sinks")
 
@@ -112,15 +112,21 @@ class RunningSink:
         """Try what was set aside once more; return how many readings the sink has taken of it now."""
         async with self._held():
             aside = await asyncio.to_thread(set_aside, self.reader, self.settings.name)
-            batch = await asyncio.to_thread(_read_again, self.reader, aside)
-            position = self.book.position(self._delivery.name)
-            written = await self._delivery.write(batch, position.bookmark if position else "")
-            for event in refused_events(self.settings.name, written.rejected, self.clock.now()):
-                await asyncio.wrap_future(self.book.append_event(event))
-            await self._enter(REPLAYED, {"refused": len(aside)}, who)
-            if position is not None and written.bookmark != position.bookmark:
-                self.book.acknowledge(self._delivery.name, position.after, written.bookmark)
-            return len(batch) - len(written.rejected)
+            taken = 0
+            for batch in await asyncio.to_thread(list, once_more(self.reader, self._delivery.selection, aside)):
+                taken += len(batch) - await self._write_again(batch)
+            await self._enter(REPLAYED, {"refused": len(aside.readings), "upto": aside.upto}, who)
+            return taken
+
+    async def _write_again(self, batch: Batch) -> int:
+        """Write a batch out of turn: the position stays. Return how many readings were refused again."""
+        position = self.book.position(self._delivery.name) or Position("")
+        written, bookmark = await self._delivery.write_again(batch, position.bookmark)
+        for event in refused_events(self.settings.name, written.rejected, self.clock.now()):
+            await asyncio.wrap_future(self.book.append_event(event))
+        if bookmark != position.bookmark:
+            self.book.acknowledge(self._delivery.name, position.after, bookmark)
+        return len(written.rejected)
 
     @asynccontextmanager
     async def _held(self) -> AsyncIterator[None]:
@@ -218,25 +224,3 @@ def is_paused(reader: BookReader, name: str) -> bool:
     """Whether a sink was paused and not resumed since."""
     events = reader.events_about(name, (PAUSED, RESUMED))
     return bool(events) and events[-1].kind == PAUSED
-
-
-def set_aside(reader: BookReader, name: str) -> Sequence[Rejected]:
-    """What a sink refused since what it had refused was last replayed."""
-    found: dict[tuple[str, str, int], Rejected] = {}
-    for event in reader.events_about(name, (REFUSED, REPLAYED)):
-        if event.kind == REPLAYED and "refused" in event.body:
-            found.clear()
-        for row in event.body.get("readings", ()):
-            at_ms = round(datetime.fromisoformat(row["at"]).timestamp() * 1000)
-            one = Rejected(row["meter"], at_ms, row["reason"], row.get("site", ""))
-            found[one.site, one.meter, at_ms] = one
-    return list(found.values())[:_REPLAY_MAX]
-
-
-def _read_again(reader: BookReader, aside: Sequence[Rejected]) -> Batch:
-    """The readings that were set aside, as the book has them now."""
-    found: list[Columns] = []
-    for each in aside:
-        at = datetime.fromtimestamp(each.at_ms / 1000).astimezone()
-        found += reader.columns(each.meter, Span(at, at + timedelta(milliseconds=1)), site=each.site)
-    return Batch(tuple(found), (), "")

@@ -8,9 +8,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 
 from wattbook.config import Config
-from wattbook.engine.deliver import PAUSED, REPLAYED, RESUMED, Delivery, SinkStatus, close, refused_events
+from wattbook.engine.deliver import (
+    PAUSED,
+    REPLAYED,
+    RESUMED,
+    Delivery,
+    SinkStatus,
+    bookmark_of_replay,
+    close,
+    refused_events,
+)
 from wattbook.engine.follow import follow, patiently
 from wattbook.engine.select import Selection
 from wattbook.engine.try_again import once_more, set_aside
@@ -61,6 +71,7 @@ class RunningSink:
             self.reader,
             self.clock,
             self.status,
+            self.config.site.commit_every,
         )
         if not is_paused(self.reader, name):
             self._resumed.set()
@@ -172,7 +183,8 @@ class RunningSink:
         if self.book.position(name) is not None or self.settings.start == "beginning":
             return
         start = self.settings.start
-        after = await asyncio.to_thread(self.reader.before, start) if isinstance(start, datetime) else self.reader.end()
+        look = partial(self.reader.before, start) if isinstance(start, datetime) else self.reader.end
+        after = await asyncio.to_thread(look)
         self.book.acknowledge(name, after, "")
 
     async def _stopped(self) -> None:
@@ -181,7 +193,8 @@ class RunningSink:
         if work is not None and not work.done():
             work.cancel()
             await asyncio.wait([work])
-        await self._delivery.end_live()
+        if bug := await self._delivery.end_live():
+            _log.error("sink %s: its live lane had ended: %s", self.settings.name, bug, exc_info=bug)
         await close(self.sink)
 
     async def _failed(self) -> bool:
@@ -217,7 +230,7 @@ def replayed(book: Book, reader: BookReader, settings: SinkSettings, since: date
     """Where a sink begins to get everything from an instant on once more. What waits for it still comes as well."""
     after = reader.before(since) if since else ""
     position = book.position(position_name(settings.name)) or Position("" if settings.start == "beginning" else after)
-    return Position(min(after, position.after, key=lambda each: int(each or 0)))
+    return Position(min(after, position.after, key=lambda each: int(each or 0)), bookmark_of_replay(position.bookmark))
 
 
 def is_paused(reader: BookReader, name: str) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from wattbook.engine.condense import Intervals, rows_of
+from wattbook.engine.condense import Intervals, rows_of, runs
 from wattbook.engine.deliver import REFUSED, REPLAYED
 from wattbook.engine.select import Selection, only
 from wattbook.model import Batch, Columns, Span
@@ -64,7 +64,7 @@ def _read(reader: BookReader, selection: Selection, readings: Iterable[Rejected]
     for each in readings:
         by_meter.setdefault((each.site, each.meter), []).append(each.at_ms)
     for (site, meter), instants in by_meter.items():
-        for together in _runs(sorted(instants)):
+        for together in runs(sorted(instants), _TOGETHER_MS):
             found = _rows(reader, selection, site, meter, together)
             yield from selection.of(Batch(tuple(found), (), "")).columns
 
@@ -81,12 +81,3 @@ def _rows(
     wanted = frozenset(instants)
     for columns in reader.columns(meter, Span(from_ms(instants[0]), from_ms(instants[-1] + 1)), site=site):
         yield only(columns, [row for row, at_ms in enumerate(columns.at_ms) if at_ms in wanted])
-
-
-def _runs(instants: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Rising instants, cut where one is far from the one before."""
-    first = 0
-    for place in range(1, len(instants) + 1):
-        if place == len(instants) or instants[place] - instants[place - 1] > _TOGETHER_MS:
-            yield instants[first:place]
-            first = place

@@ -12,7 +12,8 @@ from typing import Any
 from book_tools import START, poll, polls
 from shelf import Roll, Shelf
 from sink_house import House, house
-from wattbook.model import Event
+from wattbook.engine.try_again import set_aside
+from wattbook.model import Event, Reading
 from wattbook.model.batch import to_ms
 
 
@@ -131,6 +132,47 @@ async def test_a_pause_during_a_replay_holds_and_a_resume_waits_for_it(tmp_path:
         await home.until(lambda: len(shelf.rows) == 20)
 
 
+async def test_what_is_refused_again_stays_set_aside(tmp_path: Path) -> None:
+    shelf = Shelf(accept=lambda meter, value: "too odd for me" if value in (25_409_003, 25_409_017) else "")
+    async with house(tmp_path, shelf) as home:
+        await home.append(polls(30))
+        await home.drained()
+        (sink,) = home.running
+        assert await sink.replay_refused(who="anna") == 0
+        assert len(set_aside(home.reader, "sink 0").readings) == 2
+        shelf.accept = lambda meter, value: ""
+        assert await sink.replay_refused(who="anna") == 2
+        assert not set_aside(home.reader, "sink 0").readings and len(shelf.rows) == 30
+
+
+async def test_what_was_set_aside_comes_in_batches_and_only_what_is_wanted(tmp_path: Path) -> None:
+    shelf = Shelf(accept=lambda meter, value: "not yet" if int(value) % 2 else "")
+    async with house(tmp_path, shelf, batch=10, quantities=("active_energy_import",)) as home:
+        await home.append(polls(60))
+        await home.drained()
+        (sink,) = home.running
+        shelf.accept, shelf.writes = lambda meter, value: "", []
+        assert await sink.replay_refused(who="anna") == 30
+        assert max(shelf.writes) <= 10
+        assert all(row.keys() == {"active_energy_import"} for row in shelf.rows.values()) and len(shelf.rows) == 60
+
+
+async def test_a_row_of_an_interval_that_was_set_aside_is_that_row_again(tmp_path: Path) -> None:
+    shelf = Shelf(accept=lambda meter, value: "not yet" if value == 25_409_011 else "")
+    async with house(tmp_path, shelf, every=60.0) as home:
+        await home.append(polls(36))
+        await home.drained()
+        (sink,) = home.running
+        end = "main-a", to_ms(START + timedelta(minutes=1))
+        assert end not in shelf.rows and len(shelf.rows) == 2
+        shelf.accept = lambda meter, value: ""
+        assert await sink.replay_refused(who="anna") == 1
+        assert shelf.rows[end]["active_energy_import"] == 25_409_011
+        await home.append(polls(12, first=36))
+        await home.drained()
+        assert len(shelf.rows) == 4
+
+
 async def _correct(home: House, number: int, value: float) -> None:
     was = poll(number)
     new = replace(was, values={**was.values, "active_energy_import": value})
@@ -170,3 +212,84 @@ async def test_events_of_other_kinds_are_no_corrections(tmp_path: Path) -> None:
         await home.running[0].resume(who="anna")
         await home.drained()
         assert len(roll.given) == 5 and home.running[0].status.state == "waiting"
+
+
+async def test_a_replay_forgets_no_interval_that_is_open(tmp_path: Path) -> None:
+    shelf = Shelf()
+    async with house(tmp_path, shelf, every=60.0) as home:
+        home.clock.at = START + timedelta(seconds=50)
+        await home.append([*polls(3, "main-b"), *polls(8, first=3)])
+        await home.drained()
+        (sink,) = home.running
+        await sink.replay(poll(5).at, who="anna")
+        home.clock.at = START + timedelta(days=1)
+        await home.append(polls(12, first=24))
+        await home.drained()
+        assert ("main-b", to_ms(START + timedelta(minutes=1))) in shelf.rows
+
+
+async def test_intervals_read_late_are_added_and_those_sent_are_not(tmp_path: Path) -> None:
+    roll = Roll()
+    async with house(tmp_path, roll, every=60.0) as home:
+        await home.append([poll(500_000)])  # by a clock that was far ahead
+        home.clock.at = START + timedelta(days=60)
+        await home.drained()
+        home.clock.at = START + timedelta(minutes=4, seconds=30)
+        await home.append(polls(12))
+        await home.append(polls(24, first=36))
+        await home.drained()
+        home.clock.at = START + timedelta(minutes=6)
+        await home.append(polls(24, first=12))  # kept by the meter meanwhile
+        await home.append([Reading("main-a", poll(3).at + timedelta(seconds=1), {"active_energy_import": 1.0})])
+        await home.drained()
+    minutes = sorted(round((at - to_ms(START)) / 60_000) for _, at in roll.given[1:])
+    assert minutes == [1, 2, 3, 4, 5]
+    assert home.running[0].status.skipped == 1
+
+
+async def test_one_that_is_away_is_not_asked_by_the_live_lane(tmp_path: Path) -> None:
+    @dataclass
+    class Counting(Shelf):
+        tries: int = 0
+
+        async def write(self, batch: Any, bookmark: str) -> Any:
+            self.tries += 1
+            return await super().write(batch, bookmark)
+
+    shelf = Counting(away="wrong password")
+    patience = asyncio.Event()
+
+    async def wait(seconds: float) -> None:
+        await patience.wait()
+
+    async with house(tmp_path, shelf, batch=10) as home:
+        (sink,) = home.running
+        sink.sleep = wait
+        await home.append(polls(50))
+        await home.until(lambda: sink.status.state == "away")
+        for number in range(5):
+            tries = shelf.tries
+            await home.append([poll(100 + number)])
+            for _ in range(200):
+                await asyncio.sleep(0.0005)
+        assert shelf.tries == tries
+        shelf.away = ""
+        patience.set()
+        await home.drained()
+        assert len(shelf.rows) == 55
+
+
+async def test_the_live_lane_gives_no_correction_to_one_that_appends(tmp_path: Path) -> None:
+    class Pile(Shelf):
+        append_only = True
+
+    shelf = Pile()
+    async with house(tmp_path, shelf, batch=10) as home:
+        await home.append(polls(5))
+        await home.drained()
+        await home.running[0].pause(who="anna")
+        await home.append(polls(3_000, "main-b"))
+        await _correct(home, 3, 7.0)
+        await home.running[0].resume(who="anna")
+        await home.drained()
+    assert shelf.rows["main-a", to_ms(poll(3).at)]["active_energy_import"] != 7.0

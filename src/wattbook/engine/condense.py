@@ -11,7 +11,7 @@ import json
 import math
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -53,21 +53,30 @@ class Intervals:
         step = Step(round(every_s), "s") if every_s * 1000 < _DAY_MS else Step(1, "d")
         sent = {_key(name): end for name, end in state.get("s", {}).items()}
         open_ = {_key(name): starts for name, starts in state.get("o", {}).items()}
-        return cls(step, zone, sent, open_)
+        found = cls(step, zone, sent, open_)
+        if state.get("e", step.count) != step.count:  # the settings have changed since: as its intervals are now
+            found.open = {key: sorted({found.span_of(each)[0] for each in its}) for key, its in open_.items()}
+        return found
 
     @property
     def text(self) -> str:
         """What to keep."""
         sent = {"/".join(key): end for key, end in self.sent.items()}
         open_ = {"/".join(key): starts for key, starts in self.open.items() if starts}
-        return json.dumps({"s": sent, "o": open_}, separators=(",", ":"))
+        return json.dumps({"s": sent, "o": open_, "e": self.every.count}, separators=(",", ":"))
 
-    def touch(self, columns: Columns) -> None:
-        """Readings have come into intervals."""
+    def touch(self, columns: Columns) -> Sequence[int]:
+        """Readings have come into intervals. Return the starts of those that were not open, rising."""
         starts = self.open.setdefault((columns.site, columns.meter), [])
         new = {self.span_of(at_ms)[0] for at_ms in columns.at_ms}
-        if not new.issubset(starts):
+        new.difference_update(starts)
+        if new:
             starts[:] = sorted(new.union(starts))
+        return sorted(new)
+
+    def close(self, site: str, meter: str, starts: Set[int]) -> None:
+        """Intervals that were touched have no row to come."""
+        self.open[site, meter] = [start for start in self.open[site, meter] if start not in starts]
 
     def over(self, now_ms: int) -> Iterable[tuple[str, str, list[int]]]:
         """Take out and yield, as (site, meter, starts), what is over by this time, or was left for a later one."""
@@ -94,9 +103,11 @@ def rows_of(
     reader: BookReader, intervals: Intervals, site: str, meter: str, starts: Sequence[int], aggregate: str
 ) -> Columns:
     """One row for each interval that has a reading, `at` its end. Blocks; raises BookError."""
-    ends = {start: intervals.span_of(start)[1] for start in starts}
-    blocks = list(reader.columns(meter, Span(from_ms(min(ends)), from_ms(max(ends.values()))), site=site))
-    rows = [(ends[start], row) for start in sorted(ends) if (row := _row(blocks, start, ends[start], aggregate))]
+    rows: list[tuple[int, _Row]] = []
+    for together in runs(sorted(starts), _DAY_MS):  # a late reading is not read together with all since then
+        blocks = list(reader.columns(meter, _span(intervals, together), site=site))
+        ends = {start: intervals.span_of(start)[1] for start in together}
+        rows += [(end, row) for start, end in ends.items() if (row := _row(blocks, start, end, aggregate))]
     names = dict.fromkeys(name for _, row in rows for name in row)
     return Columns(
         site,
@@ -107,6 +118,31 @@ def rows_of(
         array("B", (_quality(row) for _, row in rows)),
         _doubts(names, [row for _, row in rows]),
     )
+
+
+def begun_by(
+    reader: BookReader, intervals: Intervals, site: str, meter: str, starts: Sequence[int], last: int
+) -> Set[int]:
+    """Those of some intervals of a meter that have a reading numbered up to `last`. Blocks; raises BookError."""
+    found: set[int] = set()
+    for together in runs(starts, _DAY_MS):
+        for block in reader.columns(meter, _span(intervals, together), site=site):
+            its = zip(block.at_ms, block.seq, strict=True)
+            found.update(intervals.span_of(at_ms)[0] for at_ms, seq in its if seq <= last)
+    return found.intersection(starts)
+
+
+def _span(intervals: Intervals, starts: Sequence[int]) -> Span:
+    return Span(from_ms(starts[0]), from_ms(intervals.span_of(starts[-1])[1]))
+
+
+def runs(instants: Sequence[int], apart_ms: int) -> Iterator[Sequence[int]]:
+    """Rising instants, cut where one is further than this from the one before."""
+    first = 0
+    for place in range(1, len(instants) + 1):
+        if place == len(instants) or instants[place] - instants[place - 1] > apart_ms:
+            yield instants[first:place]
+            first = place
 
 
 def _key(name: str) -> tuple[str, str]:

@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from wattbook.codecs.reading_json import format_instant
-from wattbook.engine.condense import Intervals, rows_of
+from wattbook.engine.condense import Intervals, begun_by, rows_of
 from wattbook.engine.follow import Decision, Following, follow
 from wattbook.engine.select import Selection, only
 from wattbook.model import Batch, Clock, Columns, Event, SinkRefused, SinkUnavailable
@@ -25,8 +25,10 @@ from wattbook.store import BookReader, Journal, Position
 
 REFUSED, PAUSED, RESUMED, REPLAYED = "sink.refused", "sink.paused", "sink.resumed", "sink.replayed"
 _ALL_REFUSED = 20  # readings refused one by one and none taken: it is not the readings that are wrong
-_IN_ONE_EVENT = 500  # readings set aside: 60 kB
+_IN_ONE_EVENT = 500  # readings set aside: 60 kB, with the longest reasons 200
+_REASON_MAX = 300  # characters: some servers answer with a page
 _CLOSE_S = 5.0
+_NEVER_MS = -(2**62)  # before every instant
 _RECENT = 1_000  # entries: what was read just before a sink came back is of now, too
 
 _log = logging.getLogger("wattbook.sinks")
@@ -57,22 +59,38 @@ class Delivery:
     reader: BookReader
     clock: Clock
     status: SinkStatus
+    commit_every_s: float = 0.0  # so late a reading may be in the journal
+    _left_out: int = 0  # of the batch in hand: counted when it is done
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _live: asyncio.Task[None] | None = None
 
     async def take(self, batch: Batch, bookmark: str) -> Decision:
         """Give the sink its part of a batch. Raises SinkUnavailable to get the batch again."""
+        self._left_out = 0
+        try:
+            decision = await self._take(batch, bookmark)
+        except SinkUnavailable:
+            if bug := await self.end_live():  # one that is away is asked by one lane, which waits longer each time
+                raise bug from None
+            raise
+        self.status.skipped += self._left_out
+        return decision
+
+    async def _take(self, batch: Batch, bookmark: str) -> Decision:
         settings = self.selection.settings
         self.status.behind = len(batch) >= settings.batch
         if self.status.behind:
-            await self._begin_live()
+            if self.status.state != "away":
+                await self._begin_live()
         elif bug := await self.end_live():
             raise bug
         chosen = self.selection.of(batch)
         if self.sink.append_only:
-            chosen = await self._without_corrections(chosen)
+            new = await self.without_corrections(chosen)
+            self._left_out += len(chosen) - len(new)
+            chosen = new
         if settings.every is None:
-            written = await self.write(chosen, bookmark)
+            written = await self.write(chosen, _kept(bookmark).get("sink", ""))
             return self._decided(written, written.bookmark)
         return await self._take_condensed(chosen, bookmark)
 
@@ -80,7 +98,7 @@ class Delivery:
         """The same with one row an interval. Which intervals are open is kept beside the sink's own bookmark."""
         settings = self.selection.settings
         assert settings.every is not None
-        kept = json.loads(bookmark) if bookmark else {}
+        kept = _kept(bookmark)
         intervals = Intervals.remember(settings.every, self.selection.around.zone, kept.get("intervals", ""))
         condensed = await asyncio.to_thread(self._condensed, chosen, intervals)
         if self._keeps_position:  # it stores all of this with its rows
@@ -110,6 +128,15 @@ class Delivery:
         newest = from_ms(max(max(columns.at_ms) for columns in batch.columns))
         self.status.newest = max(newest, self.status.newest or newest)
         return written
+
+    async def write_again(self, batch: Batch, bookmark: str) -> tuple[Written, str]:
+        """Write rows out of turn, beside the position with this bookmark; return what to keep with it now."""
+        if self.selection.settings.every is None or self._keeps_position:
+            written = await self.write(batch, bookmark)
+            return written, written.bookmark
+        kept = _kept(bookmark)
+        written = await self.write(batch, kept.get("sink", ""))
+        return written, json.dumps({**kept, "sink": written.bookmark})
 
     async def end_live(self) -> BaseException | None:
         """End the lane of what is read now: from here on the other one has caught up, and has the last word.
@@ -162,30 +189,36 @@ class Delivery:
                 await close(self.sink)
                 raise SinkUnavailable(f"no answer within {limit_s:g} s") from error
 
-    async def _without_corrections(self, batch: Batch) -> Batch:
+    async def without_corrections(self, batch: Batch) -> Batch:
         """What is new in a batch: this sink cannot change what it has. What it never had is new, corrected or not."""
         found = await asyncio.to_thread(self.reader.corrections, batch, self.status.after)
         if not found:
             return batch
         left = [_without(columns, found) for columns in batch.columns]
-        kept = Batch(tuple(columns for columns in left if len(columns)), (), batch.upto)
-        self.status.skipped += len(batch) - len(kept)
-        return kept
+        return Batch(tuple(columns for columns in left if len(columns)), (), batch.upto)
 
     def _condensed(self, batch: Batch, intervals: Intervals) -> Batch:
         """The rows of all intervals that are over, of what this batch and those before it touched."""
         for columns in batch.columns:
-            intervals.touch(columns)
+            new = intervals.touch(columns)
+            if self.sink.append_only:
+                self._close_sent(intervals, columns.site, columns.meter, new)
         aggregate = self.selection.settings.aggregate
         rows = []
-        for site, meter, starts in intervals.over(to_ms(self.clock.now())):
-            sent = intervals.sent.get((site, meter), -(2**62))
-            if self.sink.append_only:
-                starts = [start for start in starts if start >= sent]
-            if starts:
-                rows.append(rows_of(self.reader, intervals, site, meter, starts, aggregate))
-                intervals.sent[site, meter] = max(sent, intervals.span_of(max(starts))[1])
+        for site, meter, starts in intervals.over(to_ms(self.clock.now()) - round(self.commit_every_s * 1000)):
+            rows.append(rows_of(self.reader, intervals, site, meter, starts, aggregate))
+            sent = intervals.sent.get((site, meter), _NEVER_MS)
+            intervals.sent[site, meter] = max(sent, intervals.span_of(starts[-1])[1])
         return self.selection.of(Batch(tuple(columns for columns in rows if len(columns)), (), batch.upto))
+
+    def _close_sent(self, intervals: Intervals, site: str, meter: str, new: Sequence[int]) -> None:
+        """What came late into intervals whose rows were sent is left out. Those that had no reading yet stay open."""
+        sent = intervals.sent.get((site, meter), _NEVER_MS)
+        late = [start for start in new if start < sent]
+        if late:
+            begun = begun_by(self.reader, intervals, site, meter, late, int(self.status.after or 0))
+            intervals.close(site, meter, begun)
+            self._left_out += sum(intervals.span_of(start)[1] < sent for start in begun)
 
     def _decided(self, written: Written, bookmark: str) -> Decision:
         name = self.selection.settings.name
@@ -212,6 +245,8 @@ class _Lane:
     async def take(self, batch: Batch, bookmark: str) -> str:
         """Try once: what fails here comes with the backlog, which tells of it."""
         chosen = self.delivery.selection.of(batch)
+        if self.delivery.sink.append_only:
+            chosen = await self.delivery.without_corrections(chosen)
         if chosen.columns:
             with contextlib.suppress(SinkUnavailable, SinkRefused):
                 await self.delivery.once(chosen, "")
@@ -232,6 +267,19 @@ class _From:
         """Nothing is kept."""
 
 
+def _kept(bookmark: str) -> Mapping[str, str]:
+    """The sink's own bookmark and which intervals are open, also when "every" was set or left out meanwhile."""
+    if bookmark.startswith(('{"sink": ', '{"intervals": ')):
+        return dict(json.loads(bookmark))
+    return {"sink": bookmark}
+
+
+def bookmark_of_replay(bookmark: str) -> str:
+    """What of a bookmark holds when everything is delivered anew: the intervals that have no row yet."""
+    open_ = json.loads(_kept(bookmark).get("intervals") or "{}")
+    return json.dumps({"intervals": json.dumps({**open_, "s": {}})}) if open_ else ""
+
+
 def _without(columns: Columns, numbers: frozenset[int]) -> Columns:
     if numbers.isdisjoint(columns.seq):
         return columns
@@ -242,7 +290,7 @@ def refused_events(name: str, rejected: Sequence[Rejected], now: datetime) -> It
     """Events that set readings aside, for the journal."""
     for start in range(0, len(rejected), _IN_ONE_EVENT):
         readings = [
-            {"meter": each.meter, "at": format_instant(from_ms(each.at_ms)), "reason": each.reason}
+            {"meter": each.meter, "at": format_instant(from_ms(each.at_ms)), "reason": each.reason[:_REASON_MAX]}
             | ({"site": each.site} if each.site else {})
             for each in rejected[start : start + _IN_ONE_EVENT]
         ]

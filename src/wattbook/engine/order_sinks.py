@@ -12,7 +12,8 @@ from typing import Any
 from wattbook.codecs.reading_json import format_instant
 from wattbook.engine.deliver import SinkStatus
 from wattbook.engine.instants import parse_instant
-from wattbook.engine.run_sinks import RunningSink, is_paused, position_name, set_aside
+from wattbook.engine.run_sinks import RunningSink, is_paused, position_name
+from wattbook.engine.try_again import set_aside
 from wattbook.model import ConfigError
 from wattbook.model.nearest import did_you_mean
 from wattbook.sinks import SinkSettings
@@ -48,6 +49,8 @@ def _check(given: Mapping[str, Any]) -> None:
         raise ConfigError(f'"do" is one of {", ".join(DEEDS)}{did_you_mean(str(given.get("do")), DEEDS)}')
     if given["do"] != "replay" and ("from" in given or "refused" in given):
         raise ConfigError(f'"{given["do"]}" takes neither "from" nor "refused"')
+    if not isinstance(given.get("refused", False), bool):
+        raise ConfigError('"refused" is true or false')
     if given.get("refused") and "from" in given:
         raise ConfigError('choose "from" or "refused"')
 
@@ -69,5 +72,5 @@ def sink_json(settings: SinkSettings, reader: BookReader, status: SinkStatus | N
         "rejected": told.rejected,
         "skipped": told.skipped,
         "retries": told.retries,
-        "set_aside": len(set_aside(reader, settings.name)),
+        "set_aside": len(set_aside(reader, settings.name).readings),
     }

@@ -7,19 +7,29 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
+from functools import partial
 
 from wattbook.config import Config
-from wattbook.engine.deliver import PAUSED, REFUSED, REPLAYED, RESUMED, Delivery, SinkStatus, close, refused_events
+from wattbook.engine.deliver import (
+    PAUSED,
+    REPLAYED,
+    RESUMED,
+    Delivery,
+    SinkStatus,
+    bookmark_of_replay,
+    close,
+    refused_events,
+)
 from wattbook.engine.follow import follow, patiently
 from wattbook.engine.select import Selection
-from wattbook.model import Batch, BookError, Clock, Columns, Event, Span, WattbookError
-from wattbook.sinks import Rejected, Sink, SinkSettings
+from wattbook.engine.try_again import once_more, set_aside
+from wattbook.model import Batch, BookError, Clock, Event, WattbookError
+from wattbook.sinks import Sink, SinkSettings
 from wattbook.store import Book, BookReader, Position
 
 _AGAIN_S = 30.0  # after a bug: somebody else's library, most likely
 _IDLE_S = 5.0  # between two looks for intervals that are over
-_REPLAY_MAX = 100_000  # readings set aside that are tried again at once
 
 _log = logging.getLogger("wattbook.sinks")
 
@@ -61,6 +71,7 @@ class RunningSink:
             self.reader,
             self.clock,
             self.status,
+            self.config.site.commit_every,
         )
         if not is_paused(self.reader, name):
             self._resumed.set()
@@ -112,15 +123,21 @@ class RunningSink:
         """Try what was set aside once more; return how many readings the sink has taken of it now."""
         async with self._held():
             aside = await asyncio.to_thread(set_aside, self.reader, self.settings.name)
-            batch = await asyncio.to_thread(_read_again, self.reader, aside)
-            position = self.book.position(self._delivery.name)
-            written = await self._delivery.write(batch, position.bookmark if position else "")
-            for event in refused_events(self.settings.name, written.rejected, self.clock.now()):
-                await asyncio.wrap_future(self.book.append_event(event))
-            await self._enter(REPLAYED, {"refused": len(aside)}, who)
-            if position is not None and written.bookmark != position.bookmark:
-                self.book.acknowledge(self._delivery.name, position.after, written.bookmark)
-            return len(batch) - len(written.rejected)
+            taken = 0
+            for batch in await asyncio.to_thread(list, once_more(self.reader, self._delivery.selection, aside)):
+                taken += len(batch) - await self._write_again(batch)
+            await self._enter(REPLAYED, {"refused": len(aside.readings), "upto": aside.upto}, who)
+            return taken
+
+    async def _write_again(self, batch: Batch) -> int:
+        """Write a batch out of turn: the position stays. Return how many readings were refused again."""
+        position = self.book.position(self._delivery.name) or Position("")
+        written, bookmark = await self._delivery.write_again(batch, position.bookmark)
+        for event in refused_events(self.settings.name, written.rejected, self.clock.now()):
+            await asyncio.wrap_future(self.book.append_event(event))
+        if bookmark != position.bookmark:
+            self.book.acknowledge(self._delivery.name, position.after, bookmark)
+        return len(written.rejected)
 
     @asynccontextmanager
     async def _held(self) -> AsyncIterator[None]:
@@ -166,7 +183,8 @@ class RunningSink:
         if self.book.position(name) is not None or self.settings.start == "beginning":
             return
         start = self.settings.start
-        after = await asyncio.to_thread(self.reader.before, start) if isinstance(start, datetime) else self.reader.end()
+        look = partial(self.reader.before, start) if isinstance(start, datetime) else self.reader.end
+        after = await asyncio.to_thread(look)
         self.book.acknowledge(name, after, "")
 
     async def _stopped(self) -> None:
@@ -175,7 +193,8 @@ class RunningSink:
         if work is not None and not work.done():
             work.cancel()
             await asyncio.wait([work])
-        await self._delivery.end_live()
+        if bug := await self._delivery.end_live():
+            _log.error("sink %s: its live lane had ended: %s", self.settings.name, bug, exc_info=bug)
         await close(self.sink)
 
     async def _failed(self) -> bool:
@@ -211,32 +230,10 @@ def replayed(book: Book, reader: BookReader, settings: SinkSettings, since: date
     """Where a sink begins to get everything from an instant on once more. What waits for it still comes as well."""
     after = reader.before(since) if since else ""
     position = book.position(position_name(settings.name)) or Position("" if settings.start == "beginning" else after)
-    return Position(min(after, position.after, key=lambda each: int(each or 0)))
+    return Position(min(after, position.after, key=lambda each: int(each or 0)), bookmark_of_replay(position.bookmark))
 
 
 def is_paused(reader: BookReader, name: str) -> bool:
     """Whether a sink was paused and not resumed since."""
     events = reader.events_about(name, (PAUSED, RESUMED))
     return bool(events) and events[-1].kind == PAUSED
-
-
-def set_aside(reader: BookReader, name: str) -> Sequence[Rejected]:
-    """What a sink refused since what it had refused was last replayed."""
-    found: dict[tuple[str, str, int], Rejected] = {}
-    for event in reader.events_about(name, (REFUSED, REPLAYED)):
-        if event.kind == REPLAYED and "refused" in event.body:
-            found.clear()
-        for row in event.body.get("readings", ()):
-            at_ms = round(datetime.fromisoformat(row["at"]).timestamp() * 1000)
-            one = Rejected(row["meter"], at_ms, row["reason"], row.get("site", ""))
-            found[one.site, one.meter, at_ms] = one
-    return list(found.values())[:_REPLAY_MAX]
-
-
-def _read_again(reader: BookReader, aside: Sequence[Rejected]) -> Batch:
-    """The readings that were set aside, as the book has them now."""
-    found: list[Columns] = []
-    for each in aside:
-        at = datetime.fromtimestamp(each.at_ms / 1000).astimezone()
-        found += reader.columns(each.meter, Span(at, at + timedelta(milliseconds=1)), site=each.site)
-    return Batch(tuple(found), (), "")

@@ -17,10 +17,11 @@ _UNTOLD = -1
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-def events_about(connection: sqlite3.Connection, subject: str, kinds: Sequence[str]) -> list[Event]:
-    """The events of these kinds about a meter or a sink, in the order of their numbers."""
+def events_about(connection: sqlite3.Connection, subject: str, kinds: Sequence[str], after: int = 0) -> list[Event]:
+    """The events of these kinds about a meter or a sink behind a number, in the order of their numbers."""
     marks = ", ".join("?" * len(kinds))
-    return _events(connection, f"{_COLUMNS} WHERE subject = ? AND kind IN ({marks}) ORDER BY seq", subject, *kinds)
+    query = f"{_COLUMNS} WHERE subject = ? AND kind IN ({marks}) AND seq > ? ORDER BY seq"
+    return _events(connection, query, subject, *kinds, after)
 
 
 def corrected(connection: sqlite3.Connection, after: int, last: int) -> Mapping[int, int]:

@@ -237,10 +237,10 @@ class BookReader:
             found = rows.events_after(connection, seq, limit)
         return Batch((), found, str(found[-1].seq) if found else after)
 
-    def events_about(self, subject: str, kinds: Sequence[str]) -> Sequence[Event]:
-        """Return the events of these kinds about something, in the order of their numbers."""
+    def events_about(self, subject: str, kinds: Sequence[str], *, after: int = 0) -> Sequence[Event]:
+        """Return the events of these kinds about something behind a number, in the order of their numbers."""
         with self.snapshot() as connection:
-            return events_about(connection, subject, kinds)
+            return events_about(connection, subject, kinds, after)
 
     def position(self, follower: str) -> Position | None:
         """Return a follower's position as it was last committed; None = it has none."""

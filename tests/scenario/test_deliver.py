@@ -102,10 +102,25 @@ async def test_a_network_that_hangs_is_given_up_and_tried_again(tmp_path: Path) 
         await home.append(polls(10))
         (sink,) = home.running
         await home.until(lambda: sink.status.retries > 1)
-        assert sink.status.reason == "no answer within 0.05 s" and shelf.closed
+        assert sink.status.reason == "no answer within 0.05 s to 10 readings" and shelf.closed
         shelf.hangs = False
         await home.drained()
         assert len(shelf.rows) == 10
+
+
+async def test_one_that_is_slow_gets_as_much_at_once_as_it_takes_in_time(tmp_path: Path) -> None:
+    class Slow(Shelf):
+        async def write(self, batch: Any, bookmark: str) -> Any:
+            if len(batch) > 100:
+                await asyncio.Event().wait()
+            return await super().write(batch, bookmark)
+
+    shelf = Slow()
+    async with house(tmp_path, shelf, timeout=0.05) as home:
+        await home.append(polls(1_000))
+        await home.drained()
+        assert len(shelf.rows) == 1_000
+        assert max(shelf.writes) <= 100 and len(shelf.given) < 3_000
 
 
 async def test_a_bug_of_a_sink_is_told_and_it_begins_anew(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ _ALL_REFUSED = 20  # readings refused one by one and none taken: it is not the r
 _IN_ONE_EVENT = 500  # readings set aside: 60 kB, with the longest reasons 200
 _REASON_MAX = 300  # characters: some servers answer with a page
 _CLOSE_S = 5.0
+_MOST = 100_000  # more than any batch has
+_LEAST = 20  # a network that hung makes everything look slow
 _NEVER_MS = -(2**62)  # before every instant
 _RECENT = 1_000  # entries: what was read just before a sink came back is of now, too
 
@@ -63,6 +65,7 @@ class Delivery:
     _left_out: int = 0  # of the batch in hand: counted when it is done
     _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _live: asyncio.Task[None] | None = None
+    _most: int = _MOST  # readings at once: fewer, after it took too long for more
 
     async def take(self, batch: Batch, bookmark: str) -> Decision:
         """Give the sink its part of a batch. Raises SinkUnavailable to get the batch again."""
@@ -118,7 +121,7 @@ class Delivery:
             return Written(bookmark=bookmark)
         if self._keeps_position and batch.upto:  # numbers of another book mean nothing in this one
             batch = Batch(batch.columns, (), f"{self.lineage}:{batch.upto}")
-        written = await self._in_parts(batch, bookmark, _Tally())
+        written = await self._within_time(batch, bookmark)
         refused = len(written.rejected)
         if refused >= _ALL_REFUSED and refused == len(batch):
             raise SinkUnavailable(f"it refuses every reading: {written.rejected[0].reason}")
@@ -137,6 +140,16 @@ class Delivery:
         kept = _kept(bookmark)
         written = await self.write(batch, kept.get("sink", ""))
         return written, json.dumps({**kept, "sink": written.bookmark})
+
+    async def _within_time(self, batch: Batch, bookmark: str) -> Written:
+        """Write as much at once as the sink was seen to take within the time for one batch."""
+        rejected: tuple[Rejected, ...] = ()
+        skipped, tally = 0, _Tally()
+        for part in batch.parts(min(self._most, len(batch))):
+            written = await self._in_parts(part, bookmark, tally)
+            rejected, skipped, bookmark = rejected + written.rejected, skipped + written.skipped, written.bookmark
+        self._most = min(2 * self._most, _MOST)
+        return Written(rejected, bookmark, skipped)
 
     async def end_live(self) -> BaseException | None:
         """End the lane of what is read now: from here on the other one has caught up, and has the last word.
@@ -187,7 +200,9 @@ class Delivery:
                     return await self.sink.write(batch, bookmark)
             except TimeoutError as error:
                 await close(self.sink)
-                raise SinkUnavailable(f"no answer within {limit_s:g} s") from error
+                if not self._keeps_position:  # of which a part would have no position
+                    self._most = max(_LEAST, len(batch) // 4)
+                raise SinkUnavailable(f"no answer within {limit_s:g} s to {len(batch)} readings") from error
 
     async def without_corrections(self, batch: Batch) -> Batch:
         """What is new in a batch: this sink cannot change what it has. What it never had is new, corrected or not."""

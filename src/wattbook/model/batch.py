@@ -92,14 +92,21 @@ class Batch:
         for columns in self.columns:
             yield from columns.readings()
 
+    def parts(self, most: int) -> Iterator[Batch]:
+        """The readings, so many at once, without events; only the last, with which all is given, has the position."""
+        part: list[Columns] = []
+        room = most
+        for piece in self.columns:
+            while len(piece) > room:
+                part.append(piece.cut(slice(0, room)))
+                yield Batch(tuple(part), (), "")
+                piece, part, room = piece.cut(slice(room, None)), [], most
+            part.append(piece)
+            room -= len(piece)
+        yield Batch(tuple(each for each in part if len(each)), (), self.upto)
+
     def halves(self) -> tuple[Batch, Batch]:
-        """The readings in two parts, without events; only the second, with which all is given, has the position."""
-        first: list[Columns] = []
-        second: list[Columns] = []
-        wanted = sum(map(len, self.columns)) // 2
-        for columns in self.columns:
-            taken = min(wanted, len(columns))
-            wanted -= taken
-            first += [columns.cut(slice(0, taken))] if taken else []
-            second += [columns.cut(slice(taken, None))] if taken < len(columns) else []
-        return Batch(tuple(first), (), ""), Batch(tuple(second), (), self.upto)
+        """The readings in two parts; see `parts`. There must be two at least."""
+        count = sum(map(len, self.columns))
+        first, second = self.parts((count + 1) // 2)
+        return first, second

@@ -108,10 +108,15 @@ async def test_a_network_that_hangs_is_given_up_and_tried_again(tmp_path: Path) 
         assert len(shelf.rows) == 10
 
 
-async def test_a_bug_of_a_sink_is_told_and_it_begins_anew(tmp_path: Path) -> None:
+async def test_a_bug_of_a_sink_is_told_once_and_it_begins_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     class Buggy(Shelf):
+        tries = 0
+
         async def write(self, batch: Any, bookmark: str) -> Any:
             if self.away:
+                self.tries += 1
                 raise KeyError("what is this")
             return await super().write(batch, bookmark)
 
@@ -119,7 +124,8 @@ async def test_a_bug_of_a_sink_is_told_and_it_begins_anew(tmp_path: Path) -> Non
     async with house(tmp_path, shelf, other) as home:
         await home.append(polls(10))
         await home.until(lambda: home.running[0].status.state == "failed")
-        await home.until(lambda: len(other.rows) == 10)
+        await home.until(lambda: len(other.rows) == 10 and shelf.tries >= 3)
+        assert caplog.text.count("begins anew") == 1
         shelf.away = ""
         await home.drained()
         assert len(shelf.rows) == 10

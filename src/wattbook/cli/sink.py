@@ -48,8 +48,11 @@ def status(*, path: ConfigOption = HERE, as_json: JsonOption = False) -> None:
     table = Table("sink", "kind", "state", "waiting", "newest", "set aside", box=None, pad_edge=False)
     for sink in sinks:
         newest = local(sink["newest"], config.site.timezone) if sink["newest"] else ""
-        table.add_row(sink["name"], sink["kind"], _state(sink), str(sink["behind"]), newest, str(sink["set_aside"]))
+        table.add_row(sink["name"], sink["kind"], sink["state"], str(sink["behind"]), newest, str(sink["set_aside"]))
     console().print(table)
+    for sink in sinks:
+        if sink["reason"]:  # whole: an address that is cut off helps nobody
+            print_line(f"{sink['name']}: {sink['reason']}")
 
 
 @app.command()
@@ -92,10 +95,6 @@ def _from_daemon(config: Config) -> Sequence[Mapping[str, Any]]:
 def _from_book(config: Config) -> Sequence[Mapping[str, Any]]:
     with BookReader(config.book) as reader:
         return [sink_json(settings, reader, None) for settings in config.sinks]
-
-
-def _state(sink: Mapping[str, Any]) -> str:
-    return f"{sink['state']}: {sink['reason']}" if sink["reason"] else str(sink["state"])
 
 
 def _order(path: Path, name: str, order: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from book_tools import START, poll, polls
 from shelf import Ledger, Roll, Shelf
 from sink_house import House, house

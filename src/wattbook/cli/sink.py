@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,7 +48,7 @@ def status(*, path: ConfigOption = HERE, as_json: JsonOption = False) -> None:
         return
     table = Table("sink", "kind", "state", "waiting", "newest", "set aside", box=None, pad_edge=False)
     for sink in sinks:
-        newest = local(sink["newest"], config.site.timezone) if sink["newest"] else ""
+        newest = local(datetime.fromisoformat(sink["newest"]), config.site.timezone) if sink["newest"] else ""
         table.add_row(sink["name"], sink["kind"], sink["state"], str(sink["behind"]), newest, str(sink["set_aside"]))
     console().print(table)
     for sink in sinks:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +17,7 @@ from wattbook.model.nearest import did_you_mean
 _DURATION = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*")
 _UNITS_S = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _DAY_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_SECRET_SIZE_ANYWHERE = 8  # characters; what is as long stands in no other word by chance
 _NAME = re.compile(r"[^\x00-\x1f\x7f/#+]{1,100}")
 
 
@@ -37,6 +39,14 @@ def _zone(text: object) -> ZoneInfo:
     if not isinstance(text, str) or text not in available_timezones():
         raise ValueError(f'no time zone is called "{text}"{did_you_mean(str(text), available_timezones())}')
     return ZoneInfo(text)
+
+
+def without_secrets(text: str, secrets: Iterable[str | None]) -> str:
+    """The text with *** where a secret stood. A short one only as a word: hidden inside words it would be told."""
+    for secret in filter(None, secrets):
+        before, behind = ("", "") if len(secret) >= _SECRET_SIZE_ANYWHERE else (r"(?<!\w)", r"(?!\w)")
+        text = re.sub(before + re.escape(secret) + behind, "***", text)
+    return text
 
 
 class Secret(str):

@@ -26,7 +26,7 @@ from foreign_influxdb import ForeignInflux
 from foreign_mongodb import ForeignMongodb
 from foreign_mqtt import ForeignMqtt
 from foreign_sql import PASSWORD, ForeignMssql
-from running import daemon, get_json, post, until
+from running import daemon, get_json, post, until, wattbook
 
 SOON = 'every = "1s"'  # instead of minutes
 
@@ -182,12 +182,15 @@ LECTOR_CODES = {"TPF": 3, "IPF": 4, "FRE": 1, "PAF": 3, "PAT": 1, "PRT": 1, "FPT
 
 def test_the_centre_and_the_files_of_seed_002_go_on(tmp_path: Path) -> None:
     centre = ForeignHttp(tmp_path)
-    told = {":8000": f":{centre.port}", 'every = "15min"': SOON, 'every = "1min"': SOON}
-    config = here("pm710-lector.toml", tmp_path, {**told, "baud = 19200\n": ""})  # simulated at the model's own
+    replaced = {":8000": f":{centre.port}", 'every = "15min"': SOON, 'every = "1min"': SOON}
+    config = here("pm710-lector.toml", tmp_path, {**replaced, "baud = 19200\n": ""})  # simulated at the model's own
     with up(centre), one_meter(tmp_path, "pm710", 1):
         with daemon(config, tmp_path / "run.log") as (url, _):
             until(lambda: _has(url, "centre", 2) and _has(url, "local-files", 2))
-            values = _latest(url, "main-board")
+            values, told = _latest(url, "main-board"), wattbook("sink", "status", "-c", config)
+        assert told.returncode == 0 and f"{datetime.now(ZoneInfo('Europe/Madrid')):%Y-%m-%d}" in told.stdout, (
+            told.stderr
+        )
         found = centre.asked("SELECT meter, at, body FROM reading")
     assert {where for where, _, _ in found} == {"4/1"}
     form = json.loads(found[-1][2])

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from mosquitto_server import free_port
-from running import daemon, until
+from running import daemon, post, until
 from wattbook.config import examine
 from wattbook.profiles import load_profile
 from wattbook.sinks import KINDS
@@ -140,12 +140,15 @@ def test_the_commands_of_sinks_are_typed_as_they_stand(tmp_path: Path) -> None:
     text = _blocks(page, "toml")[0].replace(":8086", f":{free_port()}")
     path = tmp_path / "wattbook.toml"
     path.write_text(_house(text, tomllib.loads(text)["sink"]), encoding="utf-8")
-    with daemon(path, tmp_path / "run.log"):
+    with daemon(path, tmp_path / "run.log") as (url, _):
         typed = list(_dialogue(page))
         assert len(typed) >= 5
         for command, promised in typed:
             code, said = _say(re.sub(r"^wattbook", lambda _: WATTBOOK, command), tmp_path)
             assert code == 0 and _matches(promised, said), f"{command}: {said}"
+        refused = "influx: http://127.0.0.1:…: no connection: connection refused; does it run there"
+        post(url + "api/v1/readings", b'{"meter": "main-a", "at": "2026-11-21T01:02:03Z", "values": {"voltage": 230}}')
+        until(lambda: _matches(refused, _say(f"{WATTBOOK} sink status", tmp_path)[1]))
 
 
 @pytest.mark.parametrize("shelf", ["how-to", "how-to/sinks"])

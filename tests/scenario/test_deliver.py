@@ -8,6 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from book_tools import START, poll, polls
 from shelf import Ledger, Roll, Shelf
 from sink_house import House, house
@@ -123,10 +125,15 @@ async def test_one_that_is_slow_gets_as_much_at_once_as_it_takes_in_time(tmp_pat
         assert max(shelf.writes) <= 100 and len(shelf.given) < 3_000
 
 
-async def test_a_bug_of_a_sink_is_told_and_it_begins_anew(tmp_path: Path) -> None:
+async def test_a_bug_of_a_sink_is_told_once_and_it_begins_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     class Buggy(Shelf):
+        tries = 0
+
         async def write(self, batch: Any, bookmark: str) -> Any:
             if self.away:
+                self.tries += 1
                 raise KeyError("what is this")
             return await super().write(batch, bookmark)
 
@@ -134,7 +141,8 @@ async def test_a_bug_of_a_sink_is_told_and_it_begins_anew(tmp_path: Path) -> Non
     async with house(tmp_path, shelf, other) as home:
         await home.append(polls(10))
         await home.until(lambda: home.running[0].status.state == "failed")
-        await home.until(lambda: len(other.rows) == 10)
+        await home.until(lambda: len(other.rows) == 10 and shelf.tries >= 3)
+        assert caplog.text.count("begins anew") == 1
         shelf.away = ""
         await home.drained()
         assert len(shelf.rows) == 10

@@ -73,6 +73,7 @@ def test_several_of_one_kind_stand_side_by_side(tmp_path: Path) -> None:
         (SINK + 'ca = "ca.crt"\n', 4, "ca.crt: no such file"),
         (SINK + 'mechanism = "SCRAM-SHA-2"\n', 4, 'did you mean "SCRAM-SHA-256"'),
         (SINK + 'aggregate = "mean"\n', 4, 'sink "mongo": needs "every", the interval'),
+        (SINK + 'every = "1.5s"\n', 4, 'sink "mongo": must be whole seconds'),
         (SINK + 'meters = ["mian-a"]\n', 4, 'sink "mongo": no meter is called "mian-a" (did you mean "main-a"?)'),
         (SINK + 'quantities = ["voltge*"]\n', 4, 'no quantity is called "voltge*"'),
         (SINK + 'locations = ["house/cellr"]\n', 4, 'no meter is at "house/cellr" (did you mean "house/cellar"?)'),

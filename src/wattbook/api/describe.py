@@ -147,14 +147,14 @@ CHANGE_LIFE: Mapping[str, Any] = {
         "requestBody": {"content": {"application/json": {"schema": {"type": "object"}, "example": _ORDER}}}
     },
 }
-SINKS = _get(
+_SINK_LIST = _get(
     "How readings reach other systems",
     [
         {
             "name": "influx",
             "kind": "influxdb",
             "state": "away",
-            "reason": "http://127.0.0.1:8086/write: no connection: Connection refused",
+            "reason": "http://influx.example:8086: no host of this name is known",
             "behind": 18213,
             "newest": "2026-11-21T01:02:03.000Z",
             "written": 912034,
@@ -166,6 +166,15 @@ SINKS = _get(
     ],
     schema=_ARRAY,
 )
+SINKS: Mapping[str, Any] = {
+    **_SINK_LIST,
+    "description": (
+        "`state` is starting, reading, waiting (it has everything), away, failed or paused; `reason` says why. "
+        "`behind`: entries of the book that it has not taken. `newest`: instant of the newest reading that it has. "
+        "`written`, `rejected`, `skipped` (corrections that it cannot take, readings that it had) and `retries` count "
+        "since the start. `set_aside`: readings that it refused for ever, until they are replayed."
+    ),
+}
 CHANGE_SINK: Mapping[str, Any] = {
     **_get("Pause, resume or replay a sink", {"done": "pause"}, _400='"do" is one of pause, resume, replay'),
     "description": (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,9 +48,12 @@ def status(*, path: ConfigOption = HERE, as_json: JsonOption = False) -> None:
         return
     table = Table("sink", "kind", "state", "waiting", "newest", "set aside", box=None, pad_edge=False)
     for sink in sinks:
-        newest = local(sink["newest"], config.site.timezone) if sink["newest"] else ""
-        table.add_row(sink["name"], sink["kind"], _state(sink), str(sink["behind"]), newest, str(sink["set_aside"]))
+        newest = local(datetime.fromisoformat(sink["newest"]), config.site.timezone) if sink["newest"] else ""
+        table.add_row(sink["name"], sink["kind"], sink["state"], str(sink["behind"]), newest, str(sink["set_aside"]))
     console().print(table)
+    for sink in sinks:
+        if sink["reason"]:  # whole: an address that is cut off helps nobody
+            print_line(f"{sink['name']}: {sink['reason']}")
 
 
 @app.command()
@@ -92,10 +96,6 @@ def _from_daemon(config: Config) -> Sequence[Mapping[str, Any]]:
 def _from_book(config: Config) -> Sequence[Mapping[str, Any]]:
     with BookReader(config.book) as reader:
         return [sink_json(settings, reader, None) for settings in config.sinks]
-
-
-def _state(sink: Mapping[str, Any]) -> str:
-    return f"{sink['state']}: {sink['reason']}" if sink["reason"] else str(sink["state"])
 
 
 def _order(path: Path, name: str, order: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -37,6 +37,8 @@ def _problems_of(config: Config, sink: SinkSettings, seen: set[str]) -> Iterator
     for location in sink.locations:
         if not any(lies_at(place, location) for place in places):
             yield "locations", f'no meter is at "{location}"{did_you_mean(location, places)}'
+    if sink.every is not None and sink.every != int(sink.every):
+        yield "every", "must be whole seconds"
     if sink.every is None and sink.aggregate != "last":
         yield "aggregate", 'needs "every", the interval'
     yield from _missing_files(sink)

@@ -55,6 +55,7 @@ class RunningSink:
     _work: asyncio.Task[None] | None = None
     _resumed: asyncio.Event = field(default_factory=asyncio.Event)
     _again: asyncio.Event = field(default_factory=asyncio.Event)  # somebody says that it is back
+    _told: tuple[str, str] = ("", "")  # why it failed and where, as the log has it
     _changing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
@@ -203,8 +204,12 @@ class RunningSink:
         if work is None or work.cancelled() or (error := work.exception()) is None:
             return False
         self.status.state, self.status.reason = "failed", str(error) or type(error).__name__
-        told = None if isinstance(error, WattbookError) else error
-        _log.error("sink %s failed, and begins anew in %.0f s: %s", self.settings.name, _AGAIN_S, error, exc_info=told)
+        if self._told != (here := (self.status.reason, self.status.after)):
+            self._told = here
+            trace = None if isinstance(error, WattbookError) else error
+            _log.error(
+                "sink %s failed, and begins anew every %.0f s: %s", self.settings.name, _AGAIN_S, error, exc_info=trace
+            )
         return True
 
     async def _enter(self, kind: str, body: Mapping[str, object], who: str) -> None:

@@ -161,6 +161,6 @@ def _in_words(error: OSError, folder: Path) -> str:
         case PermissionError():
             return f"{where}: may not be written, or another program has it open"
         case FileNotFoundError() | NotADirectoryError():
-            return f"{where}: is not there any more"
+            return f"{where}: is not there"
         case _:
             return f"{where}: {error.strerror or error}"

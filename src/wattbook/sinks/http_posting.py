@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from urllib.parse import quote
 
@@ -14,6 +14,7 @@ from wattbook.model.around import Surroundings
 from wattbook.model.template import Template, parse_template
 from wattbook.sinks.sink import Rejected, Written
 from wattbook.transports.http_client import Answer, HttpClient
+from wattbook.values import without_secrets
 
 _PLACE = re.compile(r"(\{[^{}]*\})")
 _THERE_ALREADY = 409
@@ -70,9 +71,8 @@ class Posting:
         """Why readings are not taken, "" when they are. Raises SinkUnavailable when it is not for them."""
         if 200 <= answer.status < 300:
             return ""
+        answer = replace(answer, text=without_secrets(answer.text, self.secrets))
         said = f"{answer.status} {_phrase(answer.status)}: {answer.shown}".rstrip(": ")
-        for secret in self.secrets:
-            said = said.replace(secret, "***")
         if 400 <= answer.status < 500 and answer.status not in _NOT_NOW:
             return said
         later = f" (again after {answer.retry_after[:40]})" if answer.retry_after else ""

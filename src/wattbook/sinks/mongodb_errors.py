@@ -24,6 +24,8 @@ class _Code(IntEnum):
 
 _OF_ONE_DOCUMENT = (_Code.VALIDATION_FAILED, _Code.TOO_LARGE, _Code.DUPLICATE_KEY)
 _SHOWN_MAX = 300  # characters of what a server said
+_REFUSED = re.compile(r"\[Errno 111\] Connect call failed \([^)]*\)")  # as asyncio says it
+_ERRNO = re.compile(r"\[Errno -?\d+\] ")
 _TIMEOUTS = re.compile(r" \(configured timeouts:[^)]*\)")
 
 
@@ -72,7 +74,8 @@ def in_words(error: PyMongoError | OSError, given_s: float) -> str:
 def _of_hosts(error: PyMongoError | OSError) -> str:
     """The message without the client's own settings and its picture of the cluster."""
     said = str(error) or type(error).__name__
-    return _shown(_TIMEOUTS.sub("", re.split(r", Timeout: |, full error: ", said)[0]))
+    said = _TIMEOUTS.sub("", re.split(r", Timeout: |, full error: ", said)[0])
+    return _shown(_ERRNO.sub("", _REFUSED.sub("connection refused", said)))
 
 
 def _shown(said: str) -> str:

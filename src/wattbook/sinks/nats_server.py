@@ -13,6 +13,7 @@ import nats.errors
 import nats.js.errors
 
 from wattbook.model import ConfigError
+from wattbook.transports.connection_words import connection_words
 from wattbook.transports.tls import TlsSettings, tls_words
 from wattbook.values import Secret
 
@@ -89,7 +90,7 @@ def in_words(error: BaseException, server: NatsServer) -> str:
         case _ if "authorization" in text.lower() or "authentication" in text.lower():
             return _NOT_LET_IN
         case OSError():
-            return f"no connection: {error.strerror or text or type(error).__name__}"
+            return f"no connection: {connection_words(error)}"
         case _:
             return text or type(error).__name__
 

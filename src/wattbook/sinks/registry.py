@@ -47,8 +47,9 @@ def settings_class(kind: str) -> type[SinkSettings]:
     except ModuleNotFoundError as error:
         if not error.name or error.name.partition(".")[0] == "wattbook":
             raise
+        package = error.name.partition(".")[0]
         raise ConfigError(
-            f'a sink of kind "{kind}" needs the package {error.name}: pip install "wattbook[{where.extra}]"'
+            f'a sink of kind "{kind}" needs the package {package}: pip install "wattbook[{where.extra}]"'
         ) from error
     found: type[SinkSettings] = getattr(module, where.settings)
     return found

@@ -11,6 +11,8 @@ from pathlib import Path
 import aiohttp
 
 from wattbook.model import SinkUnavailable
+from wattbook.transports.connection_words import connection_words
+from wattbook.transports.tls import tls_words
 
 PIECE_SIZE_MAX = 500_000  # bytes of a body that are sent as they are
 ANSWER_SIZE_MAX = 1_000_000  # bytes of an answer that are read
@@ -112,7 +114,7 @@ def _in_words(error: BaseException) -> str:
         case aiohttp.ServerDisconnectedError():
             return "it closed the connection"
         case aiohttp.ClientConnectorError():
-            return f"no connection: {error.strerror or error.os_error}"
+            return f"no connection: {tls_words(error.os_error) or connection_words(error.os_error)}"
         case aiohttp.InvalidURL():
             return "this is no address"
         case _:

@@ -26,6 +26,7 @@ from wattbook.codecs.mqtt import (
     refusal,
 )
 from wattbook.model.errors import ConfigError, Garbled, Unreachable
+from wattbook.transports.connection_words import connection_words
 from wattbook.transports.mqtt_settings import BrokerSettings
 from wattbook.transports.tls import tls_context, tls_words
 
@@ -293,8 +294,8 @@ async def _open(
     except ssl.SSLCertVerificationError as error:
         raise ConfigError(f"{settings}: its certificate is not trusted ({error.verify_message})") from error
     except (OSError, TimeoutError) as error:
-        why = tls_words(error) if context else ""
-        raise Unreachable(f"no broker at {settings}: {why or error or 'no answer'}") from error
+        why = (tls_words(error) if context else "") or (connection_words(error) if str(error) else "no answer")
+        raise Unreachable(f"no broker at {settings}: {why}") from error
     try:
         await introduce(connection)
     except BaseException:

@@ -121,14 +121,15 @@ def rows_of(
 
 
 def begun_by(
-    reader: BookReader, intervals: Intervals, site: str, meter: str, starts: Sequence[int], last: int
+    reader: BookReader, intervals: Intervals, site: str, meter: str, starts: Sequence[int], after: str
 ) -> Set[int]:
-    """Those of some intervals of a meter that have a reading numbered up to `last`. Blocks; raises BookError."""
+    """Those of some intervals of a meter that had a reading up to a position. Blocks; raises BookError."""
+    replaced, last = reader.replaced(after), int(after or 0)
     found: set[int] = set()
     for together in runs(starts, _DAY_MS):
         for block in reader.columns(meter, _span(intervals, together), site=site):
             its = zip(block.at_ms, block.seq, strict=True)
-            found.update(intervals.span_of(at_ms)[0] for at_ms, seq in its if seq <= last)
+            found.update(intervals.span_of(at_ms)[0] for at_ms, seq in its if replaced.get(seq, seq) <= last)
     return found.intersection(starts)
 
 

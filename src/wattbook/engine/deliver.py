@@ -91,7 +91,8 @@ class Delivery:
         if self.sink.append_only:
             new = await self.without_corrections(chosen)
             self._left_out += len(chosen) - len(new)
-            chosen = new
+            vanished = await asyncio.to_thread(self.reader.vanished, batch, self.status.after)
+            chosen = self.selection.of(Batch((*new.columns, *vanished), (), batch.upto))
         if settings.every is None:
             written = await self.write(chosen, _kept(bookmark).get("sink", ""))
             return self._decided(written, written.bookmark)
@@ -231,7 +232,7 @@ class Delivery:
         sent = intervals.sent.get((site, meter), _NEVER_MS)
         late = [start for start in new if start < sent]
         if late:
-            begun = begun_by(self.reader, intervals, site, meter, late, int(self.status.after or 0))
+            begun = begun_by(self.reader, intervals, site, meter, late, self.status.after)
             intervals.close(site, meter, begun)
             self._left_out += sum(intervals.span_of(start)[1] < sent for start in begun)
 

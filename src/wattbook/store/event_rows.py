@@ -14,6 +14,8 @@ from wattbook.model.batch import from_ms
 _COLUMNS = "SELECT seq, at, kind, subject, actor, body FROM event"
 _BEHIND_MAX = 10_000  # readings that one correction writes before the event that tells of it
 _UNTOLD = -1
+_NEVER = 2**62  # above every number
+_CORRECTS = "(instr(body, '\"instead_of\"') OR instr(body, '\"was\"') OR instr(body, '\"undoes\"'))"
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -24,19 +26,34 @@ def events_about(connection: sqlite3.Connection, subject: str, kinds: Sequence[s
     return _events(connection, query, subject, *kinds, after)
 
 
-def corrected(connection: sqlite3.Connection, after: int, last: int) -> Mapping[int, int]:
+def corrected(connection: sqlite3.Connection, after: int, last: int | None) -> Mapping[int, int]:
     """Which readings numbered above `after` up to `last` take the place of others: number -> number of the other.
 
     0 = an older wattbook did not tell which. The others may have been replacements themselves.
     """
     found: dict[int, int] = {}
-    for event in _events(connection, f"{_COLUMNS} WHERE seq > ? AND seq <= ?", after, last + _BEHIND_MAX):
+    last = _NEVER if last is None else last + _BEHIND_MAX
+    for event in _events(connection, f"{_COLUMNS} WHERE seq > ? AND seq <= ? AND {_CORRECTS}", after, last):
         replaced = event.body.get("instead_of")
         if replaced is None:
             replaced = [_UNTOLD] * _rewritten(connection, event)
         first = event.seq - len(replaced)  # a correction is numbered without a gap, and its event is the last of it
         found.update((seq, max(old, 0)) for seq, old in enumerate(replaced, first) if old)
     return found
+
+
+def origin(replaced: Mapping[int, int], seq: int) -> int:
+    """The number of the first of those that took each other's place, as far as it is told."""
+    while seq in replaced:
+        seq = replaced[seq]
+    return seq
+
+
+def newest(later: Mapping[int, int], seq: int) -> int:
+    """The number of the last of those that took each other's place."""
+    while seq in later:
+        seq = later[seq]
+    return seq
 
 
 def _rewritten(connection: sqlite3.Connection, event: Event) -> int:

@@ -19,7 +19,7 @@ from wattbook.model.nearest import did_you_mean
 from wattbook.model.series import Series
 from wattbook.store import life, rows, trusted
 from wattbook.store.connection import connect_reader
-from wattbook.store.event_rows import corrected, events_about
+from wattbook.store.event_rows import corrected, events_about, newest, origin
 from wattbook.store.journal import Position
 from wattbook.store.opening import check_version
 from wattbook.store.rows import Names
@@ -271,13 +271,29 @@ class BookReader:
         start = _seq_of(after)
         with self.snapshot() as connection:
             replaced = corrected(connection, min(start, min(numbers) - 1), max(numbers))
-        found = set()
-        for seq, old in replaced.items():
-            while old > start and old in replaced:  # what it replaces was replaced meanwhile
-                old = replaced[old]
-            if old <= start:
-                found.add(seq)
-        return frozenset(found)
+        return frozenset(seq for seq in replaced if origin(replaced, seq) <= start)
+
+    def replaced(self, after: str) -> Mapping[int, int]:
+        """Return which readings behind a position take the place of others: number -> number of the first of those."""
+        with self.snapshot() as connection:
+            found = corrected(connection, _seq_of(after), None)
+        return {seq: origin(found, seq) for seq in found}
+
+    def vanished(self, batch: Batch, after: str) -> Sequence[Columns]:
+        """Return what readings are now that would stand in a batch, had they not been written anew behind it.
+
+        `after`: where the batch began. Whoever cannot take corrections gets them nowhere else. Most batches have none.
+        """
+        start, upto = _seq_of(after), _seq_of(batch.upto)
+        here = {seq for columns in batch.columns for seq in columns.seq}.union(event.seq for event in batch.events)
+        if len(here) == upto - start:
+            return ()
+        with self.snapshot() as connection:
+            replaced = corrected(connection, start, None)
+            later = {old: seq for seq, old in replaced.items()}
+            gone = [seq for seq in later if start < seq <= upto and seq not in here and later[seq] > upto]
+            wanted = {newest(later, seq) for seq in gone if origin(replaced, seq) > start}
+            return rows.numbered(connection, self.names, wanted)
 
     def oldest_hot(self) -> datetime | None:
         """Return an instant not after the oldest reading that is not sealed; None = there is none."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from wattbook.store.table import Table
 
 _NEVER_MS = 2**62  # after every instant
+_AT_ONCE = 2_000  # entries looked at for some numbers among them: as many as one correction
 _LATEST = "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at <= ? ORDER BY at DESC LIMIT 1"
 _EVENTS = "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
@@ -108,6 +109,19 @@ def entries_after(
     behind = _behind(connection, names, tables, hot, upto) if tables else []
     fresh = [_gathered(connection, names, meter_id, its) for meter_id, its in hot.items()]
     return tuple(behind + fresh), tuple(_event(row) for row in events if row[0] <= upto), upto
+
+
+def numbered(connection: sqlite3.Connection, names: Names, numbers: Set[int]) -> Sequence[Columns]:
+    """The readings of these numbers, hot and sealed alike."""
+    found: list[Columns] = []
+    left = sorted(numbers)
+    while left:  # a correction is numbered without a gap, so a few turns get all
+        columns, _, upto = entries_after(connection, names, left[0] - 1, _AT_ONCE)
+        for each in columns:
+            rows = [row for row, seq in enumerate(each.seq) if seq in numbers and left[0] <= seq <= upto]
+            found += [each.cut(slice(row, row + 1)) for row in rows]
+        left = [number for number in left[1:] if number > upto]
+    return found
 
 
 def last_number(connection: sqlite3.Connection) -> int:

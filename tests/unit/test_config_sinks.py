@@ -150,3 +150,14 @@ def test_every_kind_that_needs_more_names_an_extra_of_the_package() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     there = [kind for kind in KINDS.values() if kind.extra and find_spec(f"wattbook.sinks.{kind.module}")]
     assert {kind.extra for kind in there} <= project["optional-dependencies"].keys()
+
+
+@pytest.mark.parametrize(
+    "line", ['headers = "Authorization: s3cret"', 'url = ["http://u:s3cret@host"]', 'meters = "s3cret"']
+)
+def test_a_value_of_another_shape_is_not_shown_for_it_may_hold_a_secret(tmp_path: Path, line: str) -> None:
+    url = "" if line.startswith("url") else 'url = "http://host"\n'
+    path = tmp_path / "wattbook.toml"
+    path.write_text(f'[[sink]]\nname = "x"\nkind = "http"\n{url}{line}\n', encoding="utf-8")
+    _, problems = examine(path)
+    assert problems and "s3cret" not in "".join(problem.message for problem in problems)

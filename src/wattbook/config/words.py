@@ -26,7 +26,8 @@ def shape_problems(
         if detail["type"] == "literal_error":
             message = _not_one_of(detail["input"], detail["ctx"]["expected"])
         if detail["type"] in _KINDS:
-            message = f"must be {_KINDS[detail['type']]}, not {detail['input']!r}"
+            given = _shape_of(detail["input"]) if within else repr(detail["input"])
+            message = f"must be {_KINDS[detail['type']]}, not {given}"
         yield Problem(place_of(text, at), _in_words(at, detail["type"], message, shapes, virtual=kind == "virtual"))
 
 
@@ -40,6 +41,19 @@ _KINDS: Mapping[str, str] = {
     "string_type": "a text", "int_type": "a whole number", "int_parsing": "a whole number", "path_type": "a path",
     "bool_type": "true or false", "dict_type": "a table", "tuple_type": "a list", "dataclass_type": "a table",
 }  # fmt: skip
+
+
+def _shape_of(given: object) -> str:
+    """What was written, where it may hold a secret: addresses and headers of sinks do."""
+    match given:
+        case str():
+            return "a text"
+        case list():
+            return "a list"
+        case dict():
+            return "a table"
+        case _:
+            return repr(given)
 
 
 def _not_one_of(given: object, expected: str) -> str:

@@ -86,7 +86,7 @@ async def test_a_pause_comes_through_while_the_live_lane_ends(tmp_path: Path) ->
 
     shelf = Slow()
     async with house(tmp_path, shelf, batch=10) as home:
-        await home.append(polls(15))
+        await home.append(polls(20))
         (sink,) = home.running
         shelf.live = lambda: sink._delivery._live
         await home.until(lambda: bool(sink._delivery._writing._waiters))

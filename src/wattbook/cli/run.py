@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import threading
 import time
 from typing import Annotated
 
@@ -14,6 +16,9 @@ from wattbook import daemon
 from wattbook.api import Served
 from wattbook.cli.show import HERE, ConfigOption, console
 from wattbook.config import Config
+
+_HANGING_S = 10.0
+_log = logging.getLogger(__name__)
 
 ListenOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the page is; else as [api] says.")]
 
@@ -45,7 +50,21 @@ def serve(config: Config, *, note: str = "", begun_s: float | None = None) -> No
             if line:
                 out.print(line, highlight=False, markup=False)
 
-    asyncio.run(daemon.run(config, started=started))
+    runner = asyncio.Runner()
+    try:
+        runner.run(daemon.run(config, started=started))
+    finally:
+        # Python waits for every thread, and a sink's library may hang in one for minutes. The book is closed by now.
+        patience = threading.Timer(_HANGING_S, _leave)
+        patience.daemon = True
+        patience.start()
+        runner.close()
+        patience.cancel()
+
+
+def _leave() -> None:
+    _log.warning("a library of a sink hangs for %.0f s and is left; what it was to send is sent next time", _HANGING_S)
+    os._exit(0)
 
 
 def set_up_log(config: Config) -> None:

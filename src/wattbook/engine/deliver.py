@@ -81,7 +81,7 @@ class Delivery:
 
     async def _take(self, batch: Batch, bookmark: str) -> Decision:
         settings = self.selection.settings
-        self.status.behind = len(batch) >= settings.batch
+        self.status.behind = len(batch) >= settings.batch and await self._is_behind(batch)
         if self.status.behind:
             if self.status.state != "away":
                 await self._begin_live()
@@ -97,6 +97,10 @@ class Delivery:
             written = await self.write(chosen, _kept(bookmark).get("sink", ""))
             return self._decided(written, written.bookmark)
         return await self._take_condensed(chosen, bookmark)
+
+    async def _is_behind(self, batch: Batch) -> bool:
+        """Whether as much again waits: a full batch alone may be all there is."""
+        return await asyncio.to_thread(self.reader.behind, batch.upto) >= len(batch)
 
     async def _take_condensed(self, chosen: Batch, bookmark: str) -> Decision:
         """The same with one row an interval. Which intervals are open is kept beside the sink's own bookmark."""

@@ -29,7 +29,7 @@ KEYS: Mapping[str, Mapping[str, Any]] = {
     "silent": {"meters": (), "lasting": 600.0},
     "supply": {"lasting": 0.0},
     "generator": {"lasting": 0.0},
-    "en50160": {"meters": (), "nominal": 230.0, "frequency": 50.0},
+    "en50160": {"meters": (), "nominal": 230.0, "frequency": 50},
     "imbalance": {"meters": (), "quantity": "voltage", "limit": 2.0, "lasting": 600.0, "hysteresis": 0.0},
     "budget": {"meters": None, "quantity": "active_energy_import", "limit": None, "per": "day", "forecast": False},
     "always-on": {"meters": None, "limit": 20.0},
@@ -55,7 +55,7 @@ class AlertSettings:
     lasting: _Lasting = None  # it is so for this long before it is said; silent: so long without a word
     within: Annotated[Seconds, Field(ge=1, le=86400)] = 60.0  # kind rate: a change of `limit` in this time
     nominal: Annotated[float, Field(gt=0, le=1e6)] = 230.0  # kind en50160: V
-    frequency: Literal[50.0, 60.0] = 50.0  # kind en50160: Hz
+    frequency: Literal[50, 60] = 50  # kind en50160: Hz
     per: Literal["day", "month"] = "day"  # kind budget: day or month, of the site's calendar
     forecast: bool = False  # kind budget: say it already when it is going to be exceeded
 
@@ -95,5 +95,5 @@ class NotifySettings:
 
     def wants(self, rule: str, severity: str) -> bool:
         """Whether alerts of a rule are for this one."""
-        serious = severity not in SEVERITIES or SEVERITIES.index(severity) >= SEVERITIES.index(self.severity)  # type: ignore[arg-type]  # a text of an event
+        serious = severity not in SEVERITIES or SEVERITIES.index(severity) >= SEVERITIES.index(self.severity)
         return serious and (not self.alerts or any(fnmatchcase(rule, pattern) for pattern in self.alerts))

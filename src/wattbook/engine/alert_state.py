@@ -125,5 +125,3 @@ def write_memory(memory: Memory) -> str:
 def is_fresh(at_ms: int, now_ms: int) -> bool:
     """Whether something read at an instant is about now."""
     return now_ms - FRESH_MS <= at_ms <= now_ms + AHEAD_MS
-
-

@@ -1,0 +1,102 @@
+"""Send a message to an address as apprise writes it. E-mails are our own: they carry the event's key and the picture.
+
+apprise is imported when the first message goes out: half a second and 30 MB that a quiet house never pays.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wattbook.model import ConfigError
+from wattbook.notify.mail import send_mail
+from wattbook.notify.message import Message, NotSent
+
+if TYPE_CHECKING:
+    from wattbook.values import Secret
+
+TIMEOUT_S = 60.0  # a slow mail server with a greeting delay; apprise gives up by itself long before
+_TYPES = {"info": "info", "warning": "warning", "critical": "failure", "recovered": "success"}
+
+
+@dataclass(slots=True)
+class Post:
+    """One address. It sends in a thread of its own, one message at a time, so that none that hangs hangs others."""
+
+    name: str
+    url: Secret
+    timeout_s: float = TIMEOUT_S
+    _thread: ThreadPoolExecutor = field(init=False)
+    _service: Any = None
+
+    def __post_init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"notify {self.name}")
+
+    async def send(self, message: Message) -> None:
+        """Send it. Raises NotSent, or ConfigError for an address that apprise does not understand."""
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._send, message)
+        try:
+            async with asyncio.timeout(self.timeout_s):
+                await work
+        except TimeoutError as error:
+            raise NotSent(f"{self.name}: it did not go out within {self.timeout_s:.0f} s") from error
+
+    def close(self) -> None:
+        """Send nothing more; does not wait."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _send(self, message: Message) -> None:
+        service = self._made()
+        if hasattr(service, "smtp_host"):
+            send_mail(self.name, service, message, timeout_s=self.timeout_s / 2)
+        else:
+            _send_by_apprise(self.name, service, message)
+
+    def _made(self) -> Any:
+        if self._service is None:
+            from apprise import Apprise
+
+            self._service = Apprise.instantiate(self.url.reveal(), suppress_exceptions=True)
+            if self._service is None:
+                raise ConfigError(f"{self.name}: apprise does not understand the address; see its list of services")
+        return self._service
+
+
+def _send_by_apprise(name: str, service: Any, message: Message) -> None:
+    """Through one of apprise's services, whose words about a failure go to its log."""
+    from apprise import Apprise, AppriseAttachment
+
+    client = Apprise()
+    client.add(service)
+    heard = _Heard()
+    log = logging.getLogger("apprise")
+    log.addHandler(heard)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            attach = None
+            if message.picture and getattr(service, "attachment_support", False):
+                file = Path(folder) / "curve.png"
+                file.write_bytes(message.picture)
+                attach = AppriseAttachment(str(file))
+            kind = _TYPES.get(message.severity, "info")
+            sent = client.notify(message.body, message.title, notify_type=kind, attach=attach)  # type: ignore[arg-type]  # it takes its names too
+    finally:
+        log.removeHandler(heard)
+    if not sent:
+        raise NotSent(f"{name}: not sent: {heard.last or 'the service said no'}")
+
+
+class _Heard(logging.Handler):
+    """What apprise said last about why."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.last = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.last = record.getMessage()

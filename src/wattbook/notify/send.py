@@ -52,7 +52,7 @@ class Post:
 
     def _send(self, message: Message) -> None:
         service = self._made()
-        if hasattr(service, "smtp_host"):
+        if _is_plain_mail(service):
             send_mail(self.name, service, message, timeout_s=self.timeout_s / 2)
         else:
             _send_by_apprise(self.name, service, message)
@@ -65,6 +65,13 @@ class Post:
             if self._service is None:
                 raise ConfigError(f"{self.name}: apprise does not understand the address; see its list of services")
         return self._service
+
+
+def _is_plain_mail(service: Any) -> bool:
+    """Whether it is a mail that we write ourselves; encrypted ones are left to apprise."""
+    from apprise.plugins.email.base import NotifyEmail
+
+    return type(service) is NotifyEmail and getattr(service, "pgp_mode", "none") in (None, "none", "no")
 
 
 def _send_by_apprise(name: str, service: Any, message: Message) -> None:

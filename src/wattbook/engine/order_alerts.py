@@ -26,7 +26,8 @@ _WHO_MAX = 200
 async def order_alert(alerts: Alerts, rule: AlertSettings, given: Mapping[str, Any], *, who: str) -> Mapping[str, Any]:
     """Test, mute or unmute a rule; what is done is an event, whose number is answered. Raises ConfigError."""
     check_order(given, DEEDS)
-    now, body = alerts.clock.now(), {"severity": rule.severity}
+    now = alerts.clock.now()
+    body: dict[str, str] = {"severity": rule.severity}
     if "for" in given:
         if given["do"] != "mute":
             raise ConfigError(f'"{given["do"]}" takes no "for"')

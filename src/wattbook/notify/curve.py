@@ -38,7 +38,7 @@ def _range(least: float, most: float) -> tuple[float, float]:
     """What the height of the picture stands for: a little more than the values need."""
     room = (most - least) * 0.08 or abs(most) * 0.05 or 1.0
     low = least - room
-    return (0.0 if 0 <= least and low < 0 else low), most + room
+    return (0.0 if least >= 0 and low < 0 else low), most + room
 
 
 def _y(value: float, low: float, high: float) -> int:

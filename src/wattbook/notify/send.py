@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wattbook.model import ConfigError
-from wattbook.notify.mail import send_mail
 from wattbook.notify.message import Message, NotSent
 
 if TYPE_CHECKING:
@@ -53,6 +52,8 @@ class Post:
     def _send(self, message: Message) -> None:
         service = self._made()
         if _is_plain_mail(service):
+            from wattbook.notify.mail import send_mail
+
             send_mail(self.name, service, message, timeout_s=self.timeout_s / 2)
         else:
             _send_by_apprise(self.name, service, message)
@@ -91,7 +92,7 @@ def _send_by_apprise(name: str, service: Any, message: Message) -> None:
                 file.write_bytes(message.picture)
                 attach = AppriseAttachment(str(file))
             kind = _TYPES.get(message.severity, "info")
-            sent = client.notify(message.body, message.title, notify_type=kind, attach=attach)  # type: ignore[arg-type]  # it takes its names too
+            sent = client.notify(message.body, message.title, notify_type=kind, attach=attach)
     finally:
         log.removeHandler(heard)
     if not sent:

@@ -104,10 +104,10 @@ class Run:
             await asyncio.wrap_future(self.book.append_event(event))
         await self.settled()
 
-    async def wait(self, second: float) -> None:
-        """Time goes on to this second, minute by minute at most."""
+    async def wait(self, second: float, *, step_s: float = 60.0) -> None:
+        """Time goes on to this second, by so much at once."""
         while self.clock.at < at(second):
-            self.clock.at = min(at(second), self.clock.at + timedelta(seconds=60))
+            self.clock.at = min(at(second), self.clock.at + timedelta(seconds=step_s))
             await self.settled()
 
     async def settled(self) -> None:
@@ -139,3 +139,10 @@ class Run:
             await self._task
         self.reader.close()
         await asyncio.to_thread(self.book.close)
+
+
+def power_rule(name: str, *, limit: float = 5000) -> str:
+    """A rule about the power of main-a that says it at once."""
+    return (
+        f'[[alert]]\nname = "{name}"\nkind = "above"\nmeters = ["main-a"]\nquantity = "active_power"\nlimit = {limit}\n'
+    )

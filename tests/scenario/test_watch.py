@@ -211,7 +211,7 @@ forecast = true
     await run.hear(told(300, active_energy_import=4000.0))
     await run.wait(420)
     assert ("raised", "day") in run.events()
-    await run.wait(12 * 3600 + 180)  # another day
+    await run.wait(12 * 3600 + 180, step_s=7200)  # another day
     assert run.events()[-2:] in ([("recovered", "day"), ("recovered", "ahead")],)
     await run.stop()
 

@@ -191,6 +191,8 @@ def commands() -> Iterator[str]:
         "sink pause",
         "sink resume",
         "sink replay",
+        "alert list",
+        "alert test",
         "grafana",
         "meter show",
         "meter install",

@@ -41,8 +41,8 @@ class EnergyLook:
             ahead = self._ahead(rule, start, now, end, used) if rule.forecast and used is not None else None
         except WattbookError as error:
             return Sight("", to_ms(now), None, said=f"what was used is not known: {error}")
-        if used is None:
-            return Sight("", to_ms(now), None)
+        if used is None:  # a new day or month, of which nothing was read yet
+            return Sight("", to_ms(now), False, said="nothing is known to be used yet")
         return _budget_sight(rule, now, used, ahead)
 
     def _used(self, rule: AlertSettings, span: Span) -> float | None:

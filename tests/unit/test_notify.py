@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
+import threading
 import zlib
 from collections.abc import AsyncIterator
 from datetime import time
@@ -12,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from alert_house import Hands, at, settings, told
+from wattbook.config import Secret
 from wattbook.engine.follow import Decision
 from wattbook.engine.notify import HELD_MAX, Carrier, is_within
 from wattbook.engine.notify_words import Words
-from wattbook.model import Batch, Event
-from wattbook.notify import Message, NotSent, draw_curve
+from wattbook.model import Batch, ConfigError, Event
+from wattbook.notify import Message, NotSent, Post, draw_curve
 from wattbook.notify.mail import make_mail
 from wattbook.notify.png import Canvas
 from wattbook.store import Book, BookReader
@@ -45,9 +47,6 @@ class Letterbox:
         if self.shut:
             raise NotSent("anna: nobody is at home")
         self.got.append(message)
-
-    def close(self) -> None:
-        pass
 
 
 class Told:
@@ -208,3 +207,27 @@ def test_too_few_values_make_no_picture(values: list[float]) -> None:
 
 def test_a_flat_line_is_a_picture() -> None:
     assert draw_curve([0, 10], [0.0, 0.0])
+
+
+class Slow(Post):
+    """Its way out takes until it is let go."""
+
+    let_go = threading.Event()
+
+    def _send(self, message: Message) -> None:
+        self.let_go.wait(30)
+
+
+async def test_a_message_that_hangs_is_given_up_and_no_second_is_begun_beside_it() -> None:
+    post = Slow("anna", Secret("json://127.0.0.1"), timeout_s=0.01)
+    message = Message("1", "t", "b")
+    with pytest.raises(NotSent, match="did not go out within"):
+        await post.send(message)
+    with pytest.raises(NotSent, match="hangs still"):
+        await post.send(message)
+    post.let_go.set()
+
+
+async def test_an_address_nobody_understands_is_said() -> None:
+    with pytest.raises(ConfigError, match="apprise does not understand"):
+        await Post("anna", Secret("nothing://there")).send(Message("1", "t", "b"))

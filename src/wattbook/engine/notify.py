@@ -74,17 +74,14 @@ class Carrier:
 
     async def run(self) -> None:
         """Carry out until cancelled. A mistake is logged, and it begins anew: the next message may go."""
-        try:
-            while True:
-                work = asyncio.create_task(self._follow(), name=self.name)
-                try:
-                    await asyncio.wait([work])
-                finally:
-                    work.cancel()
-                self._failed(work)
-                await self.sleep(_AGAIN_S)
-        finally:
-            self.post.close()
+        while True:
+            work = asyncio.create_task(self._follow(), name=self.name)
+            try:
+                await asyncio.wait([work])
+            finally:
+                work.cancel()
+            self._failed(work)
+            await self.sleep(_AGAIN_S)
 
     async def test(self, who: str) -> None:
         """Send a message now. Raises NotSent or ConfigError."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+import threading
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,24 +31,45 @@ class Post:
     name: str
     url: Secret
     timeout_s: float = TIMEOUT_S
-    _thread: ThreadPoolExecutor = field(init=False)
+    _thread: threading.Thread | None = None
     _service: Any = None
-
-    def __post_init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"notify {self.name}")
 
     async def send(self, message: Message) -> None:
         """Send it. Raises NotSent, or ConfigError for an address that apprise does not understand."""
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._send, message)
+        if self._thread is not None and self._thread.is_alive():
+            raise NotSent(f"{self.name}: the message before hangs still")
+        work = self._begun(message)
         try:
             async with asyncio.timeout(self.timeout_s):
                 await work
         except TimeoutError as error:
             raise NotSent(f"{self.name}: it did not go out within {self.timeout_s:.0f} s") from error
 
-    def close(self) -> None:
-        """Send nothing more; does not wait."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
+    def _begun(self, message: Message) -> asyncio.Future[None]:
+        """Send in a thread that no end of the program waits for, unlike those of an executor."""
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+
+        def settle(error: BaseException | None) -> None:
+            if done.done():
+                return  # nobody waited that long
+            if error is None:
+                done.set_result(None)
+            else:
+                done.set_exception(error)
+
+        def work() -> None:
+            error: BaseException | None = None
+            try:
+                self._send(message)
+            except Exception as caught:  # noqa: BLE001 - raised again by whoever waits
+                error = caught
+            with suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(settle, error)
+
+        self._thread = threading.Thread(target=work, name=f"notify {self.name}", daemon=True)
+        self._thread.start()
+        return done
 
     def _send(self, message: Message) -> None:
         service = self._made()

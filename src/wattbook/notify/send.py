@@ -10,7 +10,7 @@ import logging
 import tempfile
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,19 +31,20 @@ class Post:
     name: str
     url: Secret
     timeout_s: float = TIMEOUT_S
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _thread: threading.Thread | None = None
     _service: Any = None
 
     async def send(self, message: Message) -> None:
         """Send it. Raises NotSent, or ConfigError for an address that apprise does not understand."""
-        if self._thread is not None and self._thread.is_alive():
-            raise NotSent(f"{self.name}: the message before hangs still")
-        work = self._begun(message)
-        try:
-            async with asyncio.timeout(self.timeout_s):
-                await work
-        except TimeoutError as error:
-            raise NotSent(f"{self.name}: it did not go out within {self.timeout_s:.0f} s") from error
+        async with self._turn:
+            if self._thread is not None and self._thread.is_alive():
+                raise NotSent(f"{self.name}: the message before hangs still")
+            try:
+                async with asyncio.timeout(self.timeout_s):
+                    await self._begun(message)
+            except TimeoutError as error:
+                raise NotSent(f"{self.name}: it did not go out within {self.timeout_s:.0f} s") from error
 
     def _begun(self, message: Message) -> asyncio.Future[None]:
         """Send in a thread that no end of the program waits for, unlike those of an executor."""

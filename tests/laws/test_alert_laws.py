@@ -13,8 +13,8 @@ from wattbook.engine.alert_readings import Value, sight_of, values_for
 from wattbook.engine.alert_state import Sight, State
 from wattbook.model import Columns
 
-values = st.lists(st.tuples(st.integers(0, 400_000), st.one_of(st.none(), st.floats(0, 100))), max_size=60)
-sights = st.lists(st.tuples(st.integers(-50_000, 400_000), st.sampled_from([True, False, None])), max_size=60)
+values = st.lists(st.tuples(st.integers(0, 400_000), st.one_of(st.none(), st.floats(0, 100))), max_size=25)
+sights = st.lists(st.tuples(st.integers(-50_000, 400_000), st.sampled_from([True, False, None])), max_size=25)
 
 
 @st.composite
@@ -45,7 +45,7 @@ def test_raised_and_recovered_alternate_and_are_not_early(steps: list[tuple[int,
     assert said == [("raised", "recovered")[number % 2] for number in range(len(said))]
 
 
-@given(rules(), values, st.integers(0, 60))
+@given(rules(), values, st.integers(0, 25))
 def test_a_restart_anywhere_changes_nothing(
     rule: AlertSettings, told: list[tuple[int, float | None]], restart: int
 ) -> None:

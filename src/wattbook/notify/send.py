@@ -85,6 +85,9 @@ class Post:
         if self._service is None:
             from apprise import Apprise
 
+            log = logging.getLogger("apprise")
+            log.propagate = False  # its warnings are told in our errors
+            log.setLevel(logging.WARNING)  # below that it tells addresses with their secrets
             self._service = Apprise.instantiate(self.url.reveal(), suppress_exceptions=True)
             if self._service is None:
                 raise ConfigError(f"{self.name}: apprise does not understand the address; see its list of services")

@@ -20,11 +20,13 @@ from typer.testing import CliRunner
 
 from wattbook.cli.main import make_app
 from wattbook.config import (
+    AlertSettings,
     ApiSettings,
     BackupSettings,
     LineSettings,
     LogSettings,
     MeterSettings,
+    NotifySettings,
     ProxySettings,
     RetentionSettings,
     SiteSettings,
@@ -76,7 +78,8 @@ def configuration() -> Iterator[str]:
     tables = {"[site]": SiteSettings, "[log]": LogSettings, "[api]": ApiSettings,
               "[[line]]": LineSettings, "[[meter]]": MeterSettings,
               "[[meter]] with a formula": VirtualMeterSettings, "[[proxy]]": ProxySettings,
-              "[supply]": SupplySettings, "[[retention]]": RetentionSettings, "[backup]": BackupSettings}  # fmt: skip
+              "[supply]": SupplySettings, "[[retention]]": RetentionSettings, "[backup]": BackupSettings,
+              "[[alert]]": AlertSettings, "[[notify]]": NotifySettings}  # fmt: skip
     for title, settings in tables.items():
         yield f"\n## {title}\n\n{(settings.__doc__ or '').split(': ', 1)[-1].capitalize()}\n"
         yield from _keys(settings)
@@ -188,6 +191,8 @@ def commands() -> Iterator[str]:
         "sink pause",
         "sink resume",
         "sink replay",
+        "alert list",
+        "alert test",
         "grafana",
         "meter show",
         "meter install",

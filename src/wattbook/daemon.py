@@ -15,6 +15,7 @@ from typing import Any
 from wattbook.api import ApiContext, Served, serving
 from wattbook.config import Config
 from wattbook.drivers.host import boot_id
+from wattbook.engine.alerts import make_alerts
 from wattbook.engine.back_up import keep_backups
 from wattbook.engine.decide_life import EventsOf, make_life_decider
 from wattbook.engine.decide_supply import TICK_S, SupplyDecider, supply_rule
@@ -66,6 +67,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             _log.info("serving %s", in_words(config, settings, proxy.listen))
         supply = _supply(config, book, live, clock)
         sinks = make_sinks(config, book, reader, clock)
+        alerts = make_alerts(config, book, reader, clock, lambda: [(each.settings.name, each.status) for each in sinks])
         # The lines run already: the API takes half a second to import.
         context = ApiContext(
             config=config,
@@ -80,6 +82,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             proxies=proxies,
             amender=make_amender(config, book, reader, clock, judges),
             sinks={sink.settings.name: sink for sink in sinks},
+            alerts=alerts,
         )
         served = await stack.enter_async_context(serving(context))
         config.address.write_text(served.url, encoding="utf-8")
@@ -90,6 +93,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             _begun(stack, "life", follow(EventsOf(book, reader), make_life_decider(config, book, reader, clock))),
         ]
         tasks += [_begun(stack, sink.status.follower, sink.run()) for sink in sinks]
+        tasks += [_begun(stack, name, work) for name, work in alerts.work()]
         if config.backup:
             tasks.append(_begun(stack, "backup", keep_backups(config, book, clock)))
         if config.retention:

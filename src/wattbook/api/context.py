@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 
 from wattbook.config import Config, MeterSettings
+from wattbook.engine.alerts import Alerts
 from wattbook.engine.amend import Amender
 from wattbook.engine.live import Live
 from wattbook.engine.run_sinks import RunningSink
@@ -32,6 +33,7 @@ class ApiContext:
     proxies: Sequence[ProxyStatus] = field(default=())  # live
     amender: Amender | None = None  # None = this book cannot be changed from here
     sinks: Mapping[str, RunningSink] = field(default_factory=dict)  # name -> sink
+    alerts: Alerts | None = None
 
     @cached_property
     def meters(self) -> Mapping[str, MeterSettings]:

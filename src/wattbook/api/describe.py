@@ -70,6 +70,7 @@ def _get(
     }
 
 
+route = _get  # for files of their own that describe other routes
 _NO_METER = 'no meter is called "main-b"; did you mean "main-a"?'
 _ARRAY: Mapping[str, Any] = {"type": "array", "items": {"type": "object"}}
 

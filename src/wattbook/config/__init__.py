@@ -1,5 +1,6 @@
 """wattbook.toml as typed settings. The only reader of configuration, secrets and environment."""
 
+from wattbook.config.alert_settings import SEVERITIES, AlertSettings, NotifySettings
 from wattbook.config.append import Piece, append, free_name, pieces_text, present
 from wattbook.config.read import examine, load
 from wattbook.config.settings import (
@@ -21,12 +22,15 @@ from wattbook.config.text import Problem
 from wattbook.values import Secret, parse_duration
 
 __all__ = [
+    "SEVERITIES",
+    "AlertSettings",
     "ApiSettings",
     "BackupSettings",
     "Config",
     "LineSettings",
     "LogSettings",
     "MeterSettings",
+    "NotifySettings",
     "Piece",
     "Problem",
     "ProxySettings",

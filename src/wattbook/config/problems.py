@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from ipaddress import ip_network
 from urllib.parse import urlsplit
 
+from wattbook.config.alert_problems import alert_problems
 from wattbook.config.proxy_problems import proxy_problems
 from wattbook.config.settings import (
     Config,
@@ -50,6 +51,7 @@ def problems_of(config: Config, text: str) -> Iterable[Problem]:
             yield Problem(place_of(text, ("meter", number, key)), f'meter "{meter.name}": {message}')
     yield from _api_problems(config, text)
     yield from sink_problems(config, text)
+    yield from alert_problems(config, text)
     for number, rule in enumerate(config.retention):
         for key, message in _retention_problems(config, rule):
             yield Problem(place_of(text, ("retention", number, key)), f"[[retention]] {number + 1}: {message}")

@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from wattbook.config.alert_settings import AlertSettings, NotifySettings
 from wattbook.config.problems import problems_of
 from wattbook.config.settings import (
     ApiSettings,
@@ -82,6 +83,8 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
         shaped.retention,
         shaped.backup and replace(shaped.backup, dir=(path.resolve().parent / shaped.backup.dir).resolve()),
         tuple(sinks),
+        shaped.alert,
+        shaped.notify,
     )
     return config, _in_order([*problems, *found, *wrong, *problems_of(config, text)])
 
@@ -126,7 +129,7 @@ def _library(path: Path, file: File, text: str) -> tuple[Library, list[Problem]]
 _SHAPES: Mapping[str, type] = {
     "site": SiteSettings, "log": LogSettings, "api": ApiSettings, "line": LineSettings, "meter": MeterSettings,
     "proxy": ProxySettings, "supply": SupplySettings, "retention": RetentionSettings,
-    "backup": BackupSettings, "sink": SinkSettings,
+    "backup": BackupSettings, "sink": SinkSettings, "alert": AlertSettings, "notify": NotifySettings,
 }  # fmt: skip
 
 

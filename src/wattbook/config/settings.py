@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ConfigDict, Discriminator, Field, Tag
 
+from wattbook.config.alert_settings import AlertSettings, NotifySettings
 from wattbook.model.around import MeterFacts, Surroundings
 from wattbook.model.errors import ConfigError
 from wattbook.model.formula import FORMULA_SIZE_MAX, Factors, parse_formula
@@ -207,6 +208,8 @@ class File:
     proxy: tuple[ProxySettings, ...] = ()
     retention: tuple[RetentionSettings, ...] = ()
     backup: BackupSettings | None = None
+    alert: tuple[AlertSettings, ...] = ()
+    notify: tuple[NotifySettings, ...] = ()
     sink: tuple[Mapping[str, Any], ...] = ()  # each read as its kind says: `config.sinks`
     simulate: Mapping[str, Any] = field(default_factory=dict)  # read by `wattbook simulate` alone
 
@@ -228,6 +231,8 @@ class Config:
     retention: tuple[RetentionSettings, ...] = ()
     backup: BackupSettings | None = None  # with an absolute folder
     sinks: tuple[SinkSettings, ...] = ()
+    alerts: tuple[AlertSettings, ...] = ()
+    notify: tuple[NotifySettings, ...] = ()
 
     @cached_property
     def book(self) -> Path:

@@ -26,6 +26,14 @@ def events_about(connection: sqlite3.Connection, subject: str, kinds: Sequence[s
     return _events(connection, query, subject, *kinds, after)
 
 
+def newest_of(connection: sqlite3.Connection, kinds: Sequence[str], limit: int, before: int | None) -> list[Event]:
+    """The newest events of these kinds with a number under `before`, the newest first."""
+    marks = ", ".join("?" * len(kinds))
+    under, bound = (" AND seq < ?", [before]) if before is not None else ("", [])
+    query = f"{_COLUMNS} WHERE kind IN ({marks}){under} ORDER BY seq DESC LIMIT ?"
+    return _events(connection, query, *kinds, *bound, limit)
+
+
 def corrected(connection: sqlite3.Connection, after: int, last: int | None) -> Mapping[int, int]:
     """Which readings numbered above `after` up to `last` take the place of others: number -> number of the other.
 

@@ -1,0 +1,200 @@
+"""Follow the journal and decide what people are told: events alert.raised, alert.recovered, alert.reminded.
+
+Nothing leaves the house here: engine/notify.py carries the events out. All memory is the bookmark, which is written
+with the events in one transaction, so that a restart says nothing twice and forgets nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import msgspec
+
+from wattbook.codecs.reading_json import format_instant
+from wattbook.config import AlertSettings, Config
+from wattbook.engine.alert_looks import SLOW, Looks, meters_of, supply_sight
+from wattbook.engine.alert_readings import sight_of, values_for
+from wattbook.engine.alert_state import Change, Memory, Sight, State, Supplied, is_fresh, read_memory, write_memory
+from wattbook.engine.alert_words import duration, in_words
+from wattbook.engine.follow import BATCH_MAX, Decision
+from wattbook.model import Batch, Clock, Event
+from wattbook.model.batch import from_ms, to_ms
+
+NAME = "watch"
+TICK_S = 1.0  # time is looked at so often
+SLOW_S = 60.0  # the book and the disk are asked so often
+RAISED, RECOVERED, REMINDED = "alert.raised", "alert.recovered", "alert.reminded"
+MUTED, UNMUTED, TESTED = "alert.muted", "alert.unmuted", "alert.tested"
+KINDS = (RAISED, RECOVERED, REMINDED, MUTED, UNMUTED, TESTED)
+
+_log = logging.getLogger("wattbook.watch")
+
+
+@dataclass(slots=True)
+class Watcher:
+    """The follower; it needs `idle_s=TICK_S`."""
+
+    config: Config
+    looks: Looks
+    clock: Clock
+    stalled: Callable[[], bool] = lambda: False  # the book cannot be written: silence there means nothing
+    now: Memory = field(default_factory=Memory)  # as it was decided last, for the page
+    name: str = NAME
+    _looked: float | None = None  # monotonic
+    _slow: Mapping[str, Sequence[Sight]] = field(default_factory=dict)
+
+    async def take(self, batch: Batch, bookmark: str) -> Decision:
+        """Decide as far as the batch goes, and, at the journal's end, what time alone decides."""
+        memory, now = self._memory(bookmark), self.clock.now()
+        events = list(self._hear(memory, batch, to_ms(now)))
+        if len(batch) < BATCH_MAX and (len(batch) or not self.stalled()):
+            await self._look(now)
+            events += self._tick(memory, to_ms(now))
+        for event in events:
+            level = logging.WARNING if event.kind == RAISED else logging.INFO
+            _log.log(level, "%s: %s", event.subject, event.body["text"])
+        self.now = memory
+        return Decision(write_memory(memory), tuple(events))
+
+    def _memory(self, bookmark: str) -> Memory:
+        try:
+            memory = read_memory(bookmark)
+        except msgspec.MsgspecError:
+            _log.warning("what was remembered of the alerts cannot be read; they are found anew")
+            memory = Memory()
+        names, now = {rule.name for rule in self.config.alerts}, to_ms(self.clock.now())
+        memory.states = {name: states for name, states in memory.states.items() if name in names}
+        memory.heard = {meter: at for meter, at in memory.heard.items() if at <= now or is_fresh(at, now)}
+        for states in memory.states.values():
+            for state in states.values():
+                state.believe(now)
+        return memory
+
+    def _hear(self, memory: Memory, batch: Batch, now: int) -> Iterator[Event]:
+        """What readings and events say."""
+        for columns in batch.columns:
+            if columns.site:
+                continue
+            fresh = [at for at in columns.at_ms if is_fresh(at, now)]
+            if not fresh:
+                continue  # history
+            memory.heard[columns.meter] = max(memory.heard.get(columns.meter, 0), *fresh)
+            for rule in self._rules_of(columns.meter):
+                for value in values_for(rule, columns):
+                    if is_fresh(value.at, now):
+                        about = f"{columns.meter}/{value.quantity}"
+                        sight = sight_of(rule, memory.state(rule.name, about), about, value)
+                        yield from self._see(rule, memory, sight)
+        for event in batch.events:
+            yield from self._hear_event(memory, event, now)
+
+    def _rules_of(self, meter: str) -> Iterator[AlertSettings]:
+        for rule in self.config.alerts:
+            of_values = rule.kind in ("above", "below", "rate", "en50160", "imbalance")
+            if of_values and meter in meters_of(rule, self.config):
+                yield rule
+
+    def _hear_event(self, memory: Memory, event: Event, now: int) -> Iterator[Event]:
+        if event.kind in (MUTED, UNMUTED):
+            _mute(memory, event)
+        elif event.kind.startswith("supply."):
+            memory.supplied = supplied(event)
+            for rule in self.config.alerts:
+                if rule.kind in ("supply", "generator"):
+                    yield from self._see(rule, memory, supply_sight(rule, memory, now))
+        elif event.kind in ("backup.failed", "backup.made"):
+            failed = event.kind == "backup.failed"
+            said = f"no backup was made: {event.body.get('reason', '')}" if failed else "a backup was made"
+            for rule in self.config.alerts:
+                if rule.kind == "backup":
+                    yield from self._see(rule, memory, Sight("", now, failed, said=said))
+
+    async def _look(self, now: datetime) -> None:
+        """Ask the book and the disk, when it is time."""
+        if self._looked is not None and self.clock.monotonic() - self._looked < SLOW_S:
+            return
+        self._looked = self.clock.monotonic()
+        rules = [rule for rule in self.config.alerts if rule.kind in SLOW]
+        if rules:
+            self._slow = await asyncio.to_thread(lambda: {rule.name: self.looks.slow(rule, now) for rule in rules})
+
+    def _tick(self, memory: Memory, now: int) -> Iterator[Event]:
+        """What time decides, and whom it reminds."""
+        slow, self._slow = self._slow, {}
+        for rule in self.config.alerts:
+            for sight in (*self.looks.quick(rule, memory, now), *slow.get(rule.name, ())):
+                yield from self._see(rule, memory, sight)
+            for about, state in memory.states.get(rule.name, {}).items():
+                yield from self._remind(rule, about, state, now)
+
+    def _see(self, rule: AlertSettings, memory: Memory, sight: Sight | None) -> Iterator[Event]:
+        if sight is None:
+            return
+        state = memory.state(rule.name, sight.about)
+        began = state.since
+        change = state.see(sight, 0 if rule.kind == "silent" else rule.lasting_ms)
+        if change is not None:
+            if change == "recovered":
+                state.since = sight.at
+            yield self._event(rule, sight.about, state, change, began if change == "recovered" else state.since)
+
+    def _event(self, rule: AlertSettings, about: str, state: State, change: Change, began: int) -> Event:
+        text = in_words(rule, about, state, change)
+        body = _body(rule, about, state, text) | {"since": format_instant(from_ms(began))}
+        if change == "recovered":
+            lasted_s = (state.at - began) / 1000
+            body |= {"lasted_s": lasted_s, "text": f"{text}; it lasted {duration(lasted_s)}"}
+        return Event(RAISED if change == "raised" else RECOVERED, rule.name, self.clock.now(), body)
+
+    def _remind(self, rule: AlertSettings, about: str, state: State, now: int) -> Iterator[Event]:
+        targets = [
+            target.name
+            for target in self.config.notify
+            if target.remind and target.wants(rule.name, rule.severity)
+            and state.due(target.name, round(1000 * target.remind), now)
+        ]  # fmt: skip
+        if targets:
+            lasted = duration((now - state.since) / 1000)
+            text = f"still, after {lasted}: {in_words(rule, about, state, 'raised')}"
+            body = _body(rule, about, state, text) | {"since": format_instant(from_ms(state.since)), "to": targets}
+            yield Event(REMINDED, rule.name, self.clock.now(), body)
+
+
+def _body(rule: AlertSettings, about: str, state: State, text: str) -> dict[str, object]:
+    meter, _, name = about.partition("/")
+    return {
+        "kind": rule.kind,
+        "severity": rule.severity,
+        "about": meter,
+        "quantity": name,
+        "value": state.value,
+        "worst": state.worst,
+        "text": text,
+    }
+
+
+def _mute(memory: Memory, event: Event) -> None:
+    if event.kind == UNMUTED:
+        memory.muted.pop(event.subject, None)
+        return
+    until = event.body.get("until")
+    memory.muted[event.subject] = to_ms(datetime.fromisoformat(until)) if until else 0
+
+
+def supplied(event: Event) -> Supplied:
+    """What an event of the supply tells, kept."""
+    kind, body = event.kind.removeprefix("supply."), event.body
+    since, until = event.at, body.get("to")
+    ran_s = body.get("was_s") if body.get("was") == "generator" else None
+    ended = datetime.fromisoformat(until) if until else None
+    words = {"utility": "the utility feeds the house", "generator": "the generator feeds the house"}
+    said = words.get(kind, "nothing feeds the house" if kind == "dark" else "it is not known what feeds the house")
+    if kind == "dark" and ended is not None:
+        said = f"nothing fed the house for {duration((ended - since) / timedelta(seconds=1))}: {body.get('reason', '')}"
+    if ran_s is not None:
+        said += f"; the generator ran {duration(float(ran_s))}"
+    return Supplied(kind, to_ms(since), to_ms(ended) if ended else None, said, ran_s)

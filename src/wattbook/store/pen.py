@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -29,6 +30,7 @@ _POSITIONS_AT_ONCE = 8  # in one statement
 _STAMPED_MAX = 100_000  # runs of numbers: 10 MB; a clock that is set later than that much traffic stays as it was
 _BULK_MIN = 100  # readings; for fewer, calls of numpy cost as much as they save
 _ALIKE_MIN = 16  # of them of one form; for fewer likewise
+_TOGETHER = 100  # rows in one statement; more gain nothing
 _ROWS_HELD_MAX = 1000  # rows handed to SQLite at once: enough to spread the cost of a call, few to hold twice
 
 # A float of Unix seconds is good to 0.2 µs; without this a whole millisecond may be cut to the one before.
@@ -36,6 +38,10 @@ _HALF_A_MICROSECOND = 0.0005  # in ms
 _encode_doubt = msgspec.msgpack.Encoder().encode
 
 _INSERT = "INSERT INTO hot (seq, meter, at, shape, quality, doubt, cells) VALUES (?, ?, ?, ?, ?, ?, ?)"
+# Of many rows in one statement: sqlite3 lets go of the interpreter at each statement, and to get it back from a busy
+# thread takes a switch interval. FAIL, or SQLite would copy each page for undoing the statement alone; what fails here
+# is a bug, and undoes the transaction.
+_INSERT_TOGETHER = f"{_INSERT.replace('INTO', 'OR FAIL INTO', 1)}{', (?, ?, ?, ?, ?, ?, ?)' * (_TOGETHER - 1)}"
 _Row = tuple[int, int, int, int, int, bytes | None, bytes]
 _Body = tuple[int, int, bytes | None, bytes]  # shape, quality, doubt, cells
 
@@ -302,9 +308,13 @@ class Pen:
 
     def flush(self) -> None:
         """Hand the rows held to SQLite."""
-        if self._rows:
-            self._connection.executemany(_INSERT, self._rows)
-            self._rows.clear()
+        rows = self._rows
+        for _ in range(len(rows) // _TOGETHER):
+            self._connection.execute(_INSERT_TOGETHER, tuple(chain.from_iterable(rows[:_TOGETHER])))
+            del rows[:_TOGETHER]
+        if rows:
+            self._connection.executemany(_INSERT, rows)
+            rows.clear()
 
     def _next_seq(self) -> int:
         self.seq_next += 1

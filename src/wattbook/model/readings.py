@@ -34,6 +34,7 @@ class Readings(Sequence[Reading]):
     doubt: Sequence[Mapping[str, Quality]]
     site: Sequence[str]
     _alike: list[Alike] = field(default_factory=list, init=False, repr=False, compare=False)  # once somebody asked
+    _newest: dict[tuple[str, str], int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _at_s: list[float] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @classmethod
@@ -92,8 +93,10 @@ class Readings(Sequence[Reading]):
             self._at_s.extend([at.timestamp() for at in self.at])
         return self._at_s
 
-    def newest(self) -> dict[tuple[str, str], int]:
-        """(site, meter) -> the place of its newest reading; of two of one instant the last."""
-        at = self.at
-        in_time = sorted(range(len(at)), key=at.__getitem__)
-        return {(self.site[place], self.meter[place]): place for place in in_time}
+    def newest(self) -> Mapping[tuple[str, str], int]:
+        """(site, meter) -> the place of its newest reading; of two of one instant the last. Found once."""
+        if not self._newest:
+            at_s, identities = self.at_s(), list(zip(self.site, self.meter, strict=True))
+            in_time = sorted(range(len(self)), key=at_s.__getitem__)
+            self._newest.update(zip(map(identities.__getitem__, in_time), in_time, strict=True))
+        return self._newest

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import struct
+from array import array
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from book_tools import START
+from wattbook.model import Reading, Readings
 from wattbook.store.bulk import pack_alike
 from wattbook.store.packing import Packer, decode_cells, divisors, parse_shape, shape_text
 from wattbook.store.rows import cell_values
@@ -69,13 +72,15 @@ def test_a_packer_goes_on_from_the_stored_shape(values: list[float]) -> None:
 def test_many_at_once_are_packed_as_each_alone_or_left_to_it(told: list[tuple[float, float]]) -> None:
     readings = [{"voltage": voltage, "current": current} for voltage, current in told]
     form, _ = Packer().pack(readings[0])
-    for values, cells in zip(readings, pack_alike(readings, form.divisors), strict=True):
+    table = array("d", [value for values in readings for value in values.values()])
+    for values, cells in zip(readings, pack_alike(table, form.divisors), strict=True):
         alone, alone_cells = Packer(form.shape).pack(values)
         assert cells in (None, alone_cells)
         assert cells is None or alone.shape == form.shape  # it needed nothing finer
-    assert pack_alike(readings, (1, None)) == [None] * len(readings)
+    assert pack_alike(table, (1, None)) == [None] * len(readings)
 
 
 def test_an_integer_that_no_float_holds_is_left_to_be_refused() -> None:
-    assert pack_alike([{"voltage": 2**53 + 1}, {"voltage": 5}], (1,)) == [None, b"\x91\x05"]
-    assert pack_alike([{"voltage": 10**400}], (1,)) == [None]
+    assert pack_alike(array("d", [2**53 + 1, 5]), (1,)) == [None, b"\x91\x05"]
+    (alike,) = Readings.of([Reading("m", START, {"voltage": 10**400})] * 100).alike()
+    assert alike.table is None

@@ -18,6 +18,7 @@ from wattbook.model.readings import Readings
 from wattbook.profiles import Profile
 from wattbook.store import Book, BookReader
 
+_BODY_MIN = 100  # readings that are first looked at as a whole; for fewer, calls of numpy cost as much as they save
 DOUBTED = "meter.doubted"  # registers have certainly gone elsewhere; the follower of a meter's life acts on it
 
 
@@ -30,6 +31,11 @@ class JudgedKeeper:
     async def keep(self, readings: Sequence[Reading]) -> Kept:
         """Return when the readings are durable."""
         columns = Readings.of(readings)
+        if len(columns) >= _BODY_MIN:
+            from wattbook.engine.judge_body import believes  # numpy takes 17 MB: only who is sent whole bodies needs it
+
+            if believes(columns, self._judges):
+                return await self._keeper.keep(columns)
         doubts: list[Mapping[str, Quality]] | None = None
         for place, verdict in self._verdicts(columns):
             doubts = doubts or list(columns.doubt)

@@ -85,7 +85,10 @@ class Attendance:
             hearing.heard_s, hearing.followed, hearing.spoiled = now_s, True, 0
             status.counters.polls += count
             status.counters.answers += count
-            if supersedes(at, status.last_at, now=self._clock.now()):
+            last = status.last_at
+            if (
+                last is None or at > last or supersedes(at, last, now=self._clock.now())
+            ):  # mostly without asking the clock
                 status.last_at = at
             if status.state != "present":
                 self._present(hearing)

@@ -8,7 +8,7 @@ it is recognised as reset or rolled over (engine/recognise_break.py), or until s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -67,7 +67,7 @@ def _fastest_per_s(unit: str, power_max: float) -> float:
 
 
 @dataclass(slots=True)
-class _Trusted:
+class Trusted:
     """What is believable of one quantity of one meter, and the last good reading of a register."""
 
     least: float
@@ -119,7 +119,7 @@ class MeterJudge:
         """Prepare. `moduli`: where registers begin anew, as far as the model tells; `apply`: believe what is recognised
         as a reset or a rollover, else doubt it until somebody decides."""
         self._power_max, self._moduli, self._apply = power_max, moduli, apply
-        self._its: dict[str, _Trusted] = {}
+        self._its: dict[str, Trusted] = {}
 
     def seed(self, name: str, at: datetime, value: float, since: datetime | None = None) -> None:
         """Take a register's last good reading. `since`: when it last began to count from another value."""
@@ -166,6 +166,11 @@ class MeterJudge:
         found = self._found({name: Told(at_s, values[name]) for name in bad})
         return Verdict({**doubt, **dict.fromkeys(bad, Quality.SUSPECT)}, found)
 
+    def trusted(self, names: Sequence[str]) -> list[Trusted]:
+        """What is believable of these quantities, for who judges many readings at once (engine/judge_body.py)."""
+        known = self._its
+        return [known.get(name) or self._learn(known, name) for name in names]
+
     def _found(self, bad: Mapping[str, Told]) -> Mapping[str, Found]:
         """The registers among these that have certainly gone elsewhere."""
         found = {}
@@ -177,23 +182,23 @@ class MeterJudge:
                 found[name] = self._recognised(name, its)
         return found
 
-    def _recognised(self, name: str, its: _Trusted) -> Found:
+    def _recognised(self, name: str, its: Trusted) -> Found:
         found = recognise(Told(its.at_s, its.value), its.first, its.slack, its.per_s, self._moduli.get(name))
         if self._apply and found.sure:
             its.since_s = its.first.at_s
             its.trust(*its.last)
         return found
 
-    def _learn(self, known: dict[str, _Trusted], name: str) -> _Trusted:
+    def _learn(self, known: dict[str, Trusted], name: str) -> Trusted:
         try:
             its = bounds(name, self._power_max)
         except UnknownQuantity:
             its = Bounds(-math.inf, math.inf, False)
-        known[name] = _Trusted(its.least, its.greatest, its.register, its.fastest_per_s, its.slack)
+        known[name] = Trusted(its.least, its.greatest, its.register, its.fastest_per_s, its.slack)
         return known[name]
 
 
-def _is_late(its: _Trusted, at_s: float, value: float) -> bool:
+def _is_late(its: Trusted, at_s: float, value: float) -> bool:
     """Whether a register that does not go on from its last good reading is the first one, or rightly came before it."""
     if math.isnan(its.at_s):
         its.trust(at_s, value)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,10 +14,11 @@ import msgspec
 from wattbook.model import BookError, Event, Kept, Reading, Readings
 from wattbook.model.batch import QUALITY_CODES, to_ms
 from wattbook.store.journal import Position
-from wattbook.store.packing import Form, Packer, Shape, decode_cells, divisors, parse_shape, shape_text
+from wattbook.store.packing import Packer, Shape, decode_cells, divisors, parse_shape, shape_text
 from wattbook.store.rows import cell_values
 
 if TYPE_CHECKING:
+    from wattbook.store.bulk import Packed
     from wattbook.store.forget import Forgetting
     from wattbook.store.seal import Sealing
     from wattbook.store.sealed import Head
@@ -28,7 +30,7 @@ _NUMBERS_RESERVED = 1_000  # at once, so that not every commit writes the page o
 _POSITIONS_AT_ONCE = 8  # in one statement
 _STAMPED_MAX = 100_000  # runs of numbers: 10 MB; a clock that is set later than that much traffic stays as it was
 _BULK_MIN = 100  # readings; for fewer, calls of numpy cost as much as they save
-_ALIKE_MIN = 16  # of them of one form; for fewer likewise
+_TOGETHER = 100  # rows in one statement; more gain nothing
 _ROWS_HELD_MAX = 1000  # rows handed to SQLite at once: enough to spread the cost of a call, few to hold twice
 
 # A float of Unix seconds is good to 0.2 µs; without this a whole millisecond may be cut to the one before.
@@ -36,6 +38,10 @@ _HALF_A_MICROSECOND = 0.0005  # in ms
 _encode_doubt = msgspec.msgpack.Encoder().encode
 
 _INSERT = "INSERT INTO hot (seq, meter, at, shape, quality, doubt, cells) VALUES (?, ?, ?, ?, ?, ?, ?)"
+# Of many rows in one statement: sqlite3 lets go of the interpreter at each statement, and to get it back from a busy
+# thread takes a switch interval. FAIL, or SQLite would copy each page for undoing the statement alone; what fails here
+# is a bug, and undoes the transaction.
+_INSERT_TOGETHER = f"{_INSERT.replace('INTO', 'OR FAIL INTO', 1)}{', (?, ?, ?, ?, ?, ?, ?)' * (_TOGETHER - 1)}"
 _Row = tuple[int, int, int, int, int, bytes | None, bytes]
 _Body = tuple[int, int, bytes | None, bytes]  # shape, quality, doubt, cells
 
@@ -123,55 +129,56 @@ class Pen:
         Of one meter the numbers rise as they would for the readings one by one, and of two of one instant the same
         stays: what is behind takes along all of its meter that follows.
         """
-        rows, mark, first = self._rows, len(self._rows), self.seq_next
-        seqs, odd = [0] * len(readings), list[int]()
-        behind: set[int] = set()  # meters
-        for place, (meter, at_ms, body) in enumerate(self._packed(readings)):
-            if body is None and at_ms > meter.last_ms:
-                behind.add(meter.id)
-            if body is None or at_ms <= meter.last_ms or meter.id in behind:
-                odd.append(place)
-                continue
-            meter.last_ms = at_ms
-            rows.append((self.seq_next, meter.id, at_ms, *body))
-            seqs[place] = self.seq_next
-            self.seq_next += 1
+        from wattbook.store.bulk import pack_readings
+
+        mark, first = len(self._rows), self.seq_next
+        meters = self._meters_of(readings)
+        packed = pack_readings(readings, [meter.packer for meter in meters])
+        instants = [int(at_s * 1000 + _HALF_A_MICROSECOND) for at_s in readings.at_s()]
+        seqs, odd = self._append_packed(meters, instants, packed)
         if not odd:
-            if len(rows) >= _ROWS_HELD_MAX:
+            if len(self._rows) >= _ROWS_HELD_MAX:
                 self.flush()
             return Kept(tuple(seqs), new=len(seqs))
         try:
             kept = self.append([readings[place] for place in odd], fresh=False)
         except BookError:
-            del rows[mark:]
+            del self._rows[mark:]
             self.seq_next = first
             raise
         for place, seq in zip(odd, kept.seqs, strict=True):
             seqs[place] = seq
         return Kept(tuple(seqs), len(seqs) - kept.same - kept.conflicts, kept.same, kept.conflicts)
 
-    def _packed(self, readings: Readings) -> Iterator[tuple[_Meter, int, _Body | None]]:
-        """Yield for each reading its meter, its instant and what to write, where that is cheaply had."""
-        from wattbook.store.bulk import pack_alike
-
-        identities = zip(readings.site, readings.meter, strict=True)
+    def _meters_of(self, readings: Readings) -> list[_Meter]:
         known = self._meters.get
-        meters = [known(who) or self._learn_meter(readings[place]) for place, who in enumerate(identities)]
-        alike: dict[int, tuple[Form, list[int]]] = {}
-        for place, values in enumerate(readings.values):
-            form = meters[place].packer.known(tuple(values))
-            if form and form.shape_id and not readings.doubt[place]:
-                alike.setdefault(form.shape_id, (form, []))[1].append(place)
-        bodies: list[_Body | None] = [None] * len(readings)
-        for shape_id, (form, places) in alike.items():
-            if len(places) < _ALIKE_MIN:
+        identities = zip(readings.site, readings.meter, strict=True)
+        return [known(who) or self._learn_meter(readings[place]) for place, who in enumerate(identities)]
+
+    def _append_packed(
+        self, meters: Sequence[_Meter], instants: Sequence[int], packed: Packed
+    ) -> tuple[list[int], list[int]]:
+        """Return the number of each reading, and the places of those that could not be written so."""
+        first, plain = self.seq_next, _later_until(meters, instants, packed.cells)  # nearly always all
+        self.seq_next += plain
+        seqs = [*range(first, self.seq_next), *[0] * (len(meters) - plain)]
+        ids = [meter.id for meter in meters]
+        columns = ids, instants, packed.shape_ids, packed.qualities, repeat(None), packed.cells
+        # Only whole rows: up to there, all have cells.
+        self._rows.extend(zip(range(first, self.seq_next), *columns, strict=False))
+        odd, behind = list[int](), set[int]()  # places, meters
+        for place in range(plain, len(meters)):
+            meter, at_ms, cells = meters[place], instants[place], packed.cells[place]
+            if cells is None and at_ms > meter.last_ms:
+                behind.add(meter.id)
+            if cells is None or at_ms <= meter.last_ms or meter.id in behind:
+                odd.append(place)
                 continue
-            cells = pack_alike([readings.values[place] for place in places], form.divisors)
-            for place, cell in zip(places, cells, strict=True):
-                if cell is not None:
-                    bodies[place] = shape_id, QUALITY_CODES[readings.quality[place]], None, cell
-        instants = [int(at.timestamp() * 1000 + _HALF_A_MICROSECOND) for at in readings.at]
-        return zip(meters, instants, bodies, strict=True)
+            meter.last_ms = at_ms
+            seqs[place] = self._next_seq()
+            body = packed.shape_ids[place], packed.qualities[place], None, cells
+            self._rows.append((seqs[place], meter.id, at_ms, *body))
+        return seqs, odd
 
     def _remember_stamped(self, seqs: Sequence[int]) -> None:
         """Know which numbers our own clock dated: only they are moved when it turns out to have been wrong."""
@@ -302,9 +309,13 @@ class Pen:
 
     def flush(self) -> None:
         """Hand the rows held to SQLite."""
-        if self._rows:
-            self._connection.executemany(_INSERT, self._rows)
-            self._rows.clear()
+        rows = self._rows
+        for _ in range(len(rows) // _TOGETHER):
+            self._connection.execute(_INSERT_TOGETHER, tuple(chain.from_iterable(rows[:_TOGETHER])))
+            del rows[:_TOGETHER]
+        if rows:
+            self._connection.executemany(_INSERT, rows)
+            rows.clear()
 
     def _next_seq(self) -> int:
         self.seq_next += 1
@@ -417,6 +428,15 @@ class _SealedReadings:
             self._rows = {instant: row for row, instant in enumerate(self._table.at_ms.tolist())}
             self._head = head
         return self._table
+
+
+def _later_until(meters: Sequence[_Meter], instants: Sequence[int], cells: Sequence[bytes | None]) -> int:
+    """How many of these, from the first on, are packed and later than all of their meter; those become the latest."""
+    for place, (meter, at_ms, packed) in enumerate(zip(meters, instants, cells, strict=True)):
+        if packed is None or at_ms <= meter.last_ms:
+            return place
+        meter.last_ms = at_ms
+    return len(meters)
 
 
 def _doubt(reading: Reading) -> bytes | None:

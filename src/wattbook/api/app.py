@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,6 +33,14 @@ from wattbook.engine.query import Question
 from wattbook.model import WattbookError, quantity
 
 PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
+_BESIDE_PAGE = {  # what a browser that installs the page asks for at the root
+    "icon.svg": "image/svg+xml",
+    "icon-192.png": "image/png",
+    "icon-512.png": "image/png",
+    "icon-maskable.png": "image/png",
+    "manifest.webmanifest": "application/manifest+json",
+    "worker.js": "text/javascript",
+}
 NAMES_MAX = 200  # of meters or quantities in one request
 _log = logging.getLogger(__name__)
 
@@ -225,9 +234,12 @@ def _add_page(app: FastAPI) -> None:
 
     app.mount("/assets", StaticFiles(directory=PAGE / "assets", check_dir=False))
 
-    @app.get("/icon.svg", include_in_schema=False)
-    def icon() -> Response:
-        return _page_file("icon.svg", "image/svg+xml")
+    for name, kind in _BESIDE_PAGE.items():
+        app.add_route(f"/{name}", partial(_beside_page, name=name, kind=kind), include_in_schema=False)
+
+
+async def _beside_page(request: Request, *, name: str, kind: str) -> Response:
+    return _page_file(name, kind)
 
 
 def _page_file(name: str, kind: str = "text/html") -> Response:

@@ -1,0 +1,63 @@
+// The power of several meters on one grid of instants, each kind of source on top of the one before.
+import type { Meter, Reading } from "../lib/api";
+import type { Trace } from "../lib/house.svelte";
+import type { Tone } from "./flow";
+
+export interface Layer {
+  tone: Exclude<Tone, "rest">;
+  meters: string[];
+}
+
+export interface Stack {
+  at: number[]; // seconds since 1970
+  tops: (number | null)[][]; // W: of each layer with all below it; null where nothing is known of any
+}
+
+const STEP_S = 5;
+const KNOWN_S = 90; // a reading older than this tells nothing any more
+
+export function stacked(traces: Record<string, Trace>, layers: Layer[], end: number, spanS: number): Stack {
+  const first = Math.ceil((end - spanS) / STEP_S) * STEP_S;
+  const at = Array.from({ length: Math.floor((end - first) / STEP_S) + 1 }, (_, step) => first + step * STEP_S);
+  if (at.at(-1) !== end) at.push(end);
+  const powers = layers.map(({ meters }) => together(meters.flatMap((name) => traces[name] ?? []), at));
+  const tops = powers.map((_, layer) => at.map((_, row) => topOf(powers, layer, row)));
+  return { at, tops };
+}
+
+/** The sum up to a layer; null only where no layer knows anything, so that one silent source hides no other. */
+function topOf(powers: (number | null)[][], layer: number, row: number): number | null {
+  if (powers.every((each) => each[row] === null)) return null;
+  return powers.slice(0, layer + 1).reduce((sum, each) => sum + Math.max(0, each[row] ?? 0), 0);
+}
+
+function together(traces: Trace[], at: number[]): (number | null)[] {
+  const each = traces.map((trace) => onGrid(trace, at));
+  return at.map((_, row) => {
+    const known = each.flatMap((values) => values[row] ?? []);
+    return known.length ? known.reduce((sum, value) => sum + value, 0) : null;
+  });
+}
+
+/** The last value before each instant. */
+function onGrid(trace: Trace, at: number[]): (number | null)[] {
+  let row = -1;
+  return at.map((instant) => {
+    while ((trace.at[row + 1] ?? Infinity) <= instant) row++;
+    const since = trace.at[row];
+    return since === undefined || instant - since > KNOWN_S ? null : (trace.power[row] ?? null);
+  });
+}
+
+const TONES = ["utility", "generator", "solar", "battery"] as const;
+
+/** What is stacked: the kinds of sources that tell their power; where none does, the loads. */
+export function layersOf(meters: Meter[], readings: Record<string, Reading>): Layer[] {
+  const telling = meters.filter((meter) => readings[meter.name]?.values.active_power !== undefined);
+  const of = (tone: Layer["tone"], source: string): Layer => ({
+    tone,
+    meters: telling.filter((meter) => meter.source === source).map(({ name }) => name),
+  });
+  const layers = TONES.map((tone) => of(tone, tone)).filter((layer) => layer.meters.length);
+  return layers.length ? layers : [of("load", "")].filter((layer) => layer.meters.length);
+}

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp
 from wattbook import __version__
 from wattbook.api import describe, legacy, life, metrics, sinks
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
+from wattbook.api.compress import Compress
 from wattbook.api.context import ApiContext
 from wattbook.api.guard import Guard
 from wattbook.api.ingest import PATH as INGEST_PATH
@@ -70,7 +71,7 @@ def make_app(context: ApiContext) -> ASGIApp:
     _add_page(app)
     _add_errors(app)
     describe.add_raw_routes(app)
-    return Guard(app, context.config.api)
+    return Guard(Compress(app), context.config.api)
 
 
 def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:

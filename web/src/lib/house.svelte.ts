@@ -6,7 +6,7 @@ import { askDays, type Day } from "./today";
 export const CHART_MINUTES = 60;
 const CHART_S = CHART_MINUTES * 60;
 const POINTS_MAX = 4000; // an hour of a reading a second; what comes faster shortens the past
-const PAST_POINTS = 360; // of the book, with its peaks: a point for each pixel of a card
+const PAST_POINTS = 720; // of the book, with its peaks: one in 5 s
 const DAYS_MS = 120_000; // how often today's energy is asked for
 const REMEMBER_MS = 30_000;
 const CHECK_MS = 10_000; // a network that is gone is not noticed by an open stream

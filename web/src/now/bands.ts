@@ -9,7 +9,7 @@ const HUB_HALF_REM = 0.35;
 const BAND_MAX = 0.72; // of a node's height
 const BAND_MIN_PX = 2;
 const DOT_MAX_PX = 7;
-const COLUMN = { share: 0.29, min: 7.4, max: 17, narrow: 0.4, narrowRem: 34 }; // as in FlowChart's style
+const COLUMN = { share: 0.29, min: 7.4, max: 17, narrow: 0.36, narrowRem: 34 }; // as in FlowChart's style
 
 export interface Size {
   width: number;
@@ -41,23 +41,25 @@ export interface Band {
   dot: number;
 }
 
-export function placed(flow: Flow, { rem }: Size): Layout {
+export function placed(flow: Flow, { width, rem }: Size): Layout {
   const [node, gap] = [NODE_REM * rem, GAP_REM * rem];
+  const title = narrow(width, rem) ? TITLE_REM * rem : 0; // over everything where it has no room between
   const rows = rowsOf(flow);
   const heights = rows.map((row) => (row.node ? node + gap : PLACE_REM * rem));
   const left = flow.sources.length * (node + gap) - gap;
   const right = heights.reduce((sum, each) => sum + each, 0) - gap;
   const scale = scaleOf(flow, node * BAND_MAX);
   const hub = Math.max(rem, (flow.total ?? 0) * scale);
-  const height = Math.max(left, right, hub + 2 * TITLE_REM * rem, 0);
-  let top = (height - right) / 2;
+  const inner = Math.max(left, right, hub + (title ? 0 : 2 * TITLE_REM * rem), 0);
+  const centred = (height: number) => title + (inner - height) / 2;
+  let top = centred(right);
   const loads = rows.map((row, place) => {
     const here = { ...row, top };
     top += heights[place] ?? 0;
     return here;
   });
-  const sources = flow.sources.map((_, place) => (height - left) / 2 + place * (node + gap));
-  return { height, hub: { top: (height - hub) / 2, height: hub }, sources, loads, scale };
+  const sources = flow.sources.map((_, place) => centred(left) + place * (node + gap));
+  return { height: title + inner, hub: { top: centred(hub), height: hub }, sources, loads, scale };
 }
 
 function rowsOf(flow: Flow): Omit<Row, "top">[] {
@@ -99,8 +101,12 @@ function along(ends: { node: Node; y: number }[], layout: Layout, path: (y: numb
   });
 }
 
+function narrow(width: number, rem: number): boolean {
+  return width <= COLUMN.narrowRem * rem;
+}
+
 function columnOf(width: number, rem: number): number {
-  if (width <= COLUMN.narrowRem * rem) return COLUMN.narrow * width;
+  if (narrow(width, rem)) return COLUMN.narrow * width;
   return Math.min(Math.max(COLUMN.share * width, COLUMN.min * rem), COLUMN.max * rem);
 }
 

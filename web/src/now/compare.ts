@@ -2,6 +2,7 @@
 import { whole } from "../lib/format";
 import type { Meter, Reading } from "../lib/api";
 import type { Day } from "../lib/today";
+import { type Layer, SOURCES } from "./stack";
 
 const SAME_SHARE = 0.005; // half a percent is no difference
 
@@ -25,6 +26,14 @@ export function houseDay(meters: Meter[], days: Record<string, Day>, readings: R
   const of = told.length ? told : counting.slice(0, 1);
   if (!of.length) return null;
   return { today: added(of, days, "today"), yesterday: added(of, days, "yesterday") };
+}
+
+/** Today's energy by the kinds of sources that gave any. */
+export function partsOf(meters: Meter[], days: Record<string, Day>): { tone: Layer["tone"]; wh: number }[] {
+  return SOURCES.flatMap((tone) => {
+    const wh = added(meters.filter((meter) => meter.source === tone), days, "today");
+    return wh ? [{ tone, wh }] : [];
+  });
 }
 
 /** A meter that was never there adds nothing; where none was, nothing is known. */

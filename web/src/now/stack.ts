@@ -14,7 +14,9 @@ export interface Stack {
 }
 
 const STEP_S = 5;
-const KNOWN_S = 90; // a reading older than this tells nothing any more
+const KNOWN_STEPS = 3; // a reading tells nothing any more when so many of its meter are missing,
+const KNOWN_MIN_S = 15; // but not so soon,
+const KNOWN_MAX_S = 90; // and surely by then
 
 export function stacked(traces: Record<string, Trace>, layers: Layer[], end: number, spanS: number): Stack {
   const first = Math.ceil((end - spanS) / STEP_S) * STEP_S;
@@ -41,15 +43,23 @@ function together(traces: Trace[], at: number[]): (number | null)[] {
 
 /** The last value before each instant. */
 function onGrid(trace: Trace, at: number[]): (number | null)[] {
+  const known = knownS(trace.at);
   let row = -1;
   return at.map((instant) => {
     while ((trace.at[row + 1] ?? Infinity) <= instant) row++;
     const since = trace.at[row];
-    return since === undefined || instant - since > KNOWN_S ? null : (trace.power[row] ?? null);
+    return since === undefined || instant - since > known ? null : (trace.power[row] ?? null);
   });
 }
 
-const TONES = ["utility", "generator", "solar", "battery"] as const;
+/** How long a reading of a meter stands for the present, from how often it was read. */
+function knownS(at: number[]): number {
+  const steps = at.slice(1).map((each, row) => each - (at[row] ?? each));
+  const usual = steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? KNOWN_MAX_S;
+  return Math.min(Math.max(KNOWN_STEPS * usual, KNOWN_MIN_S), KNOWN_MAX_S);
+}
+
+export const SOURCES = ["utility", "generator", "solar", "battery"] as const;
 
 /** What is stacked: the kinds of sources that tell their power; where none does, the loads. */
 export function layersOf(meters: Meter[], readings: Record<string, Reading>): Layer[] {
@@ -58,6 +68,6 @@ export function layersOf(meters: Meter[], readings: Record<string, Reading>): La
     tone,
     meters: telling.filter((meter) => meter.source === source).map(({ name }) => name),
   });
-  const layers = TONES.map((tone) => of(tone, tone)).filter((layer) => layer.meters.length);
+  const layers = SOURCES.map((tone) => of(tone, tone)).filter((layer) => layer.meters.length);
   return layers.length ? layers : [of("load", "")].filter((layer) => layer.meters.length);
 }

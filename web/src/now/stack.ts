@@ -43,20 +43,22 @@ function together(traces: Trace[], at: number[]): (number | null)[] {
 
 /** The last value before each instant. */
 function onGrid(trace: Trace, at: number[]): (number | null)[] {
-  const known = knownS(trace.at);
+  const usual = usualS(trace.at);
+  const known = Math.min(Math.max(KNOWN_STEPS * usual, KNOWN_MIN_S), KNOWN_MAX_S);
   let row = -1;
   return at.map((instant) => {
     while ((trace.at[row + 1] ?? Infinity) <= instant) row++;
-    const since = trace.at[row];
-    return since === undefined || instant - since > known ? null : (trace.power[row] ?? null);
+    const [since, next] = [trace.at[row], trace.at[row + 1]];
+    if (since === undefined) return null;
+    const silent = next !== undefined && next - since > known; // it is known by now that nothing came
+    return instant - since > (silent ? usual : known) ? null : (trace.power[row] ?? null);
   });
 }
 
-/** How long a reading of a meter stands for the present, from how often it was read. */
-function knownS(at: number[]): number {
+/** How often a meter was read. */
+function usualS(at: number[]): number {
   const steps = at.slice(1).map((each, row) => each - (at[row] ?? each));
-  const usual = steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? KNOWN_MAX_S;
-  return Math.min(Math.max(KNOWN_STEPS * usual, KNOWN_MIN_S), KNOWN_MAX_S);
+  return steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? KNOWN_MAX_S;
 }
 
 export const SOURCES = ["utility", "generator", "solar", "battery"] as const;

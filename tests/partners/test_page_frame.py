@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from api_house import House, house, pzem
 from api_server import served
-from page_browser import AXE, PATIENCE_MS, barriers, chromium, needs, window
+from page_browser import AXE, PATIENCE_MS, barriers, chromium, needs, until, window
 
 pytestmark = needs
 expect.set_options(timeout=PATIENCE_MS)
@@ -39,7 +39,7 @@ def test_dark_is_chosen_and_remembered(home: House, browser: Browser) -> None:
     with served(home) as server, window(browser, color_scheme="light") as context:
         page = context.new_page()
         page.goto(server.url)
-        rail = page.locator("header")
+        rail = page.locator(".frame > header")
         light = paper(page)
         rail.get_by_role("radio", name="Dark").check()
         dark = paper(page)
@@ -50,7 +50,7 @@ def test_dark_is_chosen_and_remembered(home: House, browser: Browser) -> None:
         rail.get_by_role("radio", name="As the system").check()
         assert paper(page) == light
         page.emulate_media(color_scheme="dark")
-        page.wait_for_function("document.documentElement.dataset.theme === 'dark'")
+        until(page, "document.documentElement.dataset.theme === 'dark'")
 
 
 def test_a_language_is_chosen_without_a_reload(home: House, browser: Browser) -> None:
@@ -59,12 +59,12 @@ def test_a_language_is_chosen_without_a_reload(home: House, browser: Browser) ->
         page = context.new_page()
         page.goto(server.url)
         expect(page.locator("article").first).to_contain_text("1,23")
-        page.locator("header").get_by_role("combobox", name="Language").select_option(label="Čeština")
-        expect(page.locator("header").get_by_role("link", name="Nyní")).to_be_visible()
+        page.locator(".frame > header").get_by_role("combobox", name="Language").select_option(label="Čeština")
+        expect(page.locator(".frame > header").get_by_role("link", name="Nyní")).to_be_visible()
         expect(page.locator("html")).to_have_attribute("lang", "cs")
         expect(page.locator("article").first.locator(".main")).to_contain_text("1\u00a023")
         page.reload()
-        expect(page.locator("header").get_by_role("combobox", name="Jazyk")).to_have_value("cs")
+        expect(page.locator(".frame > header").get_by_role("combobox", name="Jazyk")).to_have_value("cs")
 
 
 @pytest.mark.parametrize(("locale", "word"), [("es-ES", "Ahora"), ("ca-ES", "Ara"), ("ms-MY", "Kini"), ("fi-FI", "Now")])
@@ -79,7 +79,7 @@ def test_a_phone_has_its_navigation_under_the_thumb(home: House, browser: Browse
     with served(home) as server, window(browser, 360, 740, has_touch=True) as context:
         page = context.new_page()
         page.goto(server.url)
-        expect(page.locator("header")).to_be_hidden()
+        expect(page.locator(".frame > header")).to_be_hidden()
         more = page.get_by_role("button", name="More")
         more.tap()
         sheet = page.get_by_role("dialog")
@@ -129,10 +129,10 @@ def test_without_the_daemon_the_last_values_are_there_and_are_old(home: House, b
             home.keep(pzem(power=1234.0))
             page.goto(server.url)
             expect(page.locator('article[data-meter="main-a"] .main')).to_contain_text("1,234")
-            page.wait_for_function("navigator.serviceWorker.controller !== null")
+            until(page, "navigator.serviceWorker.controller !== null")
             kept = "caches.keys().then(async names => (await (await caches.open(names[0])).keys()).length)"
-            page.wait_for_function(f"{kept}.then(count => count > 6)")
-            page.wait_for_function("localStorage.getItem('wattbook.last') !== null")
+            until(page, f"{kept}.then(count => count > 6)")
+            until(page, "localStorage.getItem('wattbook.last') !== null")
         page.reload()
         main = page.locator('article[data-meter="main-a"]')
         expect(main.locator(".main")).to_contain_text("1,234")
@@ -148,7 +148,7 @@ def test_what_is_forbidden_is_forgotten(home: House, browser: Browser) -> None:
     with served(home) as server, window(browser) as context:
         page = context.new_page()
         page.goto(server.url)
-        page.wait_for_function("localStorage.getItem('wattbook.last') !== null")
+        until(page, "localStorage.getItem('wattbook.last') !== null")
         page.evaluate("localStorage.setItem('wattbook.theme', 'dark')")
         refusal = json.dumps({"error": "log in first"})
         page.route("**/api/v1/**", lambda route: route.fulfill(status=401, content_type="application/json", body=refusal))

@@ -13,5 +13,5 @@ export const icons = {
   battery: "M5 7h14v12H5zM8.5 7V4.5M15.5 7V4.5M8 13h3M14.5 11.5v3M13 13h3",
   load: "M9 3v5M15 3v5M6.5 8h11v3.5a5.5 5.5 0 0 1-11 0zM12 17v4",
   rest: "M4 12h3M10.5 12h3M17 12h3",
-  more: "M5 12h.01M12 12h.01M19 12h.01",
+  more: "M4.5 12h1M11.5 12h1M18.5 12h1",
 } as const;

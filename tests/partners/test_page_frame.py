@@ -67,7 +67,9 @@ def test_a_language_is_chosen_without_a_reload(home: House, browser: Browser) ->
         expect(page.locator(".frame > header").get_by_role("combobox", name="Jazyk")).to_have_value("cs")
 
 
-@pytest.mark.parametrize(("locale", "word"), [("es-ES", "Ahora"), ("ca-ES", "Ara"), ("ms-MY", "Kini"), ("fi-FI", "Now")])
+@pytest.mark.parametrize(
+    ("locale", "word"), [("es-ES", "Ahora"), ("ca-ES", "Ara"), ("ms-MY", "Kini"), ("fi-FI", "Now")]
+)
 def test_the_language_is_the_browsers(home: House, browser: Browser, locale: str, word: str) -> None:
     with served(home) as server, window(browser, locale=locale) as context:
         page = context.new_page()
@@ -151,7 +153,9 @@ def test_what_is_forbidden_is_forgotten(home: House, browser: Browser) -> None:
         until(page, "localStorage.getItem('wattbook.last') !== null")
         page.evaluate("localStorage.setItem('wattbook.theme', 'dark')")
         refusal = json.dumps({"error": "log in first"})
-        page.route("**/api/v1/**", lambda route: route.fulfill(status=401, content_type="application/json", body=refusal))
+        page.route(
+            "**/api/v1/**", lambda route: route.fulfill(status=401, content_type="application/json", body=refusal)
+        )
         page.reload()
         expect(page.get_by_role("alert")).to_contain_text("wattbook does not answer")
         assert page.evaluate("localStorage.getItem('wattbook.last')") is None

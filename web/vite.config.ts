@@ -13,7 +13,11 @@ export default defineConfig({
     // The page's policy allows no inline content, so small files stay files.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: ["index.html", "docs.html"] },
+    rolldownOptions: {
+      input: { index: "index.html", docs: "docs.html", worker: "src/worker.ts" },
+      // A worker rules over the folder that it comes from, and is looked for where it was.
+      output: { entryFileNames: ({ name }) => (name === "worker" ? "worker.js" : "assets/[name]-[hash].js") },
+    },
   },
   server: { proxy: { "/api": { target: daemon, changeOrigin: true, headers: { origin: daemon } } } },
 });

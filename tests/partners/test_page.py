@@ -228,7 +228,7 @@ def test_the_page_is_walked_by_keyboard(home: House, watched: Watched) -> None:
         page.goto(server.url)
         expect(page.locator("article")).to_have_count(5)
         page.keyboard.press("Tab")
-        expect(page.locator(":focus")).to_have_text("Skip to the meters")
+        expect(page.locator(":focus")).to_have_text("Skip to the content")
         page.keyboard.press("Enter")
         expect(page.locator("main:focus")).to_have_count(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from difflib import get_close_matches
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,7 @@ from wattbook import __version__
 from wattbook.api import describe, legacy, life, metrics, sinks
 from wattbook.api.alerts import add_alert_routes
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
+from wattbook.api.compress import Compress
 from wattbook.api.context import ApiContext
 from wattbook.api.guard import Guard
 from wattbook.api.ingest import PATH as INGEST_PATH
@@ -33,6 +35,14 @@ from wattbook.engine.query import Question
 from wattbook.model import WattbookError, quantity
 
 PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
+_BESIDE_PAGE = {  # what a browser that installs the page asks for at the root
+    "icon.svg": "image/svg+xml",
+    "icon-192.png": "image/png",
+    "icon-512.png": "image/png",
+    "icon-maskable.png": "image/png",
+    "manifest.webmanifest": "application/manifest+json",
+    "worker.js": "text/javascript",
+}
 NAMES_MAX = 200  # of meters or quantities in one request
 _log = logging.getLogger(__name__)
 
@@ -62,7 +72,7 @@ def make_app(context: ApiContext) -> ASGIApp:
     _add_page(app)
     _add_errors(app)
     describe.add_raw_routes(app)
-    return Guard(app, context.config.api)
+    return Guard(Compress(app), context.config.api)
 
 
 def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
@@ -226,9 +236,12 @@ def _add_page(app: FastAPI) -> None:
 
     app.mount("/assets", StaticFiles(directory=PAGE / "assets", check_dir=False))
 
-    @app.get("/icon.svg", include_in_schema=False)
-    def icon() -> Response:
-        return _page_file("icon.svg", "image/svg+xml")
+    for name, kind in _BESIDE_PAGE.items():
+        app.add_route(f"/{name}", partial(_beside_page, name=name, kind=kind), include_in_schema=False)
+
+
+async def _beside_page(request: Request, *, name: str, kind: str) -> Response:
+    return _page_file(name, kind)
 
 
 def _page_file(name: str, kind: str = "text/html") -> Response:

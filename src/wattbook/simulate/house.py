@@ -114,8 +114,8 @@ class House:
         self._leg_a = Load("leg a", _week(_LEG_A), seed)
         self._leg_b = Load("leg b", _week(_LEG_B), seed)
         self._pump = Load("heat pump", _week(_PUMP), seed)
-        self.leg_a = Circuit(self, self._leg_a, first_wh=1_284_310.0, fed=lambda at: not self.failing(at))
-        self.leg_b = Circuit(self, self._leg_b, first_wh=987_655.0, fed=lambda at: not self.failing(at))
+        self.leg_a = Circuit(self, self._leg_a, self._pump, first_wh=1_284_310.0, fed=lambda at: not self.failing(at))
+        self.leg_b = Circuit(self, self._leg_b, self._pump, first_wh=987_655.0, fed=lambda at: not self.failing(at))
         self.generator = Generator(self, first_wh=41_207.0)
         self.main = Main(self, (self._leg_a, self._leg_b, self._pump))
         self.heat_pump = Pump(self, self._pump)
@@ -141,10 +141,14 @@ class House:
 
 @dataclass(frozen=True)
 class Circuit:
-    """A leg of the utility, as a single-phase meter sees it: dead, and the meter with it, while the utility fails."""
+    """A leg of the utility, as a single-phase meter sees it: dead, and the meter with it, while the utility fails.
+
+    The two legs carry half of what they share each, so that what the appliances take is never more than they give.
+    """
 
     house: House
     load: Load
+    shared: Load
     first_wh: float
     fed: Callable[[float], bool]
     cos_phi: float = 0.94
@@ -152,7 +156,7 @@ class Circuit:
     def value(self, name: str, at: datetime) -> float | None:
         """The quantity at an instant."""
         elapsed_s = _elapsed_s(at)
-        watts = self.load.power(elapsed_s)
+        watts = self.load.power(elapsed_s) + self.shared.power(elapsed_s) / 2
         on = self.fed(elapsed_s)
         volts = self.house.voltage(elapsed_s, self.load.name, watts) if on else 0.0
         cos_phi = self.cos_phi - 0.1 / (1 + watts / 200)
@@ -162,7 +166,7 @@ class Circuit:
             watts,
             cos_phi,
             self.house.frequency(elapsed_s) if on else 0.0,
-            self.first_wh + self.load.energy(elapsed_s),
+            self.first_wh + self.load.energy(elapsed_s) + self.shared.energy(elapsed_s) / 2,
         )
 
     def powered(self, at: datetime) -> bool:

@@ -1,4 +1,5 @@
 // What the daemon answers, and how it is asked.
+import { forget } from "./remember";
 
 export type State = "starting" | "present" | "away";
 export type Quality = "good" | "suspect";
@@ -14,9 +15,18 @@ export interface Meter {
   reason: string;
   since: string | null;
   last_at: string | null;
+  hints: string[]; // what looks wrong about its wiring or its model
   latency_s: number;
   progress: { heard: number; expected: number | null } | null;
   counters: Record<"polls" | "answers" | "timeouts" | "garbled" | "refused", number>;
+}
+
+/** A meter that is computed from others; `parts` says how many times each real meter counts. */
+export interface Virtual {
+  name: string;
+  location: string;
+  source: Meter["source"];
+  parts: Record<string, number>;
 }
 
 export interface Reading {
@@ -52,6 +62,7 @@ export interface Supply {
 }
 
 export interface Answer {
+  meter?: string;
   unit: string;
   points: { at: string; value: number | null; quality: string }[];
 }
@@ -75,6 +86,7 @@ export async function askDated<T>(
   const address = query.size ? `/api/v1/${path}?${query}` : `/api/v1/${path}`;
   const response = await fetch(address, { signal: AbortSignal.timeout(WAIT_MS) });
   const answer = (await response.json()) as T & { error?: string };
+  if (response.status === 401) forget();
   if (!response.ok) throw new Error(answer.error ?? response.statusText);
   const date = Date.parse(response.headers.get("date") ?? "");
   return { answer, date: Number.isNaN(date) ? null : date };

@@ -71,12 +71,14 @@ export function whole(value: number): string {
   return new Intl.NumberFormat(locale).format(value);
 }
 
-const TWELVE = new Intl.DateTimeFormat(locale, { hour: "numeric" }).resolvedOptions().hour12 ?? false;
-const HOUR = TWELVE ? "numeric" : "2-digit";
+/** How hours are written: "9:05 AM", but "09:05". */
+function hourStyle(): "numeric" | "2-digit" {
+  return new Intl.DateTimeFormat(locale, { hour: "numeric" }).resolvedOptions().hour12 ? "numeric" : "2-digit";
+}
 
 /** A time on a chart's axis, where room is short: "05:15", without AM and PM. */
 export function axisTime(at: number, timeZone: string): string {
-  const parts = new Intl.DateTimeFormat(locale, { hour: HOUR, minute: "2-digit", timeZone }).formatToParts(at);
+  const parts = new Intl.DateTimeFormat(locale, { hour: hourStyle(), minute: "2-digit", timeZone }).formatToParts(at);
   const bare = parts.filter((part) => part.type !== "dayPeriod").map((part) => part.value);
   return bare.join("").trim();
 }
@@ -84,7 +86,7 @@ export function axisTime(at: number, timeZone: string): string {
 /** A time of the site's clock, with the date when it is not today's. */
 export function clock(at: number, timeZone: string, seconds = false): string {
   const day = (moment: number) => new Intl.DateTimeFormat("en-CA", { timeZone }).format(moment);
-  const style: Intl.DateTimeFormatOptions = { hour: HOUR, minute: "2-digit", timeZone };
+  const style: Intl.DateTimeFormatOptions = { hour: hourStyle(), minute: "2-digit", timeZone };
   if (seconds) style.second = "2-digit";
   if (day(at) !== day(Date.now())) Object.assign(style, { day: "numeric", month: "short" });
   return new Intl.DateTimeFormat(locale, style).format(at);

@@ -1,9 +1,14 @@
 // Everything the page knows about the meters: asked for once, then kept fresh by the live stream.
-import { ask, askDated, type About, type Answer, type Meter, type Quantity, type Reading, type Supply } from "./api";
+import { ask, askDated, type About, type Answer, type Meter, type Quantity, type Reading, type Supply, type Virtual } from "./api";
+import { remember, remembered } from "./remember";
+import { askDays, type Day } from "./today";
 
-export const CHART_MINUTES = 15;
+export const CHART_MINUTES = 60;
 const CHART_S = CHART_MINUTES * 60;
-const POINTS_MAX = 4000; // 15 minutes at the fastest a line polls one meter
+const POINTS_MAX = 4000; // an hour of a reading a second; what comes faster shortens the past
+const PAST_POINTS = 720; // of the book, with its peaks: one in 5 s
+const DAYS_MS = 120_000; // how often today's energy is asked for
+const REMEMBER_MS = 30_000;
 const CHECK_MS = 10_000; // a network that is gone is not noticed by an open stream
 const RETRY_MS = 2000;
 
@@ -18,12 +23,15 @@ export interface Trace {
 class House {
   about = $state.raw<About | null>(null);
   meters = $state.raw<Meter[]>([]);
+  virtual = $state.raw<Virtual[]>([]);
   supply = $state.raw<Supply | null>(null);
   readings = $state<Record<string, Reading>>({});
   traces = $state.raw<Record<string, Trace>>({});
   quantities = $state.raw<Record<string, Quantity>>({});
+  days = $state.raw<Record<string, Day>>({}); // today's energy of each meter
   connection = $state<Connection>("connecting");
-  now = $state(Date.now());
+  now = $state(Date.now()); // what ages are told by; it stands still when the connection is lost
+  clock = $state(Date.now()); // it never stands still
   heard = $state(0); // when anything last came, by the daemon's clock
   loaded = $state(false); // the newest readings were asked for and came
   charted = $state(false); // and so were the charts' pasts
@@ -38,15 +46,18 @@ class House {
   start(): () => void {
     const tick = setInterval(() => this.#tick(), 1000);
     const check = setInterval(() => void this.#check(), CHECK_MS);
-    const wake = () => document.visibilityState === "visible" && void this.#check();
+    const days = setInterval(() => void this.#askDays(), DAYS_MS);
+    const save = setInterval(() => this.#remember(), REMEMBER_MS);
+    const wake = () => (document.visibilityState === "visible" ? void this.#check() : this.#remember());
     document.addEventListener("visibilitychange", wake);
     this.#stopped = false;
     void this.#open();
     return () => {
+      this.#remember();
       this.#stopped = true;
       clearTimeout(this.#retry);
       clearInterval(tick);
-      clearInterval(check);
+      for (const each of [check, days, save]) clearInterval(each);
       document.removeEventListener("visibilitychange", wake);
       this.#stream?.close();
     };
@@ -54,7 +65,8 @@ class House {
 
   /** The page's clock stands still with everything else when the connection is lost. */
   #tick(): void {
-    if (this.connection !== "lost") this.now = Date.now() + this.#skew;
+    this.clock = Date.now() + this.#skew;
+    if (this.connection !== "lost") this.now = this.clock;
   }
 
   async #open(): Promise<void> {
@@ -65,6 +77,7 @@ class House {
       const skew = (date ?? Date.now()) - Date.now();
       this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
       this.meters = await ask<Meter[]>("meters");
+      this.virtual = await ask<Virtual[]>("meters/virtual");
       this.supply = await ask<Supply>("supply");
       for (const reading of await ask<Reading[]>("readings/latest")) {
         const known = this.readings[reading.meter];
@@ -72,12 +85,39 @@ class House {
       }
       this.loaded = true;
     } catch {
+      this.#recall();
       this.#lost();
       return;
     }
     if (this.#stopped) return;
     this.#listen();
-    void this.#fill();
+    void this.#askDays();
+    void this.#fill().then(() => this.#remember());
+  }
+
+  /** Show the last values that this browser knows, until the daemon answers. */
+  #recall(): void {
+    if (this.about) return; // what is on the screen is newer
+    const last = remembered();
+    if (!last) return;
+    const { heard, about, meters, virtual, supply, readings, quantities } = last;
+    Object.assign(this, { heard, about, meters, virtual, supply, readings, quantities, loaded: true });
+    for (const name of Object.keys(quantities)) this.#asked.add(name);
+  }
+
+  #remember(): void {
+    if (this.connection !== "open" || !this.about) return;
+    const { heard, about, meters, virtual, supply, quantities } = this;
+    remember({ heard, about, meters, virtual, supply, quantities, readings: $state.snapshot(this.readings) });
+  }
+
+  async #askDays(): Promise<void> {
+    if (this.connection === "lost" || document.visibilityState === "hidden") return;
+    try {
+      this.days = await askDays(this.readings, this.now, this.about?.timezone ?? "UTC");
+    } catch (error) {
+      console.info("today's energy is not known:", error); // asked again soon; a lost connection is told elsewhere
+    }
   }
 
   #listen(): void {
@@ -154,7 +194,8 @@ class House {
       if (meter.values.active_power === undefined) continue;
       try {
         const from = `-${CHART_MINUTES}min`;
-        const answer = await ask<Answer>("query", { meter: meter.meter, quantity: "active_power", from });
+        const question = { meter: meter.meter, quantity: "active_power", from, points: String(PAST_POINTS) };
+        const answer = await ask<Answer>("query", question);
         const past = answer.points.map((point) => [Date.parse(point.at) / 1000, point.value] as const);
         const last = past.at(-1)?.[0] ?? 0;
         const trace = this.traces[meter.meter] ?? { at: [], power: [] };

@@ -1,18 +1,53 @@
-// Texts by file: src/i18n/<language>.json. A key that a language lacks is shown in English.
+// Texts by file: src/i18n/<language>.json, loaded when it is spoken. A key that a language lacks is shown in English.
 import english from "../i18n/en.json";
+import { keep, kept } from "./kept";
 
 export type Key = keyof typeof english;
 type Texts = Partial<Record<string, string>>;
 
-const files = import.meta.glob<{ default: Texts }>("../i18n/*.json", { eager: true });
-const known = new Map(
-  Object.entries(files).map(([path, file]) => [path.replace(/^.*\/|\.json$/g, ""), file.default]),
-);
+const others = import.meta.glob<{ default: Texts }>(["../i18n/*.json", "!../i18n/en.json"]);
+const files = new Map(Object.entries(others).map(([path, load]) => [path.replace(/^.*\/|\.json$/g, ""), load]));
 
-export const locale: string = navigator.language;
-const language = navigator.languages.map((tag) => tag.split("-")[0] ?? "").find((tag) => known.has(tag)) ?? "en";
-const texts: Texts = known.get(language) ?? english;
-document.documentElement.lang = language;
+export const LANGUAGES: readonly string[] = ["en", ...files.keys()].sort();
+export let locale: string = navigator.language; // of numbers and dates
+export let language = "en";
+let texts: Texts = english;
+
+/** The language that was chosen here, or null for the browser's. */
+export function chosen(): string | null {
+  return LANGUAGES.find((each) => each === kept("language")) ?? null;
+}
+
+/** Load the texts of the language in force; what is on the screen must be drawn again by whoever asks. */
+export async function speak(): Promise<void> {
+  const choice = chosen();
+  const wanted = choice ?? navigator.languages.map(root).find((each) => LANGUAGES.includes(each)) ?? "en";
+  try {
+    texts = (await files.get(wanted)?.())?.default ?? english;
+    language = wanted;
+  } catch (error) {
+    console.warn(`the texts of "${wanted}" did not come:`, error);
+    [texts, language] = [english, "en"];
+  }
+  locale = choice ? (navigator.languages.find((tag) => root(tag) === choice) ?? choice) : navigator.language;
+  document.documentElement.lang = language;
+}
+
+/** Speak another language from now on, or the browser's with null. */
+export async function choose(choice: string | null): Promise<void> {
+  keep("language", choice);
+  await speak();
+}
+
+function root(tag: string): string {
+  return tag.split("-")[0] ?? "";
+}
+
+/** What a language calls itself. */
+export function nameOf(language: string): string {
+  const name = new Intl.DisplayNames([language], { type: "language" }).of(language) ?? language;
+  return name.charAt(0).toLocaleUpperCase(language) + name.slice(1);
+}
 
 export function t(key: Key, parts: Record<string, string | number> = {}): string {
   const text = texts[key] ?? english[key];

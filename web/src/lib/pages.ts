@@ -1,15 +1,23 @@
-// The pages in the navigation, in its order. A page is added here when it exists.
+// The pages in the navigation, in its order; a page is added here when it exists, and loaded when it is opened.
 import type { Component } from "svelte";
-import Now from "../now/Now.svelte";
 import type { Key } from "./i18n";
+import { icons } from "./icons";
 
 export interface Page {
-  path: string; // after the "#"
+  path: string; // after the "#", one segment; what follows it in the address is the page's own
   title: Key;
   icon: string; // an SVG path in a box of 24
-  component: Component;
+  group: "house" | "plant" | "rules"; // what is used, what measures and keeps it, and what is wanted of it
+  load: () => Promise<{ default: Component }>;
 }
 
+// Their order leaves room: bills and prepaid stand in "house", camera and sites in "plant".
 export const pages: [Page, ...Page[]] = [
-  { path: "/", title: "nav.now", icon: "M13 2 5 13.5h5.5L9.5 22 19 9.5h-6z", component: Now },
+  { path: "/", title: "nav.now", icon: icons.now, group: "house", load: () => import("../now/Now.svelte") },
 ];
+
+/** The page of an address's hash: "#/meters/main-a" and "#/meters?all" are of the page "/meters". */
+export function pageOf(hash: string): Page {
+  const [, segment = ""] = /^#\/([^/?]*)/.exec(hash) ?? [];
+  return pages.find((page) => page.path === `/${segment}`) ?? pages[0];
+}

@@ -1,0 +1,19 @@
+// What this browser remembers. A browser that forbids storage forgets, and nothing else changes.
+
+export function kept(key: string): string | null {
+  try {
+    return localStorage.getItem(`wattbook.${key}`);
+  } catch {
+    return null; // storage is blocked for this page
+  }
+}
+
+/** Remember, or forget with null. */
+export function keep(key: string, value: string | null): void {
+  try {
+    if (value === null) localStorage.removeItem(`wattbook.${key}`);
+    else localStorage.setItem(`wattbook.${key}`, value);
+  } catch (error) {
+    console.info("not remembered:", error); // blocked, or full
+  }
+}

@@ -97,7 +97,7 @@ def test_readings_of_the_book_are_there_at_once(home: House, watched: Watched) -
         main = watched.page.locator('article[data-meter="main-a"]')
         expect(main.locator(".main")).to_contain_text("1,011")
         expect(main.locator("canvas")).to_be_visible()
-        label = "Power in the last 15 minutes: lowest 1,000 W, highest 1,011 W"
+        label = "Power in the last 60 minutes: lowest 1,000 W, highest 1,011 W"
         expect(main.get_by_role("img")).to_have_attribute("aria-label", label)
         watched.page.goto("about:blank")
         assert watched.complaints == []

@@ -1,4 +1,4 @@
-"""Answers made small on the wire with gzip, live streams too: names repeat from reading to reading and cost almost nothing.
+"""Answers made small on the wire with gzip, live streams too: names repeat from reading to reading and cost little.
 
 A stream is flushed after each part, so that nothing waits. Every stream keeps a small window of its own, for 50 open
 pages must not cost the server much.

@@ -1,5 +1,5 @@
 // What is chosen on the page, and the address that says it: the browser's history goes back and forth through it.
-import { type Period, STEP, type Than, type View, periodOf } from "./period";
+import { comparisons, type Period, STEP, type Than, type View, periodOf } from "./period";
 
 export const DIVISIONS = ["meter", "place", "source"] as const;
 export type Division = (typeof DIVISIONS)[number];
@@ -8,7 +8,7 @@ export interface Choice {
   period: Period;
   by: Division;
   of: string[]; // meters; of "place" the place whose parts are shown; none = what there is
-  than: Than;
+  than: Than | ""; // "" = what is told without being asked
 }
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
@@ -21,7 +21,7 @@ export function read(hash: string, today: string): Choice {
     period: period(told.get("view") ?? "", told.get("at") ?? "", today),
     by: DIVISIONS.find((each) => each === told.get("by")) ?? "meter",
     of: told.getAll("of"),
-    than: THANS.find((each) => each === told.get("than")) ?? "before",
+    than: THANS.find((each) => each === told.get("than")) ?? "",
   };
 }
 
@@ -32,8 +32,15 @@ function period(view: string, at: string, today: string): Period {
   return periodOf(known, DAY.test(at) && real ? at : today);
 }
 
+/** What a choice is compared with: a day with the same weekday, where nobody chose. */
+export function thanOf({ period, than }: Choice): Than {
+  if (than && comparisons(period.view).includes(than)) return than;
+  return period.view === "day" ? "week" : "before";
+}
+
 export function write({ period, by, of, than }: Choice): string {
-  const told = new URLSearchParams({ view: period.view, at: period.at, by, than });
+  const told = new URLSearchParams({ view: period.view, at: period.at, by });
+  if (than) told.set("than", than);
   for (const each of of) told.append("of", each);
   return `#/energy?${told}`;
 }

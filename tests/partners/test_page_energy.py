@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
-from api_house import House, house
+from api_house import NOW, House, house
 from api_server import served
 from wattbook.api.app import PAGE
 from wattbook.model import Reading
@@ -220,3 +220,15 @@ def test_a_phone_scrolls_in_one_direction_only(home: House, browser: Browser, ad
         opened(page, server.url, address)
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         context.close()
+
+
+def test_a_period_that_is_over_is_asked_for_once(home: House, page: Page) -> None:
+    with served(home) as server:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "every=1h" in request.url else None)
+        page.clock.install()
+        opened(page, server.url, f"energy?view=day&at=2026-11-16&{SHOP}")
+        for second in range(3):  # readings come in, and time goes on
+            home.context.live.publish(Reading("workshop", NOW + timedelta(seconds=second), {"active_power": 5.0}))
+            page.clock.run_for(1000)
+        assert len(asked) == 2  # it and what it is compared with

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api import describe, legacy, life, metrics, sinks
+from wattbook.api import describe, energy, legacy, life, metrics, sinks
 from wattbook.api.alerts import add_alert_routes
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.compress import Compress
@@ -29,9 +29,6 @@ from wattbook.api.meters import all_meters, check_meter, quantity_json, virtual_
 from wattbook.api.storage import StorageWatch
 from wattbook.api.stream import events
 from wattbook.api.supply import supply_json
-from wattbook.engine.ask import ask
-from wattbook.engine.asked import NotThere
-from wattbook.engine.query import Question
 from wattbook.model import WattbookError, quantity
 
 PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
@@ -137,41 +134,7 @@ def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
             check_meter(context, name)
         return readings_response(context.reader.latest(meters, now=context.clock.now()))
 
-    @app.get("/api/v1/query", **describe.QUERY)
-    def query(
-        name: Annotated[str, Query(alias="quantity", description="A name of the vocabulary.", max_length=100)],
-        meters: MeterNames = None,
-        locations: Annotated[
-            list[str] | None, Query(alias="location", description=describe.LOCATION, max_length=NAMES_MAX)
-        ] = None,
-        start: Annotated[str, Query(alias="from", description=describe.INSTANT, max_length=100)] = "today",
-        end: Annotated[str, Query(alias="to", description="An instant, not included.", max_length=100)] = "now",
-        every: Annotated[str, Query(description=describe.EVERY, max_length=20)] = "",
-        aggregate: Annotated[str, Query(description="Of gauges: mean, min, max or last.", max_length=20)] = "mean",
-        together: Annotated[bool, Query(alias="sum", description="Add all of them up.")] = False,
-        by: Annotated[str, Query(description=describe.BY, max_length=20)] = "",
-        points: Annotated[int | None, Query(description=describe.POINTS)] = None,
-    ) -> Response:
-        question = Question.parse(
-            meters=[each for each in meters or () if each],
-            quantity=name,
-            start=_whole_offset(start),
-            end=_whole_offset(end),
-            zone=context.config.site.timezone,
-            now=context.clock.now(),
-            locations=[each for each in locations or () if each],
-            every=every,
-            aggregate=aggregate,
-            together=together,
-            by=by,
-            points=points,
-        )
-        try:
-            answers = [answer.to_json() for answer in ask(context.reader, question, context.config)]
-        except NotThere as error:
-            raise Refusal(404, str(error)) from error
-        body = b"[" + b",".join(answers) + b"]" if question.several else answers[0]
-        return Response(body, media_type="application/json")
+    energy.add_routes(app, context)
 
     @app.get("/api/v1/live", **describe.LIVE)
     async def live(request: Request, meters: MeterNames = None) -> Response:
@@ -183,12 +146,6 @@ def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
             return Response(media_type="text/event-stream")
         stream = events(context, meters, request.headers.get("last-event-id", ""))
         return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
-
-
-def _whole_offset(instant: str) -> str:
-    """An instant whose "+02:00" was not encoded in the address arrives as " 02:00"; no other blank is that late."""
-    date, blank, offset = instant.rpartition(" ")
-    return f"{date}+{offset}" if blank and "T" in date else instant
 
 
 def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
@@ -218,7 +175,7 @@ def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
         last_good = legacy.LastGood(context.reader, meter)
 
         @app.get(legacy.ENERGY_PATH, **describe.ENERGY)
-        def energy() -> Response:
+        def get_energy() -> Response:
             display = context.config.profiles[meter].display
             return Response(
                 legacy.energy(last_good.values(context.clock.now()), display), media_type="application/json"

@@ -16,7 +16,11 @@ INTRODUCTION = (
 INSTANT = "An instant, included: ISO 8601 (local time of the site without an offset), today, yesterday, now or -24h."
 EVERY = "Step: 15min, 1h, 1d, 1w, 1mo, 1y. Registers give the energy of each step. Empty: the readings as they are."
 LOCATION = 'All meters at or below this place, as "plant/hall 2"; may be repeated. "/" is everywhere.'
-BY = '"source": energy by where it came from at the time it was used; one answer for each source.'
+BY = (
+    '"source": energy by where it came from at the time it was used; one answer for each source. '
+    '"location": one answer for each location, the sum of what is there.'
+)
+BELOW = 'The locations one level below this one, as "plant"; "/" is the uppermost level.'
 POINTS = "Without every: so many values at the most, for a chart; the least and the greatest of every column stay."
 
 _READING: Mapping[str, Any] = {
@@ -277,6 +281,59 @@ QUERY = _get(
     schema={"oneOf": [_ANSWER_SCHEMA, {"type": "array", "items": _ANSWER_SCHEMA}]},
     _400='"1x" is no step of time; write for example 15min, 1h, 1d, 1w or 1mo',
     _404=_NO_METER,
+)
+TABLE = _get(
+    "The answer of /api/v1/query as a file for a spreadsheet, CSV or XLSX: a column for each meter, source or location",
+    "at,heat-pump,quality\n2026-11-21T00:00:00.000+01:00,412,measured\n",
+    schema={"type": "string"},
+    kind="text/csv",
+    _400="more than 20000 values; choose longer steps or a shorter time, or use `wattbook query --csv`",
+    _404=_NO_METER,
+)
+_CELLS: Mapping[str, Any] = {"type": "array", "minItems": 168, "maxItems": 168, "items": {"type": "number"}}
+HOURS = _get(
+    "The energy of each hour of the week, from Monday 0:00 by the site's clock, of each location",
+    {
+        "quantity": "active_energy_import",
+        "unit": "Wh",
+        "from": "2026-11-01T00:00:00.000Z",
+        "to": "2026-11-29T00:00:00.000Z",
+        "places": [
+            {
+                "location": "plant/hall 2",
+                "meters": ["press", "oven"],
+                "deeper": False,
+                "energy": [5200.0] * 168,
+                "hours": [4.0] * 168,
+                "missing": [0.0] * 168,
+                "quality": ["measured"] * 168,
+            }
+        ],
+    },
+    schema={
+        "type": "object",
+        "required": ["quantity", "unit", "from", "to", "places"],
+        "properties": {
+            "places": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "required": ["location", "meters", "deeper", "energy", "hours", "missing", "quality"],
+                    "properties": {
+                        "location": {"type": "string"},
+                        "meters": {"type": "array", "items": {"type": "string"}},
+                        "deeper": {"type": "boolean", "description": "Whether there are locations below it."},
+                        "energy": {**_CELLS, "description": "Of the hours of which something is known, added up."},
+                        "hours": {**_CELLS, "description": "How many hours that were."},
+                        "missing": {**_CELLS, "description": "Hours of which nothing is known."},
+                        "quality": {"type": "array", "items": {"type": "string"}},
+                    },
+                },
+            }
+        },
+    },
+    _400='"1x" is no instant; write ISO 8601, today, yesterday, now or -24h',
+    _404='no meter is at "hause"; did you mean "house"?',
 )
 VIRTUAL_METERS = _get(
     "The meters that are computed from others",

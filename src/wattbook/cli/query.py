@@ -38,7 +38,7 @@ def query(
     aggregate: Annotated[str, typer.Option(help="Of gauges: mean, min, max, last.")] = "mean",
     locations: Annotated[list[str] | None, typer.Option("--location", help=_LOCATION)] = None,
     together: Annotated[bool, typer.Option("--sum", help="Add all of them up.")] = False,
-    by: Annotated[str, typer.Option(help='"source": energy by where it came from.')] = "",
+    by: Annotated[str, typer.Option(help='"source": energy by where it came from; "location": a sum for each.')] = "",
     points: Annotated[int | None, typer.Option(help=_POINTS)] = None,
     path: ConfigOption = HERE,
     as_json: JsonOption = False,

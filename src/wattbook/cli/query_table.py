@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import sys
 from collections.abc import Mapping, Sequence
-from datetime import datetime, tzinfo
+from datetime import tzinfo
 
 from rich.markup import escape
 from rich.table import Table
@@ -13,6 +13,7 @@ from rich.table import Table
 from wattbook.cli.show import bar, console, for_people, local
 from wattbook.codecs.reading_json import shown
 from wattbook.engine.answer import Answer
+from wattbook.engine.tabulate import WORST, label, side_by_side, table_rows
 from wattbook.model import EnergyQuality, Kind, Point, Quality
 
 _MARKS: Mapping[str, str] = {
@@ -21,8 +22,6 @@ _MARKS: Mapping[str, str] = {
     EnergyQuality.MISSING: "",
     Quality.SUSPECT: "?",
 }
-_WORST = (Quality.GOOD, EnergyQuality.MEASURED, EnergyQuality.SPREAD, EnergyQuality.ESTIMATED, Quality.SUSPECT,
-          EnergyQuality.MISSING)  # fmt: skip
 
 
 def print_table(answers: Sequence[Answer], zone: tzinfo | None) -> None:
@@ -55,10 +54,10 @@ def _print_several(answers: Sequence[Answer], zone: tzinfo | None) -> None:
     """Side by side, each value with a mark of its quality, which is explained below where it is used."""
     unit = answers[0].quantity.unit
     used: set[Quality | EnergyQuality] = set()
-    table = Table("from", *(escape(_label(answer)) for answer in answers), box=None, pad_edge=False)
+    table = Table("from", *(escape(label(answer)) for answer in answers), box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
-    for at, points in _rows(answers).items():
+    for at, points in side_by_side(answers).items():
         cells = []
         for point in points:
             mark = _MARKS.get(point.quality, "") if point else ""
@@ -66,7 +65,7 @@ def _print_several(answers: Sequence[Answer], zone: tzinfo | None) -> None:
             cells.append(f"{_for_people(point, unit) if point else ''}{mark or ' '}")
         table.add_row(local(at, zone), *cells)
     console().print(table)
-    legend = "  ".join(f"{_MARKS[quality]} {quality}" for quality in _WORST if quality in used)
+    legend = "  ".join(f"{_MARKS[quality]} {quality}" for quality in WORST if quality in used)
     if legend:
         console().print(legend, highlight=False)
 
@@ -74,25 +73,10 @@ def _print_several(answers: Sequence[Answer], zone: tzinfo | None) -> None:
 def print_csv(answers: Sequence[Answer], zone: tzinfo | None) -> None:
     """One line for each instant: a column in the base unit for each meter or source, and the worst quality."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(["at", *map(_label, answers), "quality"])
-    for at, points in _rows(answers).items():
-        told = ["" if point is None or point.value is None else shown(point.value) for point in points]
-        worst = max((_WORST.index(point.quality) for point in points if point), default=0)
-        writer.writerow([at.astimezone(zone).isoformat(timespec="milliseconds"), *told, str(_WORST[worst])])
-
-
-def _rows(answers: Sequence[Answer]) -> Mapping[datetime, Sequence[Point | None]]:
-    """Instant -> what each answer says of it; in order of time."""
-    rows: dict[datetime, list[Point | None]] = {}
-    for place, answer in enumerate(answers):
-        for point in answer.series:
-            rows.setdefault(point.at, [None] * len(answers))[place] = point
-    return dict(sorted(rows.items()))
-
-
-def _label(answer: Answer) -> str:
-    """What a column is called."""
-    return f"{answer.meter}: {answer.source}" if answer.source else answer.meter
+    writer.writerow(["at", *map(label, answers), "quality"])
+    for at, values, quality in table_rows(answers):
+        told = ["" if value is None else shown(value) for value in values]
+        writer.writerow([at.astimezone(zone).isoformat(timespec="milliseconds"), *told, quality])
 
 
 def _for_people(point: Point, unit: str) -> str:

@@ -5,7 +5,8 @@ Numpy, 17 MB, is loaded when the first question comes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from wattbook.config import Config
 from wattbook.engine.answer import Answer
@@ -16,12 +17,18 @@ from wattbook.model import BookError, ConfigError
 from wattbook.store import BookReader
 
 
+class NobodyTells(ConfigError):
+    """There are meters at a location, and none of them tells this quantity."""
+
+
 def ask(reader: BookReader, question: Question, config: Config) -> Sequence[Answer]:
-    """Answer from the book: one answer for each meter, or for each source, or one for the sum.
+    """Answer from the book: one answer for each meter, source or location, or one for the sum.
 
     Raises NotThere for unknown meters and locations, ConfigError for what cannot be asked, BookError when an answer
     would be too long.
     """
+    if question.by_location:
+        return _of_places(reader, question, config)
     from wattbook.engine.answer_one import answer_one
     from wattbook.engine.by_source import by_source
     from wattbook.engine.told import Told
@@ -31,11 +38,27 @@ def ask(reader: BookReader, question: Question, config: Config) -> Sequence[Answ
     told.stays.update({each.name: each.stays for each in asked if each.stays is not None})
     able = [each for each in asked if not each.by_location or told.answers(each.name, question.quantity)]
     if not able:
-        raise ConfigError(f'no meter at "{", ".join(question.locations)}" tells {question.quantity}')
+        raise NobodyTells(f'no meter at "{", ".join(question.locations)}" tells {question.quantity}')
     targets = [in_one(able, question)] if question.together else able
     if question.by_source:
         return _bounded(answer for target in targets for answer in by_source(told, target, question))
     return _bounded(answer_one(told, target, question) for target in targets)
+
+
+def _of_places(reader: BookReader, question: Question, config: Config) -> Sequence[Answer]:
+    """The sum of each location; one where nobody tells the quantity is left out, unless it is so at all of them."""
+    answers = _bounded(_sums(reader, question, config))
+    if not answers:
+        raise NobodyTells(f'no meter at "{", ".join(question.locations)}" tells {question.quantity}')
+    return answers
+
+
+def _sums(reader: BookReader, question: Question, config: Config) -> Iterator[Answer]:
+    for location in question.locations:  # each by itself: a meter that was moved was at several of them
+        try:
+            yield from ask(reader, replace(question, locations=(location,), by_location=False, together=True), config)
+        except NobodyTells:
+            continue
 
 
 def _places(reader: BookReader, question: Question, config: Config) -> Mapping[str, Places]:

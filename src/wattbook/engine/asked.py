@@ -58,7 +58,7 @@ def in_one(asked: Sequence[Asked], question: Question) -> Asked:
 
 def at_or_below(place: str, location: str) -> bool:
     """Whether a place is a location or below it; "/" is everywhere."""
-    wanted, own = _path(location), _path(place)
+    wanted, own = path_of(location), path_of(place)
     return own[: len(wanted)] == wanted
 
 
@@ -74,7 +74,7 @@ def _at_locations(config: Config, question: Question, places: Mapping[str, Place
     for location in question.locations:
         known = [place for its in places.values() for _, place in its]
         if not any(at_or_below(place, location) for place in known):
-            raise NotThere(f'no meter is at "{location}"{did_you_mean(location, _and_above(known))}')
+            raise NotThere(f'no meter is at "{location}"{did_you_mean(location, and_above(known))}')
         for name, its in places.items():
             spans = list(stays(its, lambda place, location=location: at_or_below(place, location), question.span))  # type: ignore[misc]
             if spans:
@@ -99,11 +99,12 @@ def _joined(spans: Sequence[Span]) -> Iterator[Span]:
             end = span.end
 
 
-def _and_above(places: Sequence[str]) -> Sequence[str]:
+def and_above(places: Sequence[str]) -> Sequence[str]:
     """Every location and those above it."""
-    paths = [_path(place) for place in places]
+    paths = [path_of(place) for place in places]
     return sorted({"/".join(path[:depth]) for path in paths for depth in range(1, len(path) + 1)})
 
 
-def _path(location: str) -> tuple[str, ...]:
+def path_of(location: str) -> tuple[str, ...]:
+    """The parts of a location, from the largest."""
     return tuple(part for part in (each.strip() for each in location.split("/")) if part)

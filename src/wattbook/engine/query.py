@@ -31,6 +31,7 @@ class Question:
     aggregate: Aggregate = "mean"  # of gauges; registers give their energy
     together: bool = False  # one answer, the sum of all
     by_source: bool = False  # energy, by where it came from
+    by_location: bool = False  # one answer for each location, the sum of what is there
     points: int | None = None  # of the values as they were read so many at the most, with every peak
 
     @property
@@ -41,7 +42,9 @@ class Question:
     @property
     def several(self) -> bool:
         """Whether the answer is a list."""
-        return self.by_source or (not self.together and (len(self.meters) > 1 or bool(self.locations)))
+        return (
+            self.by_source or self.by_location or (not self.together and (len(self.meters) > 1 or bool(self.locations)))
+        )
 
     @classmethod
     def parse(
@@ -64,8 +67,8 @@ class Question:
         begin, stop = parse_instant(start, zone=zone, now=now), parse_instant(end, zone=zone, now=now)
         if stop < begin:
             raise ConfigError(f'"{end}" lies before "{start}"')
-        if by not in ("", "source"):
-            raise ConfigError(f'an answer is divided by "source" or not at all, not by "{by}"')
+        if by not in ("", "source", "location"):
+            raise ConfigError(f'an answer is divided by "source", by "location" or not at all, not by "{by}"')
         question = cls(
             quantity,
             Span(begin, stop),
@@ -77,6 +80,7 @@ class Question:
             _aggregate(aggregate),
             together,
             by == "source",
+            by == "location",
             points,
         )
         _check(question)
@@ -102,6 +106,8 @@ def _check(question: Question) -> None:
     asked = quantity(question.quantity)
     if not question.meters and not question.locations:
         raise ConfigError('"meter" is missing; name one, or a "location"')
+    if question.by_location and (question.meters or not question.locations):
+        raise ConfigError('by "location" needs one "location" or several, and no "meter"')
     if question.points is not None:
         if question.every is not None:
             raise ConfigError('"points" thins readings as they are; leave out "every", or "points"')

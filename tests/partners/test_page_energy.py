@@ -1,0 +1,234 @@
+"""The pages Energy and Places and hours in a real browser, against the real API and a real book."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import openpyxl
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from api_house import NOW, House, house
+from api_server import served
+from wattbook.api.app import PAGE
+from wattbook.model import Reading
+
+CHROMIUM = Path("/usr/bin/chromium")
+PATIENCE_MS = 30_000  # only reached when something is wrong
+QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")
+FIRST = datetime(2026, 11, 5, 23, tzinfo=UTC)  # midnight in Prague
+SHOP = "by=meter&of=workshop"  # nobody says how often it is read, so quarters of an hour are no gap
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is missing: apt-get install chromium"),
+    pytest.mark.skipif(not (PAGE / "index.html").exists(), reason="the page is not built: make web"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *QUIET])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
+    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
+    context.set_default_timeout(PATIENCE_MS)
+    page = context.new_page()
+
+    def said(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            complaints.append(message.text)
+
+    page.on("console", said)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    yield page
+    context.close()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    """The workshop and the heat pump use 100 Wh every quarter of an hour for a week, then 90.
+
+    main-a, the utility's, and the barn use twice as much; the workshop is silent for three hours of one day.
+    """
+    with house(tmp_path, 'listen = "127.0.0.1:0"') as home:
+        for meter, times in (("heat-pump", 1), ("workshop", 1), ("barn", 2), ("main-a", 2)):
+            energy, readings = 25_000_000.0, []
+            for quarter in range(14 * 96 + 1):
+                at = FIRST + timedelta(minutes=15 * quarter)
+                if not (at.day == 17 and 8 <= at.hour < 11 and meter == "workshop"):
+                    readings.append(Reading(meter, at, {"active_energy_import": energy}))
+                energy += times * (100 if quarter < 7 * 96 else 90)
+            home.keep(*readings)
+        yield home
+
+
+def opened(page: Page, url: str, address: str) -> None:
+    """Open an address of the page and wait for what it shows."""
+    page.goto(f"{url}#/{address}")
+    expect(page.locator("[role=status]")).to_be_visible()
+    expect(page.locator("[aria-busy=true]")).to_have_count(0)
+
+
+def test_a_day_is_told_in_a_sentence_beside_the_same_weekday(home: House, page: Page, complaints: list[str]) -> None:
+    with served(home) as server:
+        opened(page, server.url, f"energy?view=day&at=2026-11-16&{SHOP}")
+        expect(page.locator("[role=status]")).to_have_text(
+            "Monday, 16 November 2026: workshop used 8.64 kWh, 10 % less than the same weekday a week before."
+        )
+        expect(page.locator("svg [data-slot]")).to_have_count(24)
+        expect(page.locator('[data-slot="9"]')).to_have_attribute(
+            "aria-label", "09:00–10:00: 0.360 kWh, measured; the same weekday a week before: 0.400 kWh"
+        )
+        page.get_by_label("Compare with").select_option("before")
+        expect(page.locator("[role=status]")).to_contain_text("as much as the day before")
+        page.goto("about:blank")
+    assert complaints == []
+
+
+def test_bars_open_what_is_inside_and_the_history_goes_back(home: House, page: Page) -> None:
+    with served(home) as server:
+        opened(page, server.url, f"energy?view=year&at=2026-01-01&{SHOP}")
+        title = page.locator("h2").first
+        for slot, shown in (
+            (10, "November 2026"),
+            (15, "Monday, 16 November 2026"),
+            (13, "16 November 2026, 13:00–14:00"),
+        ):
+            page.locator(f'[data-slot="{slot}"] .area').click()
+            expect(title).to_have_text(shown)
+            expect(page.locator("[aria-busy=true]")).to_have_count(0)
+        expect(page.locator("svg [data-slot]")).to_have_count(60)  # a minute is the least
+        page.go_back()
+        expect(title).to_have_text("Monday, 16 November 2026")
+        page.go_back()
+        expect(title).to_have_text("November 2026")
+        page.get_by_text("Show the longer time around it").click()
+        expect(title).to_have_text("2026")
+
+
+def test_keys_go_from_bar_to_bar_and_open_them(home: House, page: Page) -> None:
+    with served(home) as server:
+        opened(page, server.url, f"energy?view=month&at=2026-11-01&{SHOP}")
+        page.locator('[data-slot="0"]').focus()
+        for _ in range(9):
+            page.keyboard.press("ArrowRight")
+        expect(page.locator('[data-slot="9"]')).to_be_focused()
+        expect(page.locator(".tip")).to_contain_text("9.60 kWh")
+        page.keyboard.press("Enter")
+        expect(page.locator("h2").first).to_have_text("Tuesday, 10 November 2026")
+        expect(page.locator('[data-slot="0"]')).to_be_focused()
+
+
+def test_the_quality_of_every_step_is_seen_and_told(home: House, page: Page) -> None:
+    with served(home) as server:
+        opened(page, server.url, f"energy?view=day&at=2026-11-17&{SHOP}")
+        expect(page.locator('[data-slot="10"]')).to_have_attribute("data-quality", "spread")
+        assert "spread" in (page.locator('[data-slot="10"]').get_attribute("aria-label") or "")
+        expect(page.locator('.qualities [data-quality="spread"]')).to_contain_text("touches a gap")
+        assert "-spread)" in (page.locator('[data-slot="10"] rect').last.get_attribute("fill") or "")
+        page.get_by_text("As a table").click()
+        expect(page.locator("tbody tr")).to_have_count(24)
+        expect(page.locator("tbody tr").nth(10)).to_contain_text("spread")
+        opened(page, server.url, f"energy?view=month&at=2026-11-01&{SHOP}")
+        expect(page.locator('[data-slot="1"]')).to_have_attribute("aria-label", "Mon 2 Nov: missing")
+
+
+def test_what_is_shown_can_be_taken_away(home: House, page: Page) -> None:
+    with served(home) as server:
+        opened(page, server.url, f"energy?view=week&at=2026-11-09&{SHOP}&of=barn")
+        with page.expect_download() as coming:
+            page.get_by_text("Download CSV").click()
+        rows = list(csv.reader(io.StringIO(coming.value.path().read_text())))
+        assert rows[0] == ["at", "workshop", "barn", "quality"]
+        assert rows[1] == ["2026-11-09T00:00:00.000+01:00", "9600", "19200", "measured"] and len(rows) == 8
+        with page.expect_download() as coming:
+            page.get_by_text("Download XLSX").click()
+        assert coming.value.suggested_filename == "active_energy_import_2026-11-09.xlsx"
+        sheet = openpyxl.load_workbook(io.BytesIO(coming.value.path().read_bytes())).active
+        assert sheet is not None and sheet["C2"].value == 9600
+
+
+def test_energy_is_divided_by_place_and_by_source(home: House, page: Page) -> None:
+    with served(home) as server:
+        opened(page, server.url, "energy?view=week&at=2026-11-09")
+        page.get_by_role("link", name="Place", exact=True).click()
+        legend = page.get_by_label("Parts of the bars")
+        expect(legend).to_contain_text("house/panel")
+        expect(legend).to_contain_text("house/cellar")
+        page.get_by_role("link", name="Source", exact=True).click()
+        expect(legend).to_contain_text("Utility")
+        page.get_by_label("Used by").select_option("heat-pump")
+        expect(page.locator("[role=status]")).to_contain_text("heat-pump used 64.3 kWh")
+        expect(page.locator('.qualities [data-quality="estimated"]')).to_be_visible()  # the generator is silent
+
+
+def test_a_wrong_address_is_mended_and_a_refusal_told(home: House, page: Page) -> None:
+    with served(home) as server:
+        opened(page, server.url, "energy?view=decade&at=2026-02-31&by=colour&of=nobody")
+        expect(page.get_by_role("link", name="Week", exact=True)).to_have_attribute("aria-current", "true")
+        page.route("**/api/v1/query?*", lambda route: route.fulfill(status=400, json={"error": "not today"}))
+        page.get_by_role("link", name="Month", exact=True).click()
+        expect(page.get_by_role("alert")).to_contain_text("not today")
+
+
+def test_the_hours_of_the_week_are_seen_for_each_place(home: House, page: Page, complaints: list[str]) -> None:
+    with served(home) as server:
+        opened(page, server.url, "places")
+        expect(page.locator("[role=status]")).to_contain_text("house/panel uses most")
+        expect(page.locator("table")).to_have_count(2)
+        panel = page.get_by_label("house/panel: mean energy by hour and weekday")
+        expect(panel.locator('[data-cell="10"]')).to_have_attribute(
+            "aria-label", "Monday 10:00–11:00: 0.760 kWh, spread"
+        )
+        panel.locator('[data-cell="10"]').click()
+        expect(page.locator("[role=status]")).to_have_text(
+            "Monday 10:00–11:00: house/panel uses most, 0.760 kWh an hour on average."
+        )
+        expect(page.locator("li[data-place]").first).to_contain_text("house/panel")
+        page.keyboard.press("ArrowDown")
+        expect(panel.locator('[data-cell="34"]')).to_be_focused()
+        page.get_by_role("button", name="All hours").click()
+        page.locator("li[data-place]").first.get_by_role("link").click()
+        expect(page.locator("li[data-place]")).to_have_count(1)
+        expect(page.locator("li[data-place]")).to_have_attribute("data-place", "house/panel/a")
+        page.go_back()
+        expect(page.locator("li[data-place]")).to_have_count(2)
+        page.goto("about:blank")
+    assert complaints == []
+
+
+@pytest.mark.parametrize("address", [f"energy?view=month&at=2026-11-01&{SHOP}", "places"])
+def test_a_phone_scrolls_in_one_direction_only(home: House, browser: Browser, address: str) -> None:
+    with served(home) as server:
+        context = browser.new_context(locale="cs-CZ", viewport={"width": 360, "height": 740})
+        page = context.new_page()
+        opened(page, server.url, address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        context.close()
+
+
+def test_a_period_that_is_over_is_asked_for_once(home: House, page: Page) -> None:
+    with served(home) as server:
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url) if "every=1h" in request.url else None)
+        page.clock.install()
+        opened(page, server.url, f"energy?view=day&at=2026-11-16&{SHOP}")
+        for second in range(3):  # readings come in, and time goes on
+            home.context.live.publish(Reading("workshop", NOW + timedelta(seconds=second), {"active_power": 5.0}))
+            page.clock.run_for(1000)
+        assert len(asked) == 2  # it and what it is compared with

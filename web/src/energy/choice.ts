@@ -1,0 +1,46 @@
+// What is chosen on the page, and the address that says it: the browser's history goes back and forth through it.
+import { comparisons, type Period, STEP, type Than, type View, periodOf } from "./period";
+
+export const DIVISIONS = ["meter", "place", "source"] as const;
+export type Division = (typeof DIVISIONS)[number];
+
+export interface Choice {
+  period: Period;
+  by: Division;
+  of: string[]; // meters; of "place" the place whose parts are shown; none = what there is
+  than: Than | ""; // "" = what is told without being asked
+}
+
+const DAY = /^\d{4}-\d\d-\d\d$/;
+const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+const THANS: Than[] = ["none", "before", "week", "year"];
+
+export function read(hash: string, today: string): Choice {
+  const told = new URLSearchParams(hash.split("?")[1] ?? "");
+  return {
+    period: period(told.get("view") ?? "", told.get("at") ?? "", today),
+    by: DIVISIONS.find((each) => each === told.get("by")) ?? "meter",
+    of: told.getAll("of"),
+    than: THANS.find((each) => each === told.get("than")) ?? "",
+  };
+}
+
+function period(view: string, at: string, today: string): Period {
+  const real = !Number.isNaN(Date.parse(at)); // 2026-02-31 is not
+  if (view === "hour" && INSTANT.test(at) && real) return { view, at };
+  const known: View = view in STEP && view !== "hour" ? (view as View) : "week";
+  return periodOf(known, DAY.test(at) && real ? at : today);
+}
+
+/** What a choice is compared with: a day with the same weekday, where nobody chose. */
+export function thanOf({ period, than }: Choice): Than {
+  if (than && comparisons(period.view).includes(than)) return than;
+  return period.view === "day" ? "week" : "before";
+}
+
+export function write({ period, by, of, than }: Choice): string {
+  const told = new URLSearchParams({ view: period.view, at: period.at, by });
+  if (than) told.set("than", than);
+  for (const each of of) told.append("of", each);
+  return `#/energy?${told}`;
+}

@@ -1,0 +1,23 @@
+// Hours of the week as people read them.
+import { locale } from "../lib/i18n";
+import { HOURS } from "./weeks";
+
+const MONDAY = Date.UTC(2024, 0, 1); // one of them
+
+function format(style: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
+  return new Intl.DateTimeFormat(locale, { ...style, timeZone: "UTC" });
+}
+
+export function weekday(day: number, length: "short" | "long" = "short"): string {
+  return format({ weekday: length }).format(MONDAY + day * 86_400_000);
+}
+
+/** "14:00 – 15:00". */
+export function hour(of: number): string {
+  return format({ hour: "numeric", minute: "2-digit" }).formatRange(MONDAY + of * 3_600_000, MONDAY + (of + 1) * 3_600_000);
+}
+
+/** "Tuesday 14:00 – 15:00". */
+export function cellText(cell: number): string {
+  return `${weekday(Math.floor(cell / HOURS), "long")} ${hour(cell % HOURS)}`;
+}

@@ -14,6 +14,13 @@ export interface Page {
 // Their order leaves room: bills and prepaid stand in "house", camera and sites in "plant".
 export const pages: [Page, ...Page[]] = [
   { path: "/", title: "nav.now", icon: icons.now, group: "house", load: () => import("../now/Now.svelte") },
+  {
+    path: "/meters",
+    title: "nav.meters",
+    icon: icons.meters,
+    group: "plant",
+    load: () => import("../meters/Meters.svelte"),
+  },
 ];
 
 /** The page of an address's hash: "#/meters/main-a" and "#/meters?all" are of the page "/meters". */

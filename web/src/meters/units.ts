@@ -15,8 +15,10 @@ export function toBase(typed: string, unit: string): number | null {
   return THOUSANDS.has(unit) ? Math.round(value * 1e6) / 1e3 : value;
 }
 
+const DIGITS = 9; // what a meter tells; more are the rounding of a computer
+
 export function fromBase(value: number, unit: string): string {
-  return String(THOUSANDS.has(unit) ? value / 1000 : value);
+  return String(Number((THOUSANDS.has(unit) ? value / 1000 : value).toPrecision(DIGITS)));
 }
 
 export function registersOf(names: string[], quantities: Record<string, Quantity>): Quantity[] {

@@ -44,7 +44,7 @@ class Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
 
     port: str = ""
     model: str
-    address: int | None = None
+    address: int | str | None = None
     baud: int = 0
     parity: Literal["", "none", "even", "odd"] = ""
     stopbits: Literal[0, 1, 2] = 0
@@ -225,8 +225,8 @@ def _read(body: bytes, shape: type[T]) -> T:
     try:
         return msgspec.convert(read_order(body), shape)
     except msgspec.ValidationError as error:
-        words = str(error).replace("Object", "the order").replace(" - at `$.", " - at `")
-        raise Refusal(400, words) from error
+        words, _, place = str(error).rstrip("`").partition(" - at `$.")
+        raise Refusal(400, f"{place}: {words}" if place else words.replace("Object", "the order")) from error
 
 
 def add_routes(app: FastAPI, context: ApiContext) -> None:

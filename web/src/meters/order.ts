@@ -11,9 +11,19 @@ export async function order<T>(path: string, body: Record<string, unknown>): Pro
     signal: AbortSignal.timeout(WAIT_MS),
   });
   if (response.status === 401) location.replace("/login");
-  const answer = (await response.json()) as T & { error?: string };
-  if (!response.ok) throw new Error(answer.error ?? response.statusText);
+  const answer = (await response.json()) as T & { error?: string; fields?: Record<string, string> };
+  if (!response.ok) throw new Wrong(answer.error ?? response.statusText, answer.fields ?? {});
   return answer;
+}
+
+/** An order that was refused. `fields`: what is wrong with which field, where the daemon says so. */
+export class Wrong extends Error {
+  constructor(
+    message: string,
+    readonly fields: Record<string, string>,
+  ) {
+    super(message);
+  }
 }
 
 /** What is wrong, for whoever reads it. */

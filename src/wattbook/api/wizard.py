@@ -6,6 +6,7 @@ Everything here is plain text and numbers: no path, no secret and no reference t
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeVar
@@ -221,12 +222,21 @@ def _values_json(values: Mapping[str, float]) -> Sequence[Mapping[str, Any]]:
 
 
 def _read(body: bytes, shape: type[T]) -> T:
-    """An order of this shape. Raises Refusal."""
+    """An order of this shape. Raises Refusal in the words that a file's mistakes have."""
     try:
         return msgspec.convert(read_order(body), shape)
     except msgspec.ValidationError as error:
-        words, _, place = str(error).rstrip("`").partition(" - at `$.")
-        raise Refusal(400, f"{place}: {words}" if place else words.replace("Object", "the order")) from error
+        raise Refusal(400, _in_words(str(error))) from error
+
+
+def _in_words(said: str) -> str:
+    """What msgspec found: "Object missing required field `model`", "Expected `str`, got `int` - at `$.port`"."""
+    if named := re.fullmatch(r"Object missing required field `(\w+)`", said):
+        return f'"{named[1]}" is missing'
+    if named := re.fullmatch(r"Object contains unknown field `(.+)`", said):
+        return f'unknown key "{named[1]}"'
+    words, _, place = said.rstrip("`").partition(" - at `$.")
+    return f"{place}: {words}" if place else words
 
 
 def add_routes(app: FastAPI, context: ApiContext) -> None:

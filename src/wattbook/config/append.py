@@ -104,7 +104,10 @@ def _check(path: Path, old: str, new: str) -> None:
     fresh = [problem for problem in _problems(path, new) if problem.message not in before]
     if fresh:
         told = "; ".join(problem.message for problem in fresh)
-        fields = {_key_at(new, problem.line): problem.message for problem in fresh}
+        fields: dict[str, str] = {}
+        for problem in fresh:
+            key = _key_at(new, problem.line)
+            fields[key] = f"{fields[key]}; {problem.message}" if key in fields else problem.message
         raise NotRight(f"nothing was written, for it would not be right: {told}", place=path.name, fields=fields)
 
 

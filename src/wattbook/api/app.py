@@ -17,8 +17,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api.alerts import add_alert_routes
 from wattbook.api import describe, legacy, life, metrics, sinks, wizard
+from wattbook.api.alerts import add_alert_routes
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.compress import Compress
 from wattbook.api.context import ApiContext

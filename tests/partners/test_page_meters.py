@@ -9,48 +9,36 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from api_house import House, house
 from api_server import served
-from wattbook.api.app import PAGE
+from page_browser import PATIENCE_MS, Watched, barriers, chromium, needs, window
 from wattbook.model import Quality, Reading
 from wattbook.profiles import Library
 from wattbook.simulate import SimulatedLine, SimulatedMeter, build
 
-CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE_MS = 30_000  # only reached when something is wrong
-QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")
 STEP = timedelta(seconds=5)
 ROWS = 40
 DOUBTED = (20, 21)  # rows whose power is in doubt
 
-pytestmark = [
-    pytest.mark.enable_socket,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is missing: apt-get install chromium"),
-    pytest.mark.skipif(not (PAGE / "index.html").exists(), reason="the page is not built: make web"),
-]
+pytestmark = [pytest.mark.enable_socket, *needs]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *QUIET])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
     expect.set_options(timeout=PATIENCE_MS)
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
-    assert complaints == []
+    with window(browser) as context:
+        watched = Watched(context.new_page())
+        yield watched.page
+        # What the API refuses is told on the page, and the browser's console tells it too.
+        assert [each for each in watched.complaints if "Failed to load resource" not in each] == []
 
 
 @pytest.fixture
@@ -227,14 +215,28 @@ def test_the_wizard_goes_from_scan_to_file(home: House, page: Page) -> None:
         assert table["meter"][-1]["every"] == "10s"
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (360, "dark"), (2560, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark"), (2560, "light")])
 @pytest.mark.parametrize("path", ["meters", "meters/main-a", "meters?add"])
-def test_no_part_hangs_over_the_edge(home: House, browser: Browser, width: int, scheme: str, path: str) -> None:
-    with served(home) as server:
-        context = browser.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)  # type: ignore[arg-type]
+def test_everybody_can_use_it_at_any_size(home: House, browser: Browser, width: int, scheme: str, path: str) -> None:
+    status = home.statuses["generator"]
+    status.state, status.reason = "away", "address 6 does not answer"
+    with served(home) as server, window(browser, width, 800, color_scheme=scheme) as context:
         page = context.new_page()
         page.goto(f"{server.url}#/{path}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
         expect(page.locator(".panel, li[data-meter]").first).to_be_visible()
+        if path == "meters/main-a":
+            expect(page.locator("canvas")).to_be_visible()
+            page.get_by_role("slider").press("End")
+            page.get_by_role("button", name="Something happened to it").click()
+            expect(page.get_by_role("form", name="Repair")).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        context.close()
+        assert barriers(page) == []
+
+
+def test_a_lost_connection_shows_no_state_as_if_it_were_live(home: House, page: Page) -> None:
+    with served(home) as server:
+        page.goto(f"{server.url}#/meters")
+        expect(page.locator('li[data-meter="main-a"]')).to_contain_text("Present")
+    expect(page.get_by_role("alert")).to_contain_text("Connection to wattbook lost")
+    expect(page.locator(".meters-page [data-state]")).to_have_text(["Unknown"] * 5)

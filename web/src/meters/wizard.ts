@@ -57,7 +57,8 @@ export const SOURCES = ["utility", "generator", "solar", "battery"] as const;
 export function draftOf(port: string, found: Found): Draft {
   const { model, also, address, baud, parity, stopbits, serial } = found;
   const models = model ? [model, ...also] : [];
-  return { port, line: "", model, models, address: String(address), baud, parity, stopbits, serial };
+  const sure = also.length ? "" : model; // of several that cannot be told apart a person chooses
+  return { port, line: "", model: sure, models, address: String(address), baud, parity, stopbits, serial };
 }
 
 export function draftBy(port: string, line: string): Draft {

@@ -22,6 +22,7 @@ def test_parts_are_the_batch(rows: list[int], most: int) -> None:
     parts = list(batch.parts(most))
     given_rows = [(each.meter, at) for part in parts for each in part.columns for at in each.at_ms]
     assert given_rows == [(each.meter, at) for each in batch.columns for at in each.at_ms]
+    assert all(len(each) for part in parts for each in part.columns)
     assert all(0 < len(part) <= most for part in parts) and all(len(part) == most for part in parts[:-1])
     assert [part.upto for part in parts] == [""] * (len(parts) - 1) + ["17"]
 

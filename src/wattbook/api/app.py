@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api import describe, energy, legacy, life, metrics, sinks
+from wattbook.api import describe, energy, legacy, life, metrics, sinks, wizard
 from wattbook.api.alerts import add_alert_routes
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.compress import Compress
@@ -65,6 +65,7 @@ def make_app(context: ApiContext) -> ASGIApp:
     _add_meter_routes(app, context)
     _add_text_routes(app, context)
     add_alert_routes(app, context)
+    wizard.add_routes(app, context)
     app.add_route(INGEST_PATH, Ingest(context).post, methods=["POST"], include_in_schema=False)
     _add_page(app)
     _add_errors(app)

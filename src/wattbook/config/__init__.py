@@ -1,7 +1,7 @@
 """wattbook.toml as typed settings. The only reader of configuration, secrets and environment."""
 
 from wattbook.config.alert_settings import SEVERITIES, AlertSettings, NotifySettings
-from wattbook.config.append import Piece, append, free_name, pieces_text, present
+from wattbook.config.append import NotRight, Piece, append, free_name, pieces_text, present
 from wattbook.config.read import examine, load
 from wattbook.config.settings import (
     ApiSettings,
@@ -30,6 +30,7 @@ __all__ = [
     "LineSettings",
     "LogSettings",
     "MeterSettings",
+    "NotRight",
     "NotifySettings",
     "Piece",
     "Problem",

@@ -13,9 +13,18 @@ from tempfile import NamedTemporaryFile
 
 from wattbook.config.read import examine
 from wattbook.config.settings import Config
+from wattbook.config.text import Problem
 from wattbook.model.errors import ConfigError
 
 Value = str | int
+
+
+class NotRight(ConfigError):
+    """Pieces that would make the file wrong. `fields`: key -> what is wrong with it; "" where it is of no key."""
+
+    def __init__(self, message: str, *, place: str, fields: Mapping[str, str]) -> None:
+        super().__init__(message, place=place)
+        self.fields = fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +100,29 @@ def append(path: Path, pieces: Sequence[Piece]) -> None:
 
 def _check(path: Path, old: str, new: str) -> None:
     """Raise ConfigError for a problem that only the new text has."""
-    before = _problems(path, old) if old else []
-    fresh = [message for message in _problems(path, new) if message not in before]
+    before = [problem.message for problem in _problems(path, old)] if old else []
+    fresh = [problem for problem in _problems(path, new) if problem.message not in before]
     if fresh:
-        raise ConfigError(f"nothing was written, for it would not be right: {'; '.join(fresh)}", place=path.name)
+        told = "; ".join(problem.message for problem in fresh)
+        fields: dict[str, str] = {}
+        for problem in fresh:
+            key = _key_at(new, problem.line)
+            fields[key] = f"{fields[key]}; {problem.message}" if key in fields else problem.message
+        raise NotRight(f"nothing was written, for it would not be right: {told}", place=path.name, fields=fields)
 
 
-def _problems(path: Path, text: str) -> list[str]:
+def _key_at(text: str, line: int) -> str:
+    """The key that stands on a line of TOML, from 1; "" = none does."""
+    found = re.match(r"\s*([\w-]+)\s*=", text.splitlines()[line - 1]) if line else None
+    return found[1] if found else ""
+
+
+def _problems(path: Path, text: str) -> Sequence[Problem]:
     """What is wrong with a text that would stand at `path`: looked at beside it, where relative paths are the same."""
     try:
         with NamedTemporaryFile("w", encoding="utf-8", dir=path.absolute().parent, prefix=".", suffix=".toml") as copy:
             copy.write(text)
             copy.flush()
-            return [problem.message for problem in examine(Path(copy.name))[1]]
+            return examine(Path(copy.name))[1]
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", place=str(path.parent)) from error

@@ -65,9 +65,15 @@ def _of_port(outcome: Outcome, names: Names) -> Iterator[Piece]:
             pieces.append(_meter(found, name, names))
             names.addresses.add((name, found.unit))
     if line is None and any(piece.table == "meter" for piece in pieces):
-        names.lines.append(name)
-        yield Piece("line", {"name": name, "port": outcome.port, **_keys(settings)})
+        yield new_line(outcome.port, settings, names)
     yield from pieces
+
+
+def new_line(port: str, settings: SerialSettings | None, names: Names) -> Piece:
+    """The [[line]] of a port that has none yet, under a name that is free."""
+    name = free_name(_called(port), names.lines)
+    names.lines.append(name)
+    return Piece("line", {"name": name, "port": port, **_keys(settings)})
 
 
 def _meter(found: Found, line: str, names: Names) -> Piece:

@@ -98,12 +98,12 @@ class Batch:
         room = most
         for piece in self.columns:
             while len(piece) > room:
-                part.append(piece.cut(slice(0, room)))
+                part += [piece.cut(slice(0, room))] if room else []
                 yield Batch(tuple(part), (), "")
                 piece, part, room = piece.cut(slice(room, None)), [], most
             part.append(piece)
             room -= len(piece)
-        yield Batch(tuple(each for each in part if len(each)), (), self.upto)
+        yield Batch(tuple(part), (), self.upto)
 
     def halves(self) -> tuple[Batch, Batch]:
         """The readings in two parts; see `parts`. There must be two at least."""

@@ -16,6 +16,13 @@ export const pages: [Page, ...Page[]] = [
   { path: "/", title: "nav.now", icon: icons.now, group: "house", load: () => import("../now/Now.svelte") },
   { path: "/energy", title: "nav.energy", icon: icons.energy, group: "house", load: () => import("../energy/Energy.svelte") },
   { path: "/places", title: "nav.places", icon: icons.places, group: "house", load: () => import("../places/Places.svelte") },
+  {
+    path: "/meters",
+    title: "nav.meters",
+    icon: icons.meters,
+    group: "plant",
+    load: () => import("../meters/Meters.svelte"),
+  },
 ];
 
 /** The page of an address's hash: "#/meters/main-a" and "#/meters?all" are of the page "/meters". */

@@ -1,0 +1,86 @@
+"""What the OpenAPI page says about the wizard that adds a meter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from wattbook.api.describe import _get
+
+_VALUES = [{"name": "voltage", "title": "Voltage", "unit": "V", "value": 230.1}]
+_SURVEY: Mapping[str, Any] = {
+    "port": "/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0",
+    "state": "running",
+    "error": "",
+    "done_s": 12.5,
+    "total_s": 61.0,
+    "doing": "9600 8N1, address 31",
+    "found": [
+        {
+            "address": 4,
+            "baud": 9600,
+            "parity": "none",
+            "stopbits": 1,
+            "model": "pzem-016",
+            "title": "PZEM-014 / PZEM-016 AC energy meter (RS-485)",
+            "certain": False,
+            "also": ["pzem-004t"],
+            "serial": "",
+            "values": _VALUES,
+            "meter": "",
+        }
+    ],
+    "remarks": [],
+}
+_OBJECT_OR_NULL: Mapping[str, Any] = {"type": ["object", "null"]}
+_DEVICE = {"port": "tcp://192.168.1.20:502", "model": "pzem-016", "address": 4}
+
+
+def _ordered(described: Mapping[str, Any], order: Mapping[str, Any], status: int, words: str) -> Mapping[str, Any]:
+    body = {"content": {"application/json": {"schema": {"type": "object"}, "example": order}}}
+    return {**described, "status_code": status, "description": words, "openapi_extra": {"requestBody": body}}
+
+
+WIZARD = _get(
+    "What a new meter can be: ports of this machine, lines, models, and the scan that goes on",
+    {
+        "ports": [{"port": "/dev/ttyUSB0", "line": "rs485"}],
+        "lines": [{"name": "rs485", "port": "/dev/ttyUSB0"}],
+        "models": [{"name": "pzem-016", "title": "PZEM-014 / PZEM-016 AC energy meter", "protocol": "modbus"}],
+        "scan": None,
+    },
+)
+SCAN = _get("How far the scan is and what it found; null when there was none", _SURVEY, schema=_OBJECT_OR_NULL)
+START_SCAN = _ordered(
+    _get(
+        "Scan a port for Modbus meters, or stop",
+        _SURVEY,
+        schema=_OBJECT_OR_NULL,
+        _400="port: this machine has no serial port /dev/null; choose one of the list",
+        _409="tcp://192.168.1.20 is being scanned; stop that first",
+    ),
+    {"do": "start", "port": "tcp://192.168.1.20:502"},
+    202,
+    "`do` is start or stop. One port is scanned at a time; a port that the daemon reads is not scanned.",
+)
+TEST = _ordered(
+    _get(
+        "Read a meter once, before it is written down",
+        {"values": _VALUES, "doubted": []},
+        _400='no model is called "pzem-16"; did you mean "pzem-016"?',
+        _409="nobody answers at address 4; check the wiring, the address, the speed and the model",
+    ),
+    _DEVICE,
+    200,
+    "Settings that are left out are the model's.",
+)
+ADD_METER = _ordered(
+    _get(
+        "Write a meter into wattbook.toml; the daemon reads it after a restart",
+        {"written": '[[meter]]\nname = "press"\n…', "file": "wattbook.toml", "restart": True},
+        _400='nothing was written, for it would not be right: two meters are called "press"',
+    ),
+    {**_DEVICE, "name": "press", "location": "plant/hall 2", "every": "5s", "source": ""},
+    201,
+    "What stands in the file stays, comments included. A refusal says in `fields` what is wrong with which key.",
+)

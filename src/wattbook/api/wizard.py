@@ -1,0 +1,264 @@
+"""/api/v1/wizard: find a meter, read it once, and write it into wattbook.toml; comments there stay.
+
+Everything here is plain text and numbers: no path, no secret and no reference to one can be written from a browser.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from wattbook.api import describe_wizard as describe
+from wattbook.api.answers import Refusal, json_response, read_order
+from wattbook.api.context import ApiContext
+from wattbook.config import NotRight, Piece, append, pieces_text, present
+from wattbook.engine.draft import Names, new_line
+from wattbook.engine.once import read_once
+from wattbook.engine.scan import Found
+from wattbook.engine.survey import Survey, check_port, ports_of
+from wattbook.model import MeterError, Reading, quantity
+from wattbook.profiles import SerialSettings
+from wattbook.transports.open import list_ports
+from wattbook.transports.ports import scheme_of, shown
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class ScanOrder(msgspec.Struct, forbid_unknown_fields=True):
+    """Begin a scan, or stop the one that goes on."""
+
+    do: Literal["start", "stop"]
+    port: str = ""
+    thorough: bool = False
+
+
+class Device(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """Where a meter is asked, and as what. Settings of 0 or "" are the model's."""
+
+    port: str = ""
+    model: str
+    address: int | str | None = None
+    baud: int = 0
+    parity: Literal["", "none", "even", "odd"] = ""
+    stopbits: Literal[0, 1, 2] = 0
+
+
+class NewMeter(Device, forbid_unknown_fields=True, kw_only=True):
+    """A meter to write down: at a port, on a line that stands in the file, or fed by push."""
+
+    name: str
+    line: str = ""
+    serial: str = ""
+    location: str = ""
+    every: str = ""
+    source: str = ""
+
+
+@dataclass
+class Wizard:
+    """One scan at a time, one change of the file at a time."""
+
+    context: ApiContext
+    survey: Survey | None = None
+    _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def get(self) -> Response:
+        """What there is to choose from."""
+        config = self.context.config
+        ports = await asyncio.to_thread(ports_of, config)
+        models = await asyncio.to_thread(list, config.library)
+        return json_response(
+            {
+                "ports": [{"port": each.port, "line": each.line} for each in ports],
+                "lines": [{"name": line.name, "port": shown(line.port)} for line in config.lines],
+                "models": [{"name": one.name, "title": one.title, "protocol": one.protocol} for one in models],
+                "scan": self._survey_json(),
+            }
+        )
+
+    async def get_scan(self) -> Response:
+        """How far the scan is, and what it found."""
+        return json_response(self._survey_json())
+
+    async def post_scan(self, request: Request) -> Response:
+        """Begin a scan, or stop it."""
+        order = _read(await request.body(), ScanOrder)
+        running = self.survey if self.survey and self.survey.state == "running" else None
+        if order.do == "stop":
+            if running:
+                await asyncio.to_thread(running.stop)
+            return json_response(self._survey_json())
+        if running:
+            raise Refusal(409, f"{shown(running.port)} is being scanned; stop that first")
+        config = self.context.config
+        check_port(config, order.port, await asyncio.to_thread(list_ports))
+        library = await asyncio.to_thread(list, config.library)
+        self.survey = Survey(order.port, library, thorough=order.thorough)
+        self.survey.start()
+        return json_response(self._survey_json(), status=202)
+
+    async def post_test(self, request: Request) -> Response:
+        """One reading of a meter that is not written down yet."""
+        device = _read(await request.body(), Device)
+        profile = self.context.config.library.get(device.model)
+        check_port(self.context.config, device.port, await asyncio.to_thread(list_ports))
+        if self._asking.locked() or (self.survey and self.survey.state == "running"):
+            raise Refusal(409, "a line is being asked already; wait for it, or stop the scan")
+        settings = _settings(device, profile.serial)
+        async with self._asking:
+            try:
+                reading = await asyncio.to_thread(
+                    read_once, device.port, replace(profile, serial=settings), device.address, clock=self.context.clock
+                )
+            except MeterError as error:
+                raise Refusal(409, str(error)) from error
+        return json_response(_reading_json(reading))
+
+    async def post_meter(self, request: Request) -> Response:
+        """Write a meter down, and its line where that is new."""
+        meter = _read(await request.body(), NewMeter)
+        config = self.context.config
+        if meter.port:
+            check_port(config, meter.port, await asyncio.to_thread(list_ports))
+        async with self._writing:
+            try:
+                written = await asyncio.to_thread(self._write, meter)
+            except NotRight as error:
+                return json_response({"error": str(error), "fields": dict(error.fields)}, status=400)
+        return json_response({"written": written, "file": config.path.name, "restart": True}, status=201)
+
+    def _write(self, meter: NewMeter) -> str:
+        """Append, and return what was appended. Raises ConfigError."""
+        path = self.context.config.path
+        pieces = _pieces(meter, Names.of(present(path)))
+        append(path, pieces)
+        return pieces_text(pieces)
+
+    def _survey_json(self) -> Mapping[str, Any] | None:
+        survey = self.survey
+        if survey is None:
+            return None
+        config = self.context.config
+        lines = {line.port: line.name for line in config.lines if line.port}
+        taken = {(each.line, each.address): each.name for each in config.meters}
+        return {
+            "port": shown(survey.port),
+            "state": survey.state,
+            "error": survey.error,
+            "done_s": round(survey.progress.done_s, 1),
+            "total_s": round(survey.progress.total_s, 1),
+            "doing": survey.progress.doing,
+            "found": [
+                {**_found_json(one), "meter": taken.get((lines.get(one.port, ""), one.unit), "")}
+                for one in list(survey.outcome.found)
+            ],
+            "remarks": list(survey.outcome.remarks),
+        }
+
+
+def _pieces(meter: NewMeter, names: Names) -> Sequence[Piece]:
+    """The tables to append: the line only where the port has none yet."""
+    pieces, line = [], meter.line
+    if meter.port:
+        known = names.by_port.get(meter.port)
+        if known is None:
+            settings = _settings(meter, SerialSettings()) if meter.baud and not _networked(meter.port) else None
+            pieces.append(new_line(meter.port, settings, names))
+        line = known.name if known else str(pieces[0].keys["name"])
+    keys: dict[str, str | int] = {"name": meter.name, "model": meter.model}
+    if meter.address is not None:
+        keys["address"] = meter.address
+    told = {"location": meter.location, "line": line, "serial": meter.serial, "every": meter.every}
+    keys |= {key: text for key, text in {**told, "source": meter.source}.items() if text}
+    return [*pieces, Piece("meter", keys)]
+
+
+def _networked(port: str) -> bool:
+    return scheme_of(port) in ("tcp", "rtu+tcp")
+
+
+def _settings(device: Device, model: SerialSettings) -> SerialSettings:
+    return replace(
+        model,
+        baud=device.baud or model.baud,
+        parity=device.parity or model.parity,
+        stopbits=device.stopbits or model.stopbits,
+    )
+
+
+def _found_json(found: Found) -> Mapping[str, Any]:
+    who, settings = found.who, found.settings
+    return {
+        "address": found.unit,
+        "baud": settings.baud if settings else 0,
+        "parity": settings.parity if settings else "",
+        "stopbits": settings.stopbits if settings else 0,
+        "model": who.model.name if who.model else "",
+        "title": who.model.title if who.model else "",
+        "certain": who.certain,
+        "also": list(who.also),
+        "serial": who.serial_number,
+        "values": _values_json(who.measured.values),
+    }
+
+
+def _reading_json(reading: Reading) -> Mapping[str, Any]:
+    doubted = [name for name in reading.values if name not in dict(reading.good_values())]
+    return {"values": _values_json(reading.values), "doubted": doubted}
+
+
+def _values_json(values: Mapping[str, float]) -> Sequence[Mapping[str, Any]]:
+    known = [(quantity(name), value) for name, value in values.items()]
+    return [{"name": one.name, "title": one.title, "unit": one.unit, "value": value} for one, value in known]
+
+
+def _read(body: bytes, shape: type[T]) -> T:
+    """An order of this shape. Raises Refusal in the words that a file's mistakes have."""
+    try:
+        return msgspec.convert(read_order(body), shape)
+    except msgspec.ValidationError as error:
+        raise Refusal(400, _in_words(str(error))) from error
+
+
+def _in_words(said: str) -> str:
+    """What msgspec found: "Object missing required field `model`", "Expected `str`, got `int` - at `$.port`"."""
+    if named := re.fullmatch(r"Object missing required field `(\w+)`", said):
+        return f'"{named[1]}" is missing'
+    if named := re.fullmatch(r"Object contains unknown field `(.+)`", said):
+        return f'unknown key "{named[1]}"'
+    words, _, place = said.rstrip("`").partition(" - at `$.")
+    return f"{place}: {words}" if place else words
+
+
+def add_routes(app: FastAPI, context: ApiContext) -> None:
+    """Hook the wizard in."""
+    wizard = Wizard(context)
+
+    @app.get("/api/v1/wizard", **describe.WIZARD)
+    async def get_wizard() -> Response:
+        return await wizard.get()
+
+    @app.get("/api/v1/wizard/scan", **describe.SCAN)
+    async def get_scan() -> Response:
+        return await wizard.get_scan()
+
+    @app.post("/api/v1/wizard/scan", **describe.START_SCAN)
+    async def post_scan(request: Request) -> Response:
+        return await wizard.post_scan(request)
+
+    @app.post("/api/v1/wizard/test", **describe.TEST)
+    async def post_test(request: Request) -> Response:
+        return await wizard.post_test(request)
+
+    @app.post("/api/v1/wizard/meter", **describe.ADD_METER)
+    async def post_meter(request: Request) -> Response:
+        return await wizard.post_meter(request)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
+from wattbook.access import Access, LocalSecret, PeopleFile
 from wattbook.api import ApiContext, Served, serving
 from wattbook.config import Config
 from wattbook.drivers.host import boot_id
@@ -66,6 +67,9 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             _log.info("serving %s", in_words(config, settings, proxy.listen))
         supply = _supply(config, book, live, clock)
         sinks = make_sinks(config, book, reader, clock)
+        secret = LocalSecret(config.secret)
+        stack.callback(secret.remove)
+        access = Access(PeopleFile(config.people), clock, book.append_event, secret)
         # The lines run already: the API takes half a second to import.
         context = ApiContext(
             config=config,
@@ -76,6 +80,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             live=live,
             clock=clock,
             statistics=book.statistics,
+            access=access,
             supply=lambda: supply.now if supply else SupplyNow(),
             proxies=proxies,
             amender=make_amender(config, book, reader, clock, judges),

@@ -16,9 +16,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api import describe, legacy, life, metrics, sinks
+from wattbook.api import describe, legacy, life, metrics, people, sinks
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.context import ApiContext
+from wattbook.api.gate import Gate
 from wattbook.api.guard import Guard
 from wattbook.api.ingest import PATH as INGEST_PATH
 from wattbook.api.ingest import Ingest
@@ -26,6 +27,7 @@ from wattbook.api.meters import all_meters, check_meter, quantity_json, virtual_
 from wattbook.api.storage import StorageWatch
 from wattbook.api.stream import events
 from wattbook.api.supply import supply_json
+from wattbook.api.who import principal_of
 from wattbook.engine.ask import ask
 from wattbook.engine.asked import NotThere
 from wattbook.engine.query import Question
@@ -57,10 +59,11 @@ def make_app(context: ApiContext) -> ASGIApp:
     _add_meter_routes(app, context)
     _add_text_routes(app, context)
     app.add_route(INGEST_PATH, Ingest(context).post, methods=["POST"], include_in_schema=False)
+    people.add_routes(app, context.access)
     _add_page(app)
     _add_errors(app)
     describe.add_raw_routes(app)
-    return Guard(app, context.config.api)
+    return Guard(Gate(app, context.access, app.router.routes), context.config.api)
 
 
 def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
@@ -169,7 +172,11 @@ def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
             raise Refusal(503, "too many live streams are open; close some pages", headers={"retry-after": "10"})
         if request.scope.get("wattbook.head"):
             return Response(media_type="text/event-stream")
-        stream = events(context, meters, request.headers.get("last-event-id", ""))
+        stream = people.while_held(
+            context.access,
+            principal_of(request),
+            events(context, meters, request.headers.get("last-event-id", "")),
+        )
         return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
@@ -221,6 +228,10 @@ def _add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     def page() -> Response:
         return _page_file("index.html")
+
+    @app.get("/login", include_in_schema=False)
+    def login() -> Response:
+        return _page_file("login.html")
 
     app.mount("/assets", StaticFiles(directory=PAGE / "assets", check_dir=False))
 

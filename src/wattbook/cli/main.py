@@ -36,6 +36,7 @@ ROOMS = {
     "mover": ("mover",),
     "meter": ("meter",),
     "sink": ("sink",),
+    "people": ("user", "token"),
     "keeping": ("backup", "restore", "verify", "storage"),
     "models": ("models",),
     "scan": ("scan",),
@@ -78,7 +79,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors go to standard error, one line each."""
-    if not arguments or list(arguments) in (["models"], ["meter"], ["sink"]):
+    if not arguments or list(arguments) in (["models"], ["meter"], ["sink"], ["user"], ["token"]):
         arguments = [*arguments, "--help"]
     try:
         return make_app(arguments)(list(arguments), standalone_mode=False) or 0

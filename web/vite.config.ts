@@ -13,7 +13,7 @@ export default defineConfig({
     // The page's policy allows no inline content, so small files stay files.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: ["index.html", "docs.html"] },
+    rolldownOptions: { input: ["index.html", "docs.html", "login.html"] },
   },
   server: { proxy: { "/api": { target: daemon, changeOrigin: true, headers: { origin: daemon } } } },
 });

@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from wattbook.access import Access, LocalSecret, PeopleFile
-from wattbook.api import ApiContext, Served, serving
+from wattbook.api import ApiContext, Served, exposed, serving
 from wattbook.config import Config
 from wattbook.drivers.host import boot_id
 from wattbook.engine.back_up import keep_backups
@@ -70,6 +70,8 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         secret = LocalSecret(config.secret)
         stack.callback(secret.remove)
         access = Access(PeopleFile(config.people), clock, book.append_event, secret)
+        for message in exposed(config, access):
+            _log.warning("%s", message)
         # The lines run already: the API takes half a second to import.
         context = ApiContext(
             config=config,

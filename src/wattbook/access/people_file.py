@@ -51,6 +51,7 @@ class PeopleFile:
                 self._write(people)
             except OSError as error:
                 raise BookError(f"{self.path}: {error.strerror}; nothing was changed", retry=True) from error
+            self._people = people  # though the file be gone before it is next looked at
 
     def _read(self, found: os.stat_result) -> People:
         if found.st_mode & 0o077:

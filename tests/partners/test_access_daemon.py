@@ -260,4 +260,4 @@ def test_a_certificate_that_is_none_is_told(house: Path) -> None:
     assert done.returncode == 2
     assert "cannot be used for https" in done.stderr and "house.key" in done.stderr
     house.with_name("house.key").unlink()
-    assert "no such file: house.key" in wattbook("check", "-c", house).stdout + wattbook("check", "-c", house).stderr
+    assert "house.key: no such file" in wattbook("check", "-c", house).stdout + wattbook("check", "-c", house).stderr

@@ -69,6 +69,9 @@ class PeopleFile:
         new.unlink(missing_ok=True)  # of a write that a power cut ended
         private = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(private, "wb") as file:
+            if os.geteuid() == 0:  # root's command must not shut the daemon's user out
+                owner = (self.path if self.path.exists() else self.path.parent).stat()
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             file.write(msgspec.json.format(msgspec.json.encode(people), indent=1))
             file.flush()
             os.fsync(file.fileno())

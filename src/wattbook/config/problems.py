@@ -225,7 +225,7 @@ def _api_problems(config: Config, text: str) -> Iterator[Problem]:
         yield Problem(place_of(text, ("api", "key")), 'https needs both "certificate" and "key"')
     for key, file in (("certificate", api.certificate), ("key", api.key)):
         if file is not None and not (config.path.parent / file).is_file():
-            yield Problem(place_of(text, ("api", key)), f"no such file: {file}")
+            yield Problem(place_of(text, ("api", key)), f"{file}: no such file")
     try:
         parse_listen(api.listen)
     except ConfigError as error:

@@ -21,7 +21,10 @@ from wattbook.model import ConfigError
 from wattbook.transports.addresses import may_ask, parse_ip
 
 BODY_MAX = 1_000_000  # bytes: no ordinary request has more
-BODY_MAX_OF: Mapping[str, int] = {"/api/v1/readings": 16_000_000}  # a day of 5-second readings of a dozen meters
+BODY_MAX_OF: Mapping[str, int] = {
+    "/api/v1/readings": 16_000_000,  # a day of 5-second readings of a dozen meters
+    "/api/v1/login": 10_000,  # the one body that is read before anybody is known
+}
 BODY_WAIT_S = 30.0  # for a whole body: 16 MB over a 5 Mbit/s uplink
 HEADERS_MAX = 100
 

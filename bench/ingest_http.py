@@ -25,6 +25,7 @@ from pathlib import Path
 
 from bench.figures import Figure, show
 from wattbook import config
+from wattbook.access import Access, PeopleFile
 from wattbook.api import ApiContext, serving
 from wattbook.daemon import GC_OBJECTS, SWITCH_S
 from wattbook.engine.judge import JudgedKeeper, make_judges
@@ -154,7 +155,10 @@ async def _serve(folder: Path, pipe: Connection) -> None:
         keeper = JudgedKeeper(BookKeeper(book, live), make_judges(settings))  # as the daemon
         by_name = {status.meter: status for status in statuses}
         attendance = Attendance(by_name, {}, clock=clock, note=keeper.note)
-        context = ApiContext(settings, lambda: statuses, reader, keeper, attendance.heard, live, clock, book.statistics)
+        access = Access(PeopleFile(settings.people), clock, book.append_event)
+        context = ApiContext(
+            settings, lambda: statuses, reader, keeper, attendance.heard, live, clock, book.statistics, access
+        )
         async with serving(context) as served:
             gc.freeze()  # as the daemon
             gc.set_threshold(GC_OBJECTS, 20, 50)

@@ -11,6 +11,7 @@ from pathlib import Path
 import httpx
 
 from wattbook import config
+from wattbook.access import Access, PeopleFile
 from wattbook.api import ApiContext
 from wattbook.api.app import make_app
 from wattbook.engine.judge import JudgedKeeper, make_amender, make_judges
@@ -88,6 +89,7 @@ class House:
     context: ApiContext
     book: Book
     clock: StandingClock
+    people: PeopleFile
     statuses: dict[str, MeterStatus] = field(default_factory=dict)
     supplies: list[SupplyNow] = field(default_factory=lambda: [SupplyNow("unknown")])  # the last one is now
 
@@ -121,6 +123,7 @@ def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House
     live = Live(clock)
     supplies = [SupplyNow("unknown")]
     judges = make_judges(settings)
+    people = PeopleFile(settings.people)
     statuses = {meter.name: MeterStatus(meter.name, meter.model, meter.line) for meter in settings.meters}
     with Book.open(settings.book, clock=clock, commit_every_s=0.01) as book, BookReader(settings.book) as reader:
         context = ApiContext(
@@ -132,10 +135,11 @@ def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House
             live=live,
             clock=clock,
             statistics=book.statistics,
+            access=Access(people, clock, book.append_event),
             supply=lambda: supplies[-1],
             amender=make_amender(settings, book, reader, clock, judges),
         )
-        yield House(context, book, clock, statuses, supplies)
+        yield House(context, book, clock, people, statuses, supplies)
 
 
 def pzem(meter: str = "main-a", *, ago_s: float = 0, power: float = 1500.0, energy: float = 25409587.0) -> Reading:

@@ -14,7 +14,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { index: "index.html", docs: "docs.html", worker: "src/worker.ts" },
+      input: { index: "index.html", docs: "docs.html", login: "login.html", worker: "src/worker.ts" },
       // A worker rules over the folder that it comes from, and is looked for where it was.
       output: { entryFileNames: ({ name }) => (name === "worker" ? "worker.js" : "assets/[name]-[hash].js") },
     },

@@ -12,7 +12,8 @@ from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
-from wattbook.api import ApiContext, Served, serving
+from wattbook.access import Access, LocalSecret, PeopleFile
+from wattbook.api import ApiContext, Served, exposed, serving
 from wattbook.config import Config
 from wattbook.drivers.host import boot_id
 from wattbook.engine.alerts import make_alerts
@@ -68,6 +69,11 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         supply = _supply(config, book, live, clock)
         sinks = make_sinks(config, book, reader, clock)
         alerts = make_alerts(config, book, reader, clock, lambda: [(each.settings.name, each.status) for each in sinks])
+        secret = LocalSecret(config.secret)
+        stack.callback(secret.remove)
+        access = Access(PeopleFile(config.people), clock, book.append_event, secret)
+        for message in exposed(config, access):
+            _log.warning("%s", message)
         # The lines run already: the API takes half a second to import.
         context = ApiContext(
             config=config,
@@ -78,6 +84,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             live=live,
             clock=clock,
             statistics=book.statistics,
+            access=access,
             supply=lambda: supply.now if supply else SupplyNow(),
             proxies=proxies,
             amender=make_amender(config, book, reader, clock, judges),

@@ -122,7 +122,7 @@ def daemon(config: Path, log: Path) -> Iterator[tuple[str, subprocess.Popen[byte
 
     def address() -> str:
         assert process.poll() is None, log.read_text(encoding="utf-8")
-        found = re.search(r"page +(http://\S+)", log.read_text(encoding="utf-8")[skip:])
+        found = re.search(r"page +(https?://\S+)", log.read_text(encoding="utf-8")[skip:])
         return found[1] if found else ""
 
     with started("run", "-c", config, log=log) as process:

@@ -5,6 +5,7 @@ beside lines that already run; `import wattbook.api` is cheap.
 """
 
 from wattbook.api.context import ApiContext
+from wattbook.api.exposed import exposed
 from wattbook.api.serve import Served, serving
 
-__all__ = ["ApiContext", "Served", "serving"]
+__all__ = ["ApiContext", "Served", "exposed", "serving"]

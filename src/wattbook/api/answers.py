@@ -14,7 +14,14 @@ from wattbook.codecs import reading_json
 from wattbook.model import Reading
 
 _ORDER_SIZE_MAX = 100_000  # bytes: a wrong value in each of a meter's quantities, with names
-_BODY_UNREAD = (403, 408, 413, 421, 431)  # what is left of the body is not read; the connection ends with the answer
+_BODY_UNREAD = (
+    401,
+    403,
+    408,
+    413,
+    421,
+    431,
+)  # what is left of the body is not read; the connection ends with the answer
 
 
 class Refusal(Exception):

@@ -17,11 +17,12 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api import describe, energy, legacy, life, metrics, sinks, wizard
+from wattbook.api import describe, energy, legacy, life, metrics, people, sinks, wizard
 from wattbook.api.alerts import add_alert_routes
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.compress import Compress
 from wattbook.api.context import ApiContext
+from wattbook.api.gate import Gate
 from wattbook.api.guard import Guard
 from wattbook.api.ingest import PATH as INGEST_PATH
 from wattbook.api.ingest import Ingest
@@ -29,6 +30,7 @@ from wattbook.api.meters import all_meters, check_meter, quantity_json, virtual_
 from wattbook.api.storage import StorageWatch
 from wattbook.api.stream import events
 from wattbook.api.supply import supply_json
+from wattbook.api.who import principal_of
 from wattbook.model import WattbookError, quantity
 
 PAGE = Path(__file__).parent / "page"  # made by web/build.py, part of the wheel
@@ -67,10 +69,11 @@ def make_app(context: ApiContext) -> ASGIApp:
     add_alert_routes(app, context)
     wizard.add_routes(app, context)
     app.add_route(INGEST_PATH, Ingest(context).post, methods=["POST"], include_in_schema=False)
+    people.add_routes(app, context.access)
     _add_page(app)
     _add_errors(app)
     describe.add_raw_routes(app)
-    return Guard(Compress(app), context.config.api)
+    return Guard(Gate(Compress(app), context.access, app.router.routes), context.config.api)
 
 
 def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
@@ -145,7 +148,11 @@ def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
             raise Refusal(503, "too many live streams are open; close some pages", headers={"retry-after": "10"})
         if request.scope.get("wattbook.head"):
             return Response(media_type="text/event-stream")
-        stream = events(context, meters, request.headers.get("last-event-id", ""))
+        stream = people.while_held(
+            context.access,
+            principal_of(request),
+            events(context, meters, request.headers.get("last-event-id", "")),
+        )
         return StreamingResponse(stream, media_type="text/event-stream", headers={"x-accel-buffering": "no"})
 
 
@@ -191,6 +198,10 @@ def _add_page(app: FastAPI) -> None:
     @app.get("/", include_in_schema=False)
     def page() -> Response:
         return _page_file("index.html")
+
+    @app.get("/login", include_in_schema=False)
+    def login() -> Response:
+        return _page_file("login.html")
 
     app.mount("/assets", StaticFiles(directory=PAGE / "assets", check_dir=False))
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 
+from wattbook.access import Access
 from wattbook.config import Config, MeterSettings
 from wattbook.engine.alerts import Alerts
 from wattbook.engine.amend import Amender
@@ -29,6 +30,7 @@ class ApiContext:
     live: Live
     clock: Clock
     statistics: Callable[[], BookStatistics]
+    access: Access
     supply: Callable[[], SupplyNow] = SupplyNow
     proxies: Sequence[ProxyStatus] = field(default=())  # live
     amender: Amender | None = None  # None = this book cannot be changed from here

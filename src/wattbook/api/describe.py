@@ -10,8 +10,9 @@ from fastapi.responses import Response
 
 INTRODUCTION = (
     "Readings, energy and the state of meters. Values are in base units (V, A, W, Wh, Hz …), instants in UTC. "
-    'Every error is {"error": "what happened, where, what to do"}. This machine may ask freely; other machines '
-    "from the networks in [api] allow."
+    'Every error is {"error": "what happened, where, what to do"}. Until a password is '
+    "set, this machine may ask freely. Then every request needs a session or `Authorization: Bearer …`; other machines "
+    "may ask from the networks in [api] allow."
 )
 INSTANT = "An instant, included: ISO 8601 (local time of the site without an offset), today, yesterday, now or -24h."
 EVERY = "Step: 15min, 1h, 1d, 1w, 1mo, 1y. Registers give the energy of each step. Empty: the readings as they are."
@@ -75,6 +76,7 @@ def _get(
 
 
 route = _get  # for files of their own that describe other routes
+
 _NO_METER = 'no meter is called "main-b"; did you mean "main-a"?'
 _ARRAY: Mapping[str, Any] = {"type": "array", "items": {"type": "object"}}
 

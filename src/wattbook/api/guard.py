@@ -14,12 +14,17 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from wattbook.api.answers import Refusal
+from wattbook.api.forwarded import Asker, asker_of
+from wattbook.api.who import DIRECT, ENCRYPTED
 from wattbook.config import ApiSettings
 from wattbook.model import ConfigError
 from wattbook.transports.addresses import may_ask, parse_ip
 
 BODY_MAX = 1_000_000  # bytes: no ordinary request has more
-BODY_MAX_OF: Mapping[str, int] = {"/api/v1/readings": 16_000_000}  # a day of 5-second readings of a dozen meters
+BODY_MAX_OF: Mapping[str, int] = {
+    "/api/v1/readings": 16_000_000,  # a day of 5-second readings of a dozen meters
+    "/api/v1/login": 10_000,  # the one body that is read before anybody is known
+}
 BODY_WAIT_S = 30.0  # for a whole body: 16 MB over a 5 Mbit/s uplink
 HEADERS_MAX = 100
 
@@ -40,7 +45,8 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: ApiSettings) -> None:
         self._app = app
-        self._networks = [_network(text) for text in settings.allow]
+        self._networks = [_network(text, "allow") for text in settings.allow]
+        self._proxies = [_network(text, "proxies") for text in settings.proxies]
         machine = socket.gethostname().casefold()
         self._hosts = {"localhost", machine, f"{machine}.local", *(host.casefold() for host in settings.hosts)}
 
@@ -51,7 +57,7 @@ class Guard:
             return
         answer = _Answer(scope, send)
         try:
-            self._check(scope)
+            scope = self._checked(scope)
             body = _Body(receive, BODY_MAX_OF.get(scope["path"], BODY_MAX), _declared_length(scope))
             if scope["method"] == "HEAD":  # the server leaves the body out; routes need to know GET only
                 scope = {**scope, "method": "GET", "wattbook.head": True}
@@ -61,8 +67,8 @@ class Guard:
                 raise
             await refusal.response()(scope, receive, answer.send)
 
-    def _check(self, scope: Scope) -> None:
-        """Raise Refusal unless host, client and origin are right."""
+    def _checked(self, scope: Scope) -> Scope:
+        """The scope with who really asks. Raises Refusal unless host, client and origin are right."""
         headers = scope["headers"]
         if len(headers) > HEADERS_MAX:
             raise Refusal(431, f"more than {HEADERS_MAX} headers")
@@ -74,22 +80,40 @@ class Guard:
             raise Refusal(
                 421, f'this is not "{host}"; to use this name, add it in wattbook.toml: [api] hosts = ["{host}"]'
             )
-        client = scope["client"][0] if scope.get("client") else ""
-        if not may_ask(client, self._networks):
+        asker = asker_of(scope, self._proxies)
+        if not may_ask(asker.address, self._networks) and not _is_own(asker, scope):
             raise Refusal(
-                403, f'{client} may not ask here; to allow its network, add it in wattbook.toml: [api] allow = ["…/24"]'
+                403,
+                f"{asker.address} may not ask here; to allow its network, add it in wattbook.toml: "
+                '[api] allow = ["…/24"]',
             )
-        for name, value in headers:
-            if name == b"origin" and not _same_origin(value.decode("latin-1"), given[0]):
-                raise Refusal(403, "a page of another site may not ask here")
+        _check_site(scope, given[0])
+        port = scope["client"][1] if scope.get("client") else 0
+        return {**scope, "client": (asker.address, port), DIRECT: asker.direct, ENCRYPTED: asker.encrypted}
 
 
-def _network(text: str) -> IPv4Network | IPv6Network:
+def _check_site(scope: Scope, host: str) -> None:
+    """Raise Refusal when a page of another site asks; but its links to our page may be followed."""
+    headers = dict(scope["headers"])
+    origins = [value.decode("latin-1") for name, value in scope["headers"] if name == b"origin"]
+    followed = scope["method"] in ("GET", "HEAD") and headers.get(b"sec-fetch-mode") == b"navigate"
+    foreign = headers.get(b"sec-fetch-site") in (b"cross-site", b"same-site") and not followed
+    if foreign or not all(_same_origin(origin, host) for origin in origins):
+        raise Refusal(403, "a page of another site may not ask here")
+
+
+def _is_own(asker: Asker, scope: Scope) -> bool:
+    """Whether a program on this machine asks at one of the machine's outer addresses."""
+    server = scope.get("server")
+    return asker.direct and server is not None and asker.address == server[0] != ""
+
+
+def _network(text: str, key: str) -> IPv4Network | IPv6Network:
     try:
         return ip_network(text, strict=False)
     except ValueError as error:
         raise ConfigError(
-            f'"{text}" is no network; write one as "192.168.0.0/24" or one address', place="[api] allow"
+            f'"{text}" is no network; write one as "192.168.0.0/24" or one address', place=f"[api] {key}"
         ) from error
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from wattbook.api.answers import Refusal, json_response, read_order
 from wattbook.api.context import ApiContext
 from wattbook.api.meters import check_meter
+from wattbook.api.who import actor_of, as_ordered
 from wattbook.engine.orders_life import carry_out
 from wattbook.engine.show_life import life_json
 
@@ -26,9 +27,9 @@ async def post_life(context: ApiContext, meter: str, request: Request) -> Respon
     check_meter(context, meter)
     if context.amender is None:
         raise Refusal(503, "this book cannot be changed from here")
-    given = read_order(await request.body())
+    given = as_ordered(request, read_order(await request.body()))
     amender, zone, now = context.amender, context.config.site.timezone, context.clock.now()
-    who = f"api {request.client.host}" if request.client else "api"
+    who = actor_of(request)
 
     def do() -> Sequence[int]:
         return carry_out(amender, meter, given, who=who, zone=zone, now=now)

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattbook.api.context import ApiContext
-from wattbook.config import parse_listen
+from wattbook.config import Config, parse_listen
 from wattbook.model import ConfigError
+from wattbook.transports.tls import load_own, server_context
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 CONNECTIONS_MAX = 400  # live streams, and requests beside them; each takes a file descriptor
+RENEWAL_S = 60.0  # between two looks whether the certificate's files have changed
 _BACKLOG = 128
 # Threads that answer queries. Python runs one at a time anyway; each more makes the lines' threads wait for the
 # interpreter longer: queried hard, 40 (anyio's own number) cost a line at 9600 Bd some 5 % of its limit, one costs
 # some 2 %, and one answers more queries.
 _WORKERS = 1
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +37,29 @@ class Served:
     host: str
     port: int
     ended: asyncio.Future[None]  # done only when serving ended by itself, which is a fault
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
         """The address of the page, for a person on this machine."""
         any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared, not bound
         host = any_address.get(self.host, self.host)
-        return f"http://[{host}]:{self.port}/" if ":" in host else f"http://{host}:{self.port}/"
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
 
 @contextlib.asynccontextmanager
 async def serving(context: ApiContext) -> AsyncIterator[Served]:
     """Serve until the block is left. Raises ConfigError when the address cannot be listened on."""
     host, port = parse_listen(context.config.api.listen)
+    tls = context.config.certificate and server_context(*context.config.certificate)
     # Bound before the slow imports, so that a taken port is told at once.
     sockets = bind(host, port)
     try:
         app = await asyncio.to_thread(_make_app, context)
         stopping = asyncio.Event()
-        server = asyncio.create_task(_serve_and_follow(app, context, sockets, stopping), name="api")
+        server = asyncio.create_task(_serve_and_follow(app, context, sockets, stopping, tls), name="api")
         try:
-            yield Served(host, sockets[0].getsockname()[1], server)
+            yield Served(host, sockets[0].getsockname()[1], server, "https" if tls else "http")
         finally:
             context.live.close()  # streams never end by themselves
             stopping.set()
@@ -62,13 +70,41 @@ async def serving(context: ApiContext) -> AsyncIterator[Served]:
 
 
 async def _serve_and_follow(
-    app: ASGIApp, context: ApiContext, sockets: Sequence[socket.socket], stopping: asyncio.Event
+    app: ASGIApp,
+    context: ApiContext,
+    sockets: Sequence[socket.socket],
+    stopping: asyncio.Event,
+    tls: ssl.SSLContext | None,
 ) -> None:
     """Serve, and show changes of state; a bug in either ends both, and is raised."""
     async with asyncio.TaskGroup() as group:
         changes = group.create_task(context.live.follow_statuses(context.statuses), name="api changes")
-        await serve(app, sockets, stopping)
+        renewals = group.create_task(_follow_certificate(context.config, tls), name="api certificate")
+        await serve(app, sockets, stopping, tls)
         changes.cancel()
+        renewals.cancel()
+
+
+async def _follow_certificate(config: Config, tls: ssl.SSLContext | None) -> None:
+    """Show a renewed certificate without a new start; while the new files do not fit, the old one stays."""
+    if tls is None or config.certificate is None:
+        return
+    shown = _changed_ns(config.certificate)
+    while True:
+        await asyncio.sleep(RENEWAL_S)
+        found = _changed_ns(config.certificate)
+        if found != shown and None not in found:
+            try:
+                server_context(*config.certificate)  # tried apart: half loaded, the old one would be gone
+                load_own(tls, *config.certificate)
+                _log.info("the certificate was renewed")
+            except ConfigError as error:
+                _log.warning("%s; the one before stays in use", error)
+            shown = found
+
+
+def _changed_ns(files: Sequence[Path]) -> Sequence[int | None]:
+    return [file.stat().st_mtime_ns if file.exists() else None for file in files]
 
 
 def _make_app(context: ApiContext) -> ASGIApp:
@@ -101,7 +137,9 @@ def bind(host: str, port: int) -> Sequence[socket.socket]:
     return sockets
 
 
-async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stopping: asyncio.Event) -> None:
+async def serve(
+    app: ASGIApp, sockets: Sequence[socket.socket], stopping: asyncio.Event, tls: ssl.SSLContext | None = None
+) -> None:
     """Serve on bound sockets until told to stop; then answer what is begun, for at most a second."""
     import uvicorn
     from anyio.to_thread import current_default_thread_limiter
@@ -121,10 +159,11 @@ async def serve(app: ASGIApp, sockets: Sequence[socket.socket], stopping: asynci
             lifespan="off",
             log_config=None,
             access_log=False,
-            proxy_headers=False,  # who asks is who is connected
+            proxy_headers=False,  # the guard looks behind proxies, those that are named
             server_header=False,
             limit_concurrency=CONNECTIONS_MAX,
             timeout_graceful_shutdown=1,
+            ssl_context_factory=None if tls is None else lambda config, default: tls,
         )
     )
 

@@ -37,6 +37,7 @@ ROOMS = {
     "meter": ("meter",),
     "sink": ("sink",),
     "alert": ("alert",),
+    "people": ("user", "token"),
     "keeping": ("backup", "restore", "verify", "storage"),
     "models": ("models",),
     "scan": ("scan",),
@@ -79,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors go to standard error, one line each."""
-    if not arguments or list(arguments) in (["models"], ["meter"], ["sink"], ["alert"]):
+    if not arguments or list(arguments) in (["models"], ["meter"], ["sink"], ["alert"], ["user"], ["token"]):
         arguments = [*arguments, "--help"]
     try:
         return make_app(arguments)(list(arguments), standalone_mode=False) or 0

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
 from wattbook.config import Config
-from wattbook.engine.reach_daemon import daemon_url
+from wattbook.engine.reach_daemon import Daemon, daemon_of, find_daemon
 from wattbook.model import BookError, ConfigError
 from wattbook.store import BookHeld
 
@@ -22,33 +21,41 @@ def through_daemon(config: Config, held: BookHeld, path: str, body: Mapping[str,
 
     Raises ConfigError for what it does not understand, BookError for what cannot be done, or when it is not there.
     """
-    content, headers = json.dumps(body).encode(), {"content-type": "application/json"}
-    url = daemon_url(config, held) + quote(path)
-    request = urllib.request.Request(url, content, headers, method="POST")  # noqa: S310 - what our daemon wrote
+    daemon = daemon_of(config, held)
     try:
-        with urllib.request.urlopen(request, timeout=_WAIT_S) as answer:  # noqa: S310 - as above
-            return dict(json.load(answer))
-    except urllib.error.HTTPError as error:
-        raise _refused(error) from error
-    except (OSError, ValueError) as error:
-        raise BookError(f"{held}; its API at {url} does not answer: {error}") from error
+        return dict(_ask(daemon, "POST", path, json.dumps(body).encode()))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise BookError(f"{held}; its API at {daemon.url} does not answer: {error}") from error
 
 
 def ask_daemon(config: Config, path: str) -> Any:
     """GET from the daemon of this configuration; None = none answers. Raises BookError when it refuses."""
+    daemon = find_daemon(config)
     try:
-        url = config.address.read_text(encoding="utf-8").strip().removesuffix("/") + quote(path)
-        with urllib.request.urlopen(url, timeout=_WAIT_S) as answer:  # noqa: S310 - what our daemon wrote
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise _refused(error) from error
-    except OSError:  # no address, or one that a killed daemon left
+        return None if daemon is None else _ask(daemon, "GET", path)
+    except (OSError, http.client.HTTPException):  # an address that a killed daemon left
         return None
 
 
-def _refused(error: urllib.error.HTTPError) -> Exception:
+def _ask(daemon: Daemon, method: str, path: str, body: bytes | None = None) -> Any:
+    connection = daemon.connection(_WAIT_S)
     try:
-        message = str(json.load(error)["error"])
+        headers = {**daemon.headers, **({"content-type": "application/json"} if body else {})}
+        connection.request(method, quote(path), body, headers)
+        answer = connection.getresponse()
+        content = answer.read()
+    finally:
+        connection.close()
+    if answer.status >= 300:
+        raise _refused(answer.status, answer.reason, content)
+    return json.loads(content)
+
+
+def _refused(status: int, reason: str, content: bytes) -> Exception:
+    try:
+        message = str(json.loads(content)["error"])
     except (ValueError, KeyError, TypeError):
-        message = f"the daemon answers {error.code} {error.reason}"
-    return ConfigError(message) if error.code in (400, 404, 413) else BookError(message)
+        message = f"the daemon answers {status} {reason}"
+    if status == 401:
+        return BookError(f"{message}; run this command as the user that runs the daemon")
+    return ConfigError(message) if status in (400, 404, 413) else BookError(message)

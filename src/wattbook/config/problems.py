@@ -217,11 +217,17 @@ def _api_problems(config: Config, text: str) -> Iterator[Problem]:
         yield Problem(place_of(text, ("api", "energy_meter")), f'no meter is called "{api.energy_meter}"{near}')
     if "energy" in api.legacy and not api.energy_meter:
         yield Problem(place_of(text, ("api", "legacy")), 'legacy = ["energy"] needs energy_meter = "a meter\'s name"')
-    for network in api.allow:
-        try:
-            ip_network(network)
-        except ValueError as error:
-            yield Problem(place_of(text, ("api", "allow")), f"no network: {error}; write as 192.168.0.0/24")
+    for key, networks in (("allow", api.allow), ("proxies", api.proxies)):
+        for network in networks:
+            try:
+                ip_network(network)
+            except ValueError as error:
+                yield Problem(place_of(text, ("api", key)), f"no network: {error}; write as 192.168.0.0/24")
+    if (api.certificate is None) != (api.key is None):
+        yield Problem(place_of(text, ("api", "key")), 'https needs both "certificate" and "key"')
+    for key, file in (("certificate", api.certificate), ("key", api.key)):
+        if file is not None and not (config.path.parent / file).is_file():
+            yield Problem(place_of(text, ("api", key)), f"{file}: no such file")
     try:
         parse_listen(api.listen)
     except ConfigError as error:

@@ -68,9 +68,12 @@ class ApiSettings:
 
     __pydantic_config__ = _STRICT
     listen: str = "127.0.0.1:8600"  # HOST:PORT; beyond this machine only what `allow` names is answered
+    certificate: Path | None = None  # for https, in PEM, with the chain that leads to its authority
+    key: Path | None = None  # of that certificate
     legacy: tuple[Literal["energy"], ...] = ()  # addresses of replaced systems to answer
     energy_meter: str = ""  # which meter feeds /electricity_meter/api/v1.0/energy
-    allow: tuple[str, ...] = ()  # networks that may use the API beside this machine: "192.168.0.0/24"
+    allow: tuple[str, ...] = ()  # networks from where people log in and programs show tokens: "192.168.0.0/24"
+    proxies: tuple[str, ...] = ()  # addresses of reverse proxies whose X-Forwarded-For is believed: "127.0.0.1"
     hosts: tuple[str, ...] = ()  # names under which browsers reach this machine
 
 
@@ -243,6 +246,23 @@ class Config:
     def address(self) -> Path:
         """Where a running daemon says at which address it serves: commands that change its book go there."""
         return self.book.with_name(self.book.name + ".address")
+
+    @cached_property
+    def certificate(self) -> tuple[Path, Path] | None:
+        """Certificate and key of https, absolute; None = plain http."""
+        if self.api.certificate is None or self.api.key is None:
+            return None
+        return self.path.parent / self.api.certificate, self.path.parent / self.api.key
+
+    @property
+    def people(self) -> Path:
+        """Where users and tokens are kept: only what they are worth as hashes, but for the owner's eyes alone."""
+        return self.book.with_name(self.book.name + ".people")
+
+    @property
+    def secret(self) -> Path:
+        """Where a running daemon keeps the secret that lets commands of its owner in."""
+        return self.book.with_name(self.book.name + ".secret")
 
     @cached_property
     def meters(self) -> tuple[MeterSettings, ...]:

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from wattbook.codecs.reading_json import encode
 from wattbook.config import Config
 from wattbook.engine.judge import power_max
 from wattbook.engine.judge_columns import ColumnsJudge
-from wattbook.engine.reach_daemon import daemon_url
+from wattbook.engine.reach_daemon import daemon_of
 from wattbook.exchange import Intake, System, Tally
 from wattbook.exchange.build import joined
 from wattbook.model import BookError, Clock, Columns, ConfigError, Kept, Reading
@@ -149,8 +148,9 @@ class IntoDaemon:
     """Sends to the daemon's `POST /api/v1/readings`."""
 
     def __init__(self, config: Config, held: BookHeld) -> None:
-        self._held, self._place = held, daemon_url(config, held)
-        self._connection = http.client.HTTPConnection(urlsplit(self._place).netloc, timeout=_ANSWER_S)
+        daemon = daemon_of(config, held)
+        self._held, self._place, self._headers = held, daemon.url, daemon.headers
+        self._connection = daemon.connection(_ANSWER_S)
 
     def __enter__(self) -> IntoDaemon:
         return self
@@ -174,7 +174,10 @@ class IntoDaemon:
     def _answer(self, body: bytes) -> tuple[int, dict[str, int]]:
         try:
             self._connection.request(
-                "POST", "/api/v1/readings?history=1", body, {"content-type": "application/x-ndjson"}
+                "POST",
+                "/api/v1/readings?history=1",
+                body,
+                {**self._headers, "content-type": "application/x-ndjson"},
             )
             response = self._connection.getresponse()
             return response.status, json.loads(response.read())

@@ -1,4 +1,4 @@
-"""TLS from the calling side: whom to trust, who we are, and what a failed greeting means in words."""
+"""TLS: whom to trust, who we are, and what a failed greeting means in words."""
 
 from __future__ import annotations
 
@@ -45,6 +45,22 @@ def tls_context(settings: TlsSettings) -> ssl.SSLContext:
         files = ", ".join(filter(None, (settings.ca_file, settings.certificate_file, settings.key_file)))
         raise ConfigError(f"cannot be used for TLS: {error}", place=files) from error
     return context
+
+
+def server_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """Build the answering side of connections, TLS 1.2 or later. Raises ConfigError naming the file."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    load_own(context, certificate, key)
+    return context
+
+
+def load_own(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
+    """Show this certificate to whoever connects from now on. Raises ConfigError naming the file."""
+    try:
+        context.load_cert_chain(certificate, key, password="")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        raise ConfigError(f"cannot be used for https: {error}", place=f"{certificate}, {key}") from error
 
 
 def tls_words(error: OSError) -> str:

@@ -86,7 +86,10 @@ export async function askDated<T>(
   const address = query.size ? `/api/v1/${path}?${query}` : `/api/v1/${path}`;
   const response = await fetch(address, { signal: AbortSignal.timeout(WAIT_MS) });
   const answer = (await response.json()) as T & { error?: string };
-  if (response.status === 401) forget();
+  if (response.status === 401) {
+    forget();
+    location.replace("/login");
+  }
   if (!response.ok) throw new Error(answer.error ?? response.statusText);
   const date = Date.parse(response.headers.get("date") ?? "");
   return { answer, date: Number.isNaN(date) ? null : date };

@@ -1,0 +1,89 @@
+"""Who may call which route: the one table of it. A route that is not here is for admins (a test finds it)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+from starlette.routing import BaseRoute, Match
+from starlette.types import Scope as Request
+
+from wattbook.model.principal import Scope
+
+
+class Anyone(Enum):
+    """What needs no scope."""
+
+    PUBLIC = "public"  # whoever the guard lets through: the page's own files and the way in
+    SEED = "seed"  # addresses of replaced systems: without a token, for this machine and [api] allow
+    KNOWN = "known"  # whoever has logged in or shows a token, whatever it may do
+
+
+class Special(Enum):
+    """What needs a scope, with an exception."""
+
+    FIRST_USER = "first user"  # Scope.USERS; or a client on this machine while there is no user
+    UNLISTED = "unlisted"  # a route that this table lacks
+
+
+Need = Scope | Anyone | Special
+
+PERMITS: Mapping[tuple[str, str], Need] = {
+    ("GET", "/"): Anyone.PUBLIC,
+    ("GET", "/login"): Anyone.PUBLIC,
+    ("GET", "/assets"): Anyone.PUBLIC,
+    ("GET", "/icon.svg"): Anyone.PUBLIC,
+    ("GET", "/icon-192.png"): Anyone.PUBLIC,
+    ("GET", "/icon-512.png"): Anyone.PUBLIC,
+    ("GET", "/icon-maskable.png"): Anyone.PUBLIC,
+    ("GET", "/manifest.webmanifest"): Anyone.PUBLIC,
+    ("GET", "/worker.js"): Anyone.PUBLIC,
+    ("GET", "/api/v1/me"): Anyone.PUBLIC,
+    ("POST", "/api/v1/login"): Anyone.PUBLIC,
+    ("POST", "/api/v1/me"): Anyone.KNOWN,
+    ("POST", "/api/v1/logout"): Anyone.KNOWN,
+    ("GET", "/electricity_meter/api/v1.0/energy"): Anyone.SEED,
+    ("GET", "/metrics"): Scope.METRICS,
+    ("GET", "/api/v1/docs"): Scope.READ,
+    ("GET", "/api/v1/openapi.json"): Scope.READ,
+    ("GET", "/api/v1/about"): Scope.READ,
+    ("GET", "/api/v1/meters"): Scope.READ,
+    ("GET", "/api/v1/meters/virtual"): Scope.READ,
+    ("GET", "/api/v1/meters/{meter}/life"): Scope.READ,
+    ("GET", "/api/v1/quantities"): Scope.READ,
+    ("GET", "/api/v1/readings/latest"): Scope.READ,
+    ("GET", "/api/v1/query"): Scope.READ,
+    ("GET", "/api/v1/query/table"): Scope.READ,
+    ("GET", "/api/v1/hours"): Scope.READ,
+    ("GET", "/api/v1/live"): Scope.READ,
+    ("GET", "/api/v1/supply"): Scope.READ,
+    ("GET", "/api/v1/sinks"): Scope.READ,
+    ("GET", "/api/v1/storage"): Scope.READ,
+    ("GET", "/api/v1/alerts"): Scope.READ,
+    ("GET", "/api/v1/alerts/history"): Scope.READ,
+    ("POST", "/api/v1/alerts/{rule}"): Scope.OPERATE,
+    ("POST", "/api/v1/notify/{target}"): Scope.OPERATE,
+    ("POST", "/api/v1/readings"): Scope.PUSH,
+    ("POST", "/api/v1/meters/{meter}/life"): Scope.OPERATE,
+    ("POST", "/api/v1/sinks/{sink}"): Scope.OPERATE,
+    ("GET", "/api/v1/wizard"): Scope.CONFIGURE,
+    ("GET", "/api/v1/wizard/scan"): Scope.CONFIGURE,
+    ("POST", "/api/v1/wizard/scan"): Scope.CONFIGURE,
+    ("POST", "/api/v1/wizard/test"): Scope.CONFIGURE,
+    ("POST", "/api/v1/wizard/meter"): Scope.CONFIGURE,
+    ("GET", "/api/v1/users"): Scope.USERS,
+    ("POST", "/api/v1/users"): Special.FIRST_USER,
+    ("GET", "/api/v1/tokens"): Scope.USERS,
+    ("POST", "/api/v1/tokens"): Scope.USERS,
+}
+
+
+def need_of(routes: Sequence[BaseRoute], request: Request) -> Need:
+    """What a request needs. Asked of the router's own routes, so that the two cannot disagree about an address.
+
+    Where nothing is, everybody who is known is told so.
+    """
+    for route in routes:
+        if route.matches(request)[0] is Match.FULL:
+            return PERMITS.get((request["method"], getattr(route, "path", "")), Special.UNLISTED)
+    return Anyone.KNOWN

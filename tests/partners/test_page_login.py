@@ -1,0 +1,67 @@
+"""The way in, in a real browser: the first password, a wrong one, and who may not set it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from access_house import PASSWORD, add_user
+from api_house import House, house
+from api_server import served
+from test_page import browser  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Iterator[House]:
+    with house(tmp_path, 'listen = "127.0.0.1:0"') as home:
+        yield home
+
+
+def test_the_first_password(home: House, browser: Browser) -> None:  # noqa: F811 - the fixture
+    with served(home) as server:
+        page = browser.new_page()
+        said: list[str] = []
+        page.on("console", lambda message: said.append(message.text))
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.goto(f"{server.url}login")
+        page.get_by_label("Name").fill("anna")
+        page.get_by_label("Password", exact=True).fill(PASSWORD)
+        page.get_by_label("Password, once more").fill("something else")
+        page.get_by_role("button").click()
+        expect(page.get_by_role("alert")).to_have_text("These are two different passwords.")
+        page.get_by_label("Password, once more").fill(PASSWORD)
+        page.get_by_role("button").click()
+        page.wait_for_url(server.url)
+        assert page.context.cookies()[0]["httpOnly"]
+        assert said == []  # the policy of the page lets all of it through
+        page.close()
+    assert home.people.people().known("anna").role == "admin"
+
+
+def test_the_way_in_on_a_phone_in_the_dark(home: House, browser: Browser) -> None:  # noqa: F811 - the fixture
+    add_user(home)
+    with served(home) as server:
+        context = browser.new_context(viewport={"width": 360, "height": 700}, color_scheme="dark")
+        page = context.new_page()
+        page.goto(server.url)  # leads to the way in
+        page.get_by_label("Name").fill("anna")
+        page.get_by_label("Password").fill("wrong")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_have_text("the name or the password is wrong")
+        expect(page.get_by_label("Password")).to_be_empty()
+        page.get_by_label("Password").fill(PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(server.url)
+        expect(page.get_by_role("main")).to_contain_text("main-a")
+        assert (
+            page.evaluate(
+                "() => fetch('/api/v1/logout', {method: 'POST', headers: {'x-wattbook': '1'}}).then((it) => it.status)"
+            )
+            == 200
+        )
+        page.reload()
+        page.get_by_label("Name").wait_for()  # and is led back to it
+        context.close()

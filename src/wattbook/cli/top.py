@@ -30,7 +30,7 @@ def top(
     token: Annotated[str, typer.Option(envvar="WATTBOOK_TOKEN", help=_TOKEN)] = "",
 ) -> None:
     """Show the meters live in the terminal: values, states, what feeds the house, sinks. Ends with q."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not all(stream.isatty() for stream in (sys.stdin, sys.stdout, sys.stderr)):  # Textual draws on the last
         raise ConfigError("top needs a terminal; for scripts: wattbook latest --json, or the HTTP API")
     try:
         from wattbook.top.screen import Top

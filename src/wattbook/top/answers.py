@@ -1,4 +1,7 @@
-"""What the API answers, as far as the terminal shows it. A daemon of another version may say less or more."""
+"""What the API answers, as far as the terminal shows it. A daemon of another version may say less or more.
+
+Fields that are not known here are passed over, and what is missing has a default.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,7 @@ from datetime import datetime
 import msgspec
 
 
-class _Told(msgspec.Struct, frozen=True):
-    """Fields that are not known are passed over, and what is missing has a default."""
-
-
-class About(_Told):
+class About(msgspec.Struct, frozen=True):
     """Whose house it is. `gap`: since when and why the book cannot be written."""
 
     site: str
@@ -21,7 +20,7 @@ class About(_Told):
     gap: Mapping[str, str | None] | None = None
 
 
-class Counters(_Told):
+class Counters(msgspec.Struct, frozen=True):
     """Since the daemon's start."""
 
     polls: int = 0
@@ -31,7 +30,7 @@ class Counters(_Told):
     refused: int = 0
 
 
-class Meter(_Told):
+class Meter(msgspec.Struct, frozen=True):
     """One meter of the configuration, and how it fares."""
 
     name: str
@@ -50,7 +49,7 @@ class Meter(_Told):
     counters: Counters = Counters()
 
 
-class Reading(_Told):
+class Reading(msgspec.Struct, frozen=True):
     """What a meter told at an instant, in base units."""
 
     meter: str
@@ -65,7 +64,7 @@ class Reading(_Told):
         return self.doubt.get(name, self.quality) != "good"
 
 
-class Dark(_Told):
+class Dark(msgspec.Struct, frozen=True):
     """When nothing fed the house; without `end` it lasts."""
 
     start: datetime = msgspec.field(name="from")
@@ -73,7 +72,7 @@ class Dark(_Told):
     reason: str = ""
 
 
-class Supply(_Told):
+class Supply(msgspec.Struct, frozen=True):
     """What feeds the house; `state` None where no meter can tell."""
 
     state: str | None = None
@@ -81,7 +80,7 @@ class Supply(_Told):
     dark: Dark | None = None
 
 
-class Sink(_Told):
+class Sink(msgspec.Struct, frozen=True):
     """How readings reach another system."""
 
     name: str
@@ -92,7 +91,7 @@ class Sink(_Told):
     set_aside: int = 0
 
 
-class Storage(_Told):
+class Storage(msgspec.Struct, frozen=True):
     """The book on its disk, in bytes."""
 
     bytes_file: int = 0
@@ -101,7 +100,7 @@ class Storage(_Told):
     last_backup: datetime | None = None
 
 
-class Quantity(_Told):
+class Quantity(msgspec.Struct, frozen=True):
     """One name of the vocabulary."""
 
     name: str
@@ -110,7 +109,7 @@ class Quantity(_Told):
     kind: str = "gauge"
 
 
-class Point(_Told):
+class Point(msgspec.Struct, frozen=True):
     """One value of a series; None is a gap."""
 
     at: datetime
@@ -118,14 +117,14 @@ class Point(_Told):
     quality: str = ""
 
 
-class Series(_Told):
+class Series(msgspec.Struct, frozen=True):
     """What is known of one meter over a stretch of time."""
 
     meter: str
     points: tuple[Point, ...] = ()
 
 
-class Event(_Told):
+class Event(msgspec.Struct, frozen=True):
     """Something entered about a meter. `body`: what it says beside the reason."""
 
     number: int
@@ -137,7 +136,7 @@ class Event(_Told):
     body: Mapping[str, object] = {}
 
 
-class Life(_Told):
+class Life(msgspec.Struct, frozen=True):
     """Everything entered about one meter, the newest last."""
 
     meter: str

@@ -27,7 +27,7 @@ POINTS = 200  # of the past of one meter: as many as a wide line has blocks
 class Follower:
     """`tell` is called from its threads."""
 
-    def __init__(self, place: Place, tell: Callable[[News], None]) -> None:
+    def __init__(self, place: Place, tell: Callable[[News], object]) -> None:
         self._place = place
         self._tell = tell
         self._stopped = threading.Event()

@@ -29,7 +29,7 @@ class Column:
 
 
 _COLUMNS = (
-    Column("power", "Power", 10),
+    Column(POWER, "Power", 10),
     Column("voltage", "V", 7),
     Column("current", "A", 8),
     Column("power_factor", "PF", 6),

@@ -34,6 +34,12 @@ class Told(Message):
         self.news = news
 
 
+class Table(DataTable[Text]):
+    """The meters."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Meter")]
+
+
 class Top(App[None]):
     """Now and Meters."""
 
@@ -51,8 +57,7 @@ class Top(App[None]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "Quit"),
-        Binding("enter", "show", "Meter"),
-        Binding("escape", "back", "Back"),
+        Binding("escape", "leave", "Back"),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("r", "refresh", "Refresh"),
         Binding("t", "light", "Light/dark"),
@@ -76,7 +81,7 @@ class Top(App[None]):
         for name in ("title", "trouble", "supply", "day"):
             yield Static(id=name, classes="line", markup=False)
         with Horizontal(id="middle"):
-            yield DataTable(id="meters", cursor_type="row", cell_padding=0, zebra_stripes=False)
+            yield Table(id="meters", cursor_type="row", cell_padding=0, zebra_stripes=False)
             with VerticalScroll(id="side"):
                 yield Static(id="detail", markup=False)
         for name in ("sinks", "storage"):
@@ -95,8 +100,8 @@ class Top(App[None]):
         self._follower.stop()
 
     @property
-    def _table(self) -> DataTable[Text]:
-        return self.query_one("#meters", DataTable)
+    def _table(self) -> Table:
+        return self.query_one("#meters", Table)
 
     @property
     def chosen(self) -> str:
@@ -194,7 +199,7 @@ class Top(App[None]):
             self.query_one("#side").focus()
             self._draw()
 
-    def action_back(self) -> None:
+    def action_leave(self) -> None:
         """Back to the table; there, all meters again."""
         if self.screen.has_class("one"):
             self.screen.remove_class("one")

@@ -76,7 +76,7 @@ def parse_url(text: str) -> str:
 
 
 class Asker:
-    """Asks one question after the other over one connection. Of one thread; `aclose` of any."""
+    """Asks one question after the other over one connection. Of one thread."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -122,13 +122,17 @@ class Asker:
             skew = told - datetime.now(told.tzinfo)
             self.skew = skew if abs(skew.total_seconds()) > SKEW_S_MIN else timedelta(0)
 
+    def hang_up(self) -> None:
+        """End whatever waits. From any thread."""
+        _hang_up(self._connection)
+
     def close(self) -> None:
-        """End whatever waits."""
-        hang_up(self._connection)
+        """Leave nothing open."""
+        self._connection.close()
 
 
 class Stream:
-    """The daemon's live stream. Of one thread; `close` of any."""
+    """The daemon's live stream. Of one thread."""
 
     def __init__(self, place: Place) -> None:
         self._place = place
@@ -146,14 +150,15 @@ class Stream:
                 raise _refused(answer, answer.read(ANSWER_SIZE_MAX))
             yield "open", b""
             yield from _parsed(answer)
-        except (OSError, http.client.HTTPException, ValueError, AttributeError) as error:
-            # ValueError and AttributeError: closed by the other thread while it was read.
+        except (OSError, http.client.HTTPException) as error:
             raise NoAnswer(f"the connection to {self._place.url} is lost: {_words(error)}") from error
+        finally:
+            self._connection.close()
         raise NoAnswer(f"{self._place.url} ended the connection")
 
-    def close(self) -> None:
-        """End it."""
-        hang_up(self._connection)
+    def hang_up(self) -> None:
+        """End it. From any thread."""
+        _hang_up(self._connection)
 
 
 def _parsed(answer: http.client.HTTPResponse) -> Iterator[tuple[str, bytes]]:
@@ -168,14 +173,11 @@ def _parsed(answer: http.client.HTTPResponse) -> Iterator[tuple[str, bytes]]:
             kind = "message"
 
 
-def hang_up(connection: http.client.HTTPConnection) -> None:
-    """Close a connection, also while another thread reads from it."""
-    sock = connection.sock
-    if sock is not None:
+def _hang_up(connection: http.client.HTTPConnection) -> None:
+    """End a connection while another thread reads from it; that one closes it."""
+    if connection.sock is not None:
         with suppress(OSError):  # gone already
-            sock.shutdown(socket.SHUT_RDWR)
-    else:
-        connection.close()
+            connection.sock.shutdown(socket.SHUT_RDWR)
 
 
 def _refused(answer: http.client.HTTPResponse, content: bytes) -> NoAnswer:

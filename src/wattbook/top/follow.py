@@ -18,6 +18,7 @@ from wattbook.top.house import ENERGY, POWER, Energy, Heard, Learned, Lost, Mete
 from wattbook.top.trace import SPAN_S
 
 RETRY_S = 2.0
+STOP_S_MAX = 0.5  # a thread that still connects is left behind
 CHECK_S = 10.0  # a network that is gone is not noticed by an open stream
 SELDOM_S = 60.0  # energy of the day and the disk
 NAMES_MAX = 200  # of one question, as the API allows
@@ -35,25 +36,31 @@ class Follower:
         self._wake = threading.Event()  # there is something to ask
         self._open = False
         self._stream = Stream(place)
+        self._first_asker = Asker(place)  # of what stands when a stream begins
         self._asker = Asker(place)
         self._about = About(site="")
         self._told: dict[str, set[str]] = {}  # meter -> names of its quantities
         self._asked: set[str] = set()  # names whose titles are known, or not to be known
         self._wanted = ""  # the meter whose life is shown
         self._due: dict[str, float] = {}  # question -> when it is asked again
+        self._threads = [
+            threading.Thread(target=self._to_the_end, args=(work,), daemon=True) for work in (self._listen, self._check)
+        ]
 
     def start(self) -> None:
         """Begin."""
-        for work in (self._listen, self._check):
-            threading.Thread(target=self._to_the_end, args=(work,), name=f"top {work.__name__}", daemon=True).start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
         """Tell nothing any more, and let the threads end."""
         self._stopped.set()
         self._hurry.set()
         self._wake.set()
-        self._stream.close()
-        self._asker.close()
+        for each in (self._stream, self._asker, self._first_asker):
+            each.hang_up()
+        for thread in self._threads:
+            thread.join(STOP_S_MAX)
 
     def look_at(self, meter: str) -> None:
         """Tell the life of this meter, now and then again."""
@@ -80,7 +87,7 @@ class Follower:
     # The live stream
 
     def _listen(self) -> None:
-        asker = Asker(self._place)
+        asker = self._first_asker
         while not self._stopped.is_set():
             try:
                 self._begin(asker)
@@ -140,13 +147,14 @@ class Follower:
                 self._ask_what_is_due()
             except NoAnswer as error:
                 self._fail(error)
+        self._asker.close()
 
     def _fail(self, error: NoAnswer) -> None:
         """Say that nobody answers, and let the other thread find them again; a no is only shown with the next loss."""
         if error.status == 0:
             self._open = False
             self._say(Lost(str(error)))
-            self._stream.close()
+            self._stream.hang_up()
 
     def _ask_what_is_due(self) -> None:
         self._learn()

@@ -37,7 +37,10 @@ class Told(Message):
 class Table(DataTable[Text]):
     """The meters."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Meter")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "cursor_down", "Choose", key_display="↑↓"),
+        Binding("enter", "select_cursor", "Meter"),
+    ]
 
 
 class Top(App[None]):
@@ -123,6 +126,8 @@ class Top(App[None]):
     # What is drawn
 
     def _draw(self) -> None:
+        if not self.query("#middle"):  # on its way out, while something still came
+            return
         width = self.size.width
         self._line("title", lines.title(self.house, width))
         for name in ("trouble", "supply", "day", "sinks", "storage"):

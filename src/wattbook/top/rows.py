@@ -103,7 +103,7 @@ class Rows:
             return ""
         step_s = SPAN_S / width
         ends = int(now.timestamp() // step_s) + 1  # moves by whole blocks, or every block would tremble
-        key = (width, ends, trace.last)
+        key = (width, ends, trace.version)
         kept = self._sparks.get(name)
         if kept is None or kept[0] != key:
             kept = self._sparks[name] = key, spark(trace, width, ends * step_s, SPAN_S)

@@ -15,11 +15,7 @@ class Trace:
     def __init__(self) -> None:
         self._at: list[float] = []
         self._power: list[float] = []
-
-    @property
-    def last(self) -> float:
-        """When the newest value was; 0 = there is none."""
-        return self._at[-1] if self._at else 0.0
+        self.version = 0  # another one after each change
 
     def bounds(self) -> tuple[float, float]:
         """The least and the greatest power; there must be one."""
@@ -27,6 +23,7 @@ class Trace:
 
     def add(self, at_s: float, power: float) -> None:
         """The next value. The same may come again, and a clock may be set back: a trace only goes forward."""
+        self.version += 1
         place = bisect_left(self._at, at_s)
         del self._at[place:], self._power[place:]
         self._at.append(at_s)

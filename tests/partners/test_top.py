@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -100,6 +100,30 @@ async def test_readings_appear_as_they_come_in_80_columns(home: House) -> None:
             keys = screen_of(pilot)[-1]
             assert all(word in keys for word in ("q Quit", "Meter", "/ Filter", "r Refresh")), keys
             assert pilot.app.query_one(Footer).region.bottom == 24
+
+
+SHOWN = """\
+ House · 1 of 5 meters present                                         HH:MM:SS
+ What feeds the house is not known yet
+ Meter           Power      V       A    PF     Hz  State         Age  15 min
+ main-a        1 234 W  230.1    6.52  0.98  50.00  ● present     N s         █
+ generator           –      –       –     –      –  ◌ starting      –
+ heat-pump           –      –       –     –      –  ◌ starting      –
+ workshop            –      –       –     –      –  ◌ starting      –
+ barn                –      –       –     –      –  ◌ starting      –
+"""
+
+
+async def test_the_whole_screen_as_text(home: House) -> None:
+    home.statuses["main-a"].state = "present"
+    with served(home) as server:
+        async with opened(server) as pilot:
+            home.context.live.publish(reading(power=1234.0))
+            await sees(pilot, "Book", "● present", "1\u202f234 W", "█")
+            shown = "\n".join(line.rstrip() for line in screen_of(pilot)).replace("\u202f", " ")
+            shown = re.sub(r"\d\d:\d\d:\d\d", "HH:MM:SS", re.sub(r"\d s\b", "N s", shown))
+            assert shown.startswith(SHOWN), shown
+            assert shown.splitlines()[-2].startswith(" Book   ")
 
 
 async def test_the_last_minutes_are_drawn_from_the_book(home: House) -> None:
@@ -217,12 +241,24 @@ def test_in_a_real_terminal_from_the_address_beside_the_book(home: House) -> Non
     assert "\x1b[?1049l" in shown  # the terminal is as it was
 
 
-def _in_terminal(arguments: list[str], *, wait_for: str, keys: bytes) -> tuple[str, int]:
+def test_without_textual_it_says_what_to_install(home: House) -> None:
+    program = 'import sys; sys.modules["textual"] = None; from wattbook.cli.main import main; main(["top"])'
+    shown, code = _in_terminal(["-c", program], wait_for="\0", keys=b"", program=[sys.executable])
+    assert code == 2
+    assert shown == 'wattbook: top needs the package textual: pip install "wattbook[top]"\r\n'
+
+
+WATTBOOK_TOP = (sys.executable, "-m", "wattbook", "top")
+
+
+def _in_terminal(
+    arguments: list[str], *, wait_for: str, keys: bytes, program: Sequence[str] = WATTBOOK_TOP
+) -> tuple[str, int]:
     """Run it on a pseudo-terminal, press keys when it shows this, and return all it wrote and its exit code."""
     pid, terminal = pty.fork()
     if pid == 0:
         os.environ.update(TERM="xterm-256color", COLUMNS="80", LINES="24")
-        os.execv(sys.executable, [sys.executable, "-m", "wattbook", "top", *arguments])  # noqa: S606
+        os.execv(sys.executable, [*program, *arguments])  # noqa: S606
     shown, deadline, pressed = "", time.monotonic() + PATIENCE_S, False
     while time.monotonic() < deadline and select.select([terminal], [], [], PATIENCE_S)[0]:
         try:

@@ -35,7 +35,8 @@ def top(
     try:
         from wattbook.top.screen import Top
     except ImportError as error:
-        raise ConfigError(f'top needs the package {error.name}: pip install "wattbook[top]"') from error
+        package = (error.name or "textual").partition(".")[0]
+        raise ConfigError(f'top needs the package {package}: pip install "wattbook[top]"') from error
     from wattbook.top.answers import About
     from wattbook.top.ask import Asker, parse_url
 

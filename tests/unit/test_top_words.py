@@ -6,7 +6,7 @@ import pytest
 
 from wattbook.model import ConfigError
 from wattbook.top import lines
-from wattbook.top.answers import About, Meter, Reading, Series, Sink, Supply
+from wattbook.top.answers import About, Alert, AlertState, Meter, Reading, Series, Sink, Supply, Watched
 from wattbook.top.ask import Place, parse_url
 from wattbook.top.house import Energy, House, Lost, Meters, Opened, Past, Sinks
 from wattbook.top.rows import Rows, columns, value_of, wanted
@@ -127,6 +127,15 @@ def test_sinks_in_trouble_come_first() -> None:
     told = house()
     told.take(Sinks([Sink("mqtt", state="present"), Sink("influx", state="away", reason="refused", behind=12)]))
     assert lines.sinks(told).plain == " Sinks  influx away (refused), 12 waiting · mqtt present"
+
+
+def test_alerts_that_are_raised_stand_in_their_words() -> None:
+    told = house()
+    raised = Alert("over 5 kW", "raised", about=(AlertState("raised", "main-a: 5.2 kW is over 5 kW"), AlertState()))
+    told.take(Watched((Alert("silent"), raised)))
+    assert lines.alerts(told).plain == " ALERT: main-a: 5.2 kW is over 5 kW"
+    told.take(Watched((Alert("silent"),)))
+    assert lines.alerts(told).plain == ""
 
 
 def test_today_is_compared_only_with_a_whole_yesterday() -> None:

@@ -91,6 +91,29 @@ class Sink(msgspec.Struct, frozen=True):
     set_aside: int = 0
 
 
+class AlertState(msgspec.Struct, frozen=True):
+    """How an alert stands for one meter or quantity, in words."""
+
+    state: str = "quiet"
+    text: str = ""
+
+
+class Alert(msgspec.Struct, frozen=True):
+    """One rule. `muted`: nobody is told."""
+
+    name: str
+    state: str = "quiet"
+    since: datetime | None = None
+    muted: bool = False
+    about: tuple[AlertState, ...] = ()
+
+
+class Watched(msgspec.Struct, frozen=True):
+    """Every rule."""
+
+    rules: tuple[Alert, ...] = ()
+
+
 class Storage(msgspec.Struct, frozen=True):
     """The book on its disk, in bytes."""
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from wattbook.top.answers import About, Life, Meter, Quantity, Reading, Series, Sink, Storage, Supply
+from wattbook.top.answers import About, Life, Meter, Quantity, Reading, Series, Sink, Storage, Supply, Watched
 from wattbook.top.ask import Asker, NoAnswer, Place, Stream
 from wattbook.top.house import ENERGY, POWER, Energy, Heard, Learned, Lost, Meters, News, Opened, Past, Sinks, zone_of
 from wattbook.top.trace import SPAN_S
@@ -141,42 +141,45 @@ class Follower:
         while not self._stopped.is_set():
             self._wake.wait(CHECK_S)
             self._wake.clear()
-            if not self._open:
-                continue
-            try:
-                self._ask_what_is_due()
-            except NoAnswer as error:
-                self._fail(error)
+            self._try(self._learn)
+            self._ask_what_is_due()
         self._asker.close()
 
-    def _fail(self, error: NoAnswer) -> None:
-        """Say that nobody answers, and let the other thread find them again; a no is only shown with the next loss."""
-        if error.status == 0:
-            self._open = False
-            self._say(Lost(str(error)))
-            self._stream.hang_up()
+    def _try(self, chore: Callable[[], None]) -> None:
+        """Ask while the stream is open. When nobody answers, say so, and let the other thread find them again.
+
+        A no is no loss: a daemon of another version may not know the question, a token may not ask it.
+        """
+        try:
+            if self._open:
+                chore()
+        except NoAnswer as error:
+            if error.status == 0:
+                self._open = False
+                self._say(Lost(str(error)))
+                self._stream.hang_up()
 
     def _ask_what_is_due(self) -> None:
-        self._learn()
         chores: Mapping[str, tuple[float, Callable[[], None]]] = {
             "life": (SELDOM_S, self._ask_life),
             "past": (float("inf"), self._ask_past),
             "energy": (SELDOM_S, self._ask_energy),
             "meters": (CHECK_S, self._ask_meters),
             "sinks": (CHECK_S, self._ask_sinks),
+            "alerts": (CHECK_S, self._ask_alerts),
             "storage": (SELDOM_S, self._ask_storage),
         }
         for name, (every_s, chore) in chores.items():
             now = time.monotonic()
             if now >= self._due.get(name, 0.0):
                 self._due[name] = now + every_s - 0.5  # the next look is not put off for an instant
-                chore()
+                self._try(chore)
 
     def _learn(self) -> None:
         names = sorted(set().union(*self._told.values()) - self._asked)[:NAMES_MAX]
         if names:
-            self._asked.update(names)
             self._say(Learned(self._asker.ask(list[Quantity], "quantities", [("name", name) for name in names])))
+            self._asked.update(names)
 
     def _ask_life(self) -> None:
         if self._wanted:
@@ -189,6 +192,9 @@ class Follower:
     def _ask_sinks(self) -> None:
         self._say(Sinks(self._asker.ask(list[Sink], "sinks")))
         self._say(Heard())
+
+    def _ask_alerts(self) -> None:
+        self._say(self._asker.ask(Watched, "alerts"))
 
     def _ask_storage(self) -> None:
         self._say(self._asker.ask(Storage, "storage"))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from wattbook.top.answers import About, Life, Meter, Quantity, Reading, Series, Sink, Storage, Supply
+from wattbook.top.answers import About, Alert, Life, Meter, Quantity, Reading, Series, Sink, Storage, Supply, Watched
 from wattbook.top.trace import Trace
 
 POWER, ENERGY = "active_power", "active_energy_import"
@@ -70,7 +70,7 @@ class Learned:
 
 News = (
     Opened | Lost | Heard | Energy | Past | Meters | Sinks | Learned
-    | About | Meter | Reading | Supply | Storage | Life
+    | About | Meter | Reading | Supply | Storage | Life | Watched
 )  # fmt: skip
 
 
@@ -87,6 +87,7 @@ class House:
     lives: dict[str, Life] = field(default_factory=dict)
     supply: Supply = field(default_factory=Supply)
     sinks: Sequence[Sink] = ()
+    alerts: Sequence[Alert] = ()
     storage: Storage | None = None
     energy: Energy = field(default_factory=lambda: Energy({}, {}))
     connected: bool = False
@@ -122,6 +123,8 @@ class House:
                 self.supply = news
             case Sinks(sinks):
                 self.sinks = sinks
+            case Watched(rules):
+                self.alerts = rules
             case Storage():
                 self.storage = news
             case Energy():

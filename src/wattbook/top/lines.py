@@ -81,6 +81,17 @@ def trouble(house: House) -> Text:
     return Text()
 
 
+def alerts(house: House) -> Text:
+    """The alerts that are raised now; empty when none is."""
+    told = []
+    for alert in house.alerts:
+        if alert.state == "raised":
+            words = "; ".join(each.text for each in alert.about if each.state == "raised" and each.text) or alert.name
+            told.append(words + (" (muted)" if alert.muted else ""))
+    known = "ALERT" if house.connected else "ALERT, last known"
+    return Text(f" {known}: " + " · ".join(told), style="bold") if told else Text()
+
+
 def sinks(house: House) -> Text:
     """Each sink's state, those in trouble first."""
     told = []

@@ -81,7 +81,7 @@ class Top(App[None]):
 
     def compose(self) -> ComposeResult:
         """The lines above, the table with a meter beside it, the lines below."""
-        for name in ("title", "trouble", "supply", "day"):
+        for name in ("title", "trouble", "alerts", "supply", "day"):
             yield Static(id=name, classes="line", markup=False)
         with Horizontal(id="middle"):
             yield Table(id="meters", cursor_type="row", cell_padding=0, zebra_stripes=False)
@@ -130,7 +130,7 @@ class Top(App[None]):
             return
         width = self.size.width
         self._line("title", lines.title(self.house, width))
-        for name in ("trouble", "supply", "day", "sinks", "storage"):
+        for name in ("trouble", "alerts", "supply", "day", "sinks", "storage"):
             self._line(name, getattr(lines, name)(self.house))
         self._draw_table(width - (SIDE_WIDTH if self._wide else 0) - 1)
         self._draw_detail()

@@ -87,7 +87,7 @@ class Rows:
             case "today" | "change":
                 words = self._day(meter.name, column.key)
             case quantity:
-                gone = reading is None or (meter.state == "away" and self._house.connected)
+                gone = reading is None or (meter.state != "present" and self._house.connected)
                 words = NOTHING if gone or reading is None else value_of(reading, quantity)
         return Text(words.rjust(column.width), style=style)
 

@@ -16,7 +16,7 @@ SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
 JOBS     ?= $(shell echo $$(( $$(nproc) + 1 )))  # tests at once: many wait for a line or a server
 DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium openssl \
-  influxdb mariadb-server nats-server postgresql prometheus victoria-metrics  # started on ports of their own
+  influxdb mariadb-server nats-server nginx postgresql prometheus victoria-metrics  # started on ports of their own
 
 .PHONY: demo setup web test check unit bench torture lock docs clean
 

@@ -180,6 +180,7 @@ def commands() -> Iterator[str]:
         "capture",
         "decode",
         "latest",
+        "top",
         "query",
         "export",
         "import",

@@ -29,6 +29,7 @@ ROOMS = {
     "capture": ("capture",),
     "decode": ("decode",),
     "book": ("latest",),
+    "top": ("top",),
     "query": ("query",),
     "export": ("export",),
     "grafana": ("grafana",),

@@ -22,8 +22,9 @@ def served(home: House) -> Iterator[Served]:
     server = serving(home.context)
     try:
         yield asyncio.run_coroutine_threadsafe(server.__aenter__(), loop).result(PATIENCE_S)
-        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(PATIENCE_S)
     finally:
+        # Also after a test that failed: tasks that are left behind would be errors of tests that come later.
+        asyncio.run_coroutine_threadsafe(server.__aexit__(None, None, None), loop).result(PATIENCE_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE_S)
         loop.close()

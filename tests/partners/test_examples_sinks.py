@@ -51,10 +51,15 @@ def _has(url: str, sink: str, rows: int = 1) -> bool:
 
 
 def _latest(url: str, meter: str) -> Mapping[str, float]:
-    """The last values of a meter, in base units."""
-    (found,) = (each for each in get_json(url + "api/v1/readings/latest") if each["meter"] == meter)
-    values: Mapping[str, float] = found["values"]
-    return values
+    """The last values of a meter, in base units; waits for the first."""
+    found: dict[str, Mapping[str, float]] = {}
+
+    def there() -> bool:
+        found.update({each["meter"]: each["values"] for each in get_json(url + "api/v1/readings/latest")})
+        return meter in found
+
+    until(there)
+    return found[meter]
 
 
 def test_documents_of_seed_000_go_on_in_mongodb_and_elasticsearch(

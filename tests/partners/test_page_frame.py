@@ -156,8 +156,8 @@ def test_what_is_forbidden_is_forgotten(home: House, browser: Browser) -> None:
         page.route(
             "**/api/v1/**", lambda route: route.fulfill(status=401, content_type="application/json", body=refusal)
         )
-        page.reload()
-        expect(page.get_by_role("alert")).to_contain_text("wattbook does not answer")
+        page.evaluate("setTimeout(() => location.reload())")
+        page.wait_for_url("**/login", wait_until="commit")
         assert page.evaluate("localStorage.getItem('wattbook.last')") is None
         assert page.evaluate("localStorage.getItem('wattbook.theme')") == "dark"
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from alert_house import Hands, Run, power_rule, settings, told
+from wattbook.access import Access, PeopleFile
 from wattbook.api import ApiContext
 from wattbook.api.app import make_app
 from wattbook.engine.keep import BookKeeper
@@ -28,7 +29,7 @@ def _client(run: Run, config: object) -> httpx.AsyncClient:
     context = ApiContext(
         config=config, statuses=list, reader=run.reader, keeper=BookKeeper(run.book, live),  # type: ignore[arg-type]
         heard=lambda meter, at, count: None, live=live, clock=run.clock, statistics=run.book.statistics,  # type: ignore[arg-type]
-        alerts=run.alerts,
+        alerts=run.alerts, access=Access(PeopleFile(config.people), run.clock, run.book.append_event),  # type: ignore[attr-defined, arg-type]
     )  # fmt: skip
     transport = httpx.ASGITransport(make_app(context), client=("127.0.0.1", 50000), raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8600")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wattbook.config.settings import Config
 from wattbook.config.text import Problem, place_of
+from wattbook.model.around import lies_at
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.vocabulary import all_names
 from wattbook.sinks import SinkSettings
@@ -59,8 +60,3 @@ def _unmatched(key: str, what: str, patterns: Sequence[str], names: Sequence[str
     for pattern in patterns:
         if not any(fnmatchcase(name, pattern) for name in names):
             yield key, f'no {what} is called "{pattern}"{did_you_mean(pattern, names)}'
-
-
-def lies_at(place: str, location: str) -> bool:
-    """Whether a place is a location or below it."""
-    return place == location or place.startswith(location + "/")

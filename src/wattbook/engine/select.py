@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from wattbook.model import Batch, Columns
-from wattbook.model.around import Surroundings
+from wattbook.model.around import Surroundings, lies_at
 from wattbook.model.batch import GOOD_CODE, NO_DOUBT, SUSPECT_CODE, to_ms
 from wattbook.sinks import SinkSettings
 
@@ -53,7 +53,7 @@ class Selection:
         if known is None:
             place = self.around.facts(meter).location
             known = self._meters[site, meter] = _fits(meter, self.settings.meters) and (
-                not self.settings.locations or any(_lies_at(place, each) for each in self.settings.locations)
+                not self.settings.locations or any(lies_at(place, each) for each in self.settings.locations)
             )
         return known
 
@@ -83,10 +83,6 @@ def _take(column: array[int], rows: list[int]) -> array[int]:
 
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:
     return not patterns or any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _lies_at(place: str, location: str) -> bool:
-    return place == location or place.startswith(location + "/")
 
 
 def _without_suspects(columns: Columns) -> Columns:

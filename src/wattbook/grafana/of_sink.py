@@ -10,12 +10,11 @@ from typing import cast
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from wattbook.config import Config
-from wattbook.config.sink_problems import lies_at
 from wattbook.grafana import influxql, postgresql
 from wattbook.grafana.readings import Readings, Series, Source
 from wattbook.grafana.shapes import InfluxShape, SqlShape
 from wattbook.model import Columns, ConfigError
-from wattbook.model.around import Surroundings
+from wattbook.model.around import Surroundings, lies_at
 from wattbook.model.batch import GOOD_CODE
 from wattbook.model.template import Template, parse_template
 from wattbook.sinks import SinkSettings

@@ -34,7 +34,7 @@ def test_the_first_password(home: House, browser: Browser) -> None:  # noqa: F81
         expect(page.get_by_role("alert")).to_have_text("These are two different passwords.")
         page.get_by_label("Password, once more").fill(PASSWORD)
         page.get_by_role("button").click()
-        page.wait_for_url(server.url)
+        expect(page).to_have_url(server.url)
         assert page.context.cookies()[0]["httpOnly"]
         assert said == []  # the policy of the page lets all of it through
         page.close()
@@ -46,7 +46,7 @@ def test_the_way_in_on_a_phone_in_the_dark(home: House, browser: Browser) -> Non
     with served(home) as server:
         context = browser.new_context(viewport={"width": 360, "height": 700}, color_scheme="dark")
         page = context.new_page()
-        page.goto(server.url)  # leads to the way in
+        page.goto(server.url, wait_until="commit")  # leads to the way in, before it is loaded
         page.get_by_label("Name").fill("anna")
         page.get_by_label("Password").fill("wrong")
         page.keyboard.press("Enter")
@@ -54,7 +54,7 @@ def test_the_way_in_on_a_phone_in_the_dark(home: House, browser: Browser) -> Non
         expect(page.get_by_label("Password")).to_be_empty()
         page.get_by_label("Password").fill(PASSWORD)
         page.keyboard.press("Enter")
-        page.wait_for_url(server.url)
+        expect(page).to_have_url(server.url)
         expect(page.get_by_role("main")).to_contain_text("main-a")
         assert (
             page.evaluate(
@@ -62,6 +62,6 @@ def test_the_way_in_on_a_phone_in_the_dark(home: House, browser: Browser) -> Non
             )
             == 200
         )
-        page.reload()
+        page.reload(wait_until="commit")
         page.get_by_label("Name").wait_for()  # and is led back to it
         context.close()

@@ -1,5 +1,5 @@
 // What the daemon answers, and how it is asked.
-import { forget } from "./remember";
+import { leave } from "./leave";
 
 export type State = "starting" | "present" | "away";
 export type Quality = "good" | "suspect";
@@ -86,10 +86,7 @@ export async function askDated<T>(
   const address = query.size ? `/api/v1/${path}?${query}` : `/api/v1/${path}`;
   const response = await fetch(address, { signal: AbortSignal.timeout(WAIT_MS) });
   const answer = (await response.json()) as T & { error?: string };
-  if (response.status === 401) {
-    forget();
-    location.replace("/login");
-  }
+  if (response.status === 401) leave();
   if (!response.ok) throw new Error(answer.error ?? response.statusText);
   const date = Date.parse(response.headers.get("date") ?? "");
   return { answer, date: Number.isNaN(date) ? null : date };

@@ -1,5 +1,7 @@
 // Orders: what somebody wants changed. The daemon's own words come back where it refuses.
 
+import { leave } from "../lib/leave";
+
 const WAIT_MS = 30_000; // a change of a long span rewrites some 200,000 readings
 
 /** Send an order. Throws with the daemon's words; whoever is not known is sent to log in. */
@@ -10,7 +12,7 @@ export async function order<T>(path: string, body: Record<string, unknown>): Pro
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(WAIT_MS),
   });
-  if (response.status === 401) location.replace("/login");
+  if (response.status === 401) leave();
   const answer = (await response.json()) as T & { error?: string; fields?: Record<string, string> };
   if (!response.ok) throw new Wrong(answer.error ?? response.statusText, answer.fields ?? {});
   return answer;

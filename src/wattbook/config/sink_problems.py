@@ -9,8 +9,8 @@ from pathlib import Path
 
 from wattbook.config.settings import Config
 from wattbook.config.text import Problem, place_of
-from wattbook.model.around import lies_at
 from wattbook.model.nearest import did_you_mean
+from wattbook.model.place import lies_at
 from wattbook.model.vocabulary import all_names
 from wattbook.sinks import SinkSettings
 

@@ -13,6 +13,7 @@ from wattbook.engine.query import Question
 from wattbook.model import ConfigError, Span
 from wattbook.model.formula import Factors
 from wattbook.model.nearest import did_you_mean
+from wattbook.model.place import lies_at, path_of
 
 METERS_MAX = 1_000  # in one question: a plant; a village's meters are asked by location
 
@@ -56,12 +57,6 @@ def in_one(asked: Sequence[Asked], question: Question) -> Asked:
     return Asked(" + ".join((*question.meters, *question.locations)), whole, computed=True)
 
 
-def at_or_below(place: str, location: str) -> bool:
-    """Whether a place is a location or below it; "/" is everywhere."""
-    wanted, own = path_of(location), path_of(place)
-    return own[: len(wanted)] == wanted
-
-
 def _named(config: Config, name: str) -> Asked:
     if name not in config.meter_names:
         raise NotThere(f'no meter is called "{name}"{did_you_mean(name, config.meter_names)}')
@@ -73,10 +68,10 @@ def _at_locations(config: Config, question: Question, places: Mapping[str, Place
     stayed: dict[str, list[Span]] = {}
     for location in question.locations:
         known = [place for its in places.values() for _, place in its]
-        if not any(at_or_below(place, location) for place in known):
+        if not any(lies_at(place, location) for place in known):
             raise NotThere(f'no meter is at "{location}"{did_you_mean(location, and_above(known))}')
         for name, its in places.items():
-            spans = list(stays(its, lambda place, location=location: at_or_below(place, location), question.span))  # type: ignore[misc]
+            spans = list(stays(its, lambda place, location=location: lies_at(place, location), question.span))  # type: ignore[misc]
             if spans:
                 stayed.setdefault(name, []).extend(spans)
     for name, spans in stayed.items():
@@ -103,8 +98,3 @@ def and_above(places: Sequence[str]) -> Sequence[str]:
     """Every location and those above it."""
     paths = [path_of(place) for place in places]
     return sorted({"/".join(path[:depth]) for path in paths for depth in range(1, len(path) + 1)})
-
-
-def path_of(location: str) -> tuple[str, ...]:
-    """The parts of a location, from the largest."""
-    return tuple(part for part in (each.strip() for each in location.split("/")) if part)

@@ -15,11 +15,12 @@ from zoneinfo import ZoneInfo
 
 from wattbook.config import Config
 from wattbook.engine.ask import ask
-from wattbook.engine.asked import NotThere, and_above, at_or_below, path_of
+from wattbook.engine.asked import NotThere, and_above
 from wattbook.engine.places import places_of, stays
 from wattbook.engine.query import Question
 from wattbook.model import ConfigError, EnergyQuality, Series, Span, quantity
 from wattbook.model.nearest import did_you_mean
+from wattbook.model.place import lies_at, path_of
 from wattbook.model.series import ENERGY_QUALITIES
 from wattbook.store import BookReader, Step
 
@@ -76,7 +77,7 @@ def weeks_of(reader: BookReader, config: Config, name: str, span: Span, below: s
         PlaceWeek(
             answer.meter,
             answer.parts,
-            any(at_or_below(place, answer.meter) and path_of(place) != path_of(answer.meter) for place in known),
+            any(lies_at(place, answer.meter) and path_of(place) != path_of(answer.meter) for place in known),
             week_of(answer.series, span, zone, cells),
         )
         for answer in ask(reader, question, config)
@@ -95,7 +96,7 @@ def _locations(reader: BookReader, config: Config, span: Span) -> Iterator[str]:
 def _children(known: Iterable[str], below: str) -> tuple[str, ...]:
     """The locations one level below another; it itself, where nothing is below it. Raises NotThere."""
     known, above = list(known), path_of(below)
-    inside = [path_of(place) for place in known if at_or_below(place, below)]
+    inside = [path_of(place) for place in known if lies_at(place, below)]
     if not inside:
         near = did_you_mean(below, and_above(known))
         raise NotThere(f'no meter is at "{below}"{near}' if above else "no meter has a location; give them one")

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from wattbook.model import Batch, Columns
-from wattbook.model.around import Surroundings, lies_at
+from wattbook.model.around import Surroundings
 from wattbook.model.batch import GOOD_CODE, NO_DOUBT, SUSPECT_CODE, to_ms
+from wattbook.model.place import lies_at
 from wattbook.sinks import SinkSettings
 
 

@@ -14,8 +14,9 @@ from wattbook.grafana import influxql, postgresql
 from wattbook.grafana.readings import Readings, Series, Source
 from wattbook.grafana.shapes import InfluxShape, SqlShape
 from wattbook.model import Columns, ConfigError
-from wattbook.model.around import Surroundings, lies_at
+from wattbook.model.around import Surroundings
 from wattbook.model.batch import GOOD_CODE
+from wattbook.model.place import lies_at
 from wattbook.model.template import Template, parse_template
 from wattbook.sinks import SinkSettings
 

@@ -30,8 +30,3 @@ class Surroundings:
 
 
 _UNKNOWN = MeterFacts()
-
-
-def lies_at(place: str, location: str) -> bool:
-    """Whether a place is a location or below it."""
-    return place == location or place.startswith(location + "/")

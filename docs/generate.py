@@ -33,6 +33,7 @@ from wattbook.config import (
     SupplySettings,
     VirtualMeterSettings,
 )
+from wattbook.config.comments import own_comment
 from wattbook.config.sinks import read_sinks
 from wattbook.model.vocabulary import all_names, base_names, quantity
 from wattbook.profiles import Library
@@ -113,17 +114,16 @@ def _sample(manual: Path) -> Iterator[str]:
 
 def _keys(settings: type[Any]) -> Iterator[str]:
     """The keys that a table of settings adds to those it inherits or has of its own, with the comments of the code."""
-    source, types = inspect.getsource(settings), get_type_hints(settings)
+    types = get_type_hints(settings)
     parents = [fields(parent) for parent in settings.__mro__[1:] if is_dataclass(parent)]
     inherited = {item.name: item.default for of_parent in parents for item in of_parent}
     yield "| key | default | |\n| --- | --- | --- |"
     for item in fields(settings):
         if item.name in inherited and (item.name == "kind" or item.default == inherited[item.name]):
             continue
-        found = re.search(rf"^    {item.name}: (?:(?!^    \w+: ).)*?  # (.*?)$", source, re.MULTILINE | re.DOTALL)
-        if found is None:
+        comment = own_comment(settings, item.name)
+        if not comment:
             sys.exit(f"{settings.__name__}.{item.name} has no comment that says what it is")
-        comment = found[1].replace("() =", "[] =")  # as the file has it
         yield f"| `{item.name}` | {_default(item)} | {comment}{_choices(types[item.name], comment)} |"
 
 

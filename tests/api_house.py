@@ -14,6 +14,7 @@ from wattbook import config
 from wattbook.access import Access, PeopleFile
 from wattbook.api import ApiContext
 from wattbook.api.app import make_app
+from wattbook.engine.configure import Configuring
 from wattbook.engine.judge import JudgedKeeper, make_amender, make_judges
 from wattbook.engine.keep import BookKeeper
 from wattbook.engine.listen import Attendance
@@ -114,10 +115,12 @@ class House:
 
 
 @contextmanager
-def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House]:
-    """A house whose [api] table holds these lines."""
+def house(folder: Path, api: str = "", *, site: str = "House", more: str = "") -> Iterator[House]:
+    """A house whose [api] table holds these lines, with more tables at the end."""
     file = folder / "wattbook.toml"
-    file.write_text(f'[site]\nname = "{site}"\ntimezone = "Europe/Prague"\n[api]\n{api}\n{_METERS}', encoding="utf-8")
+    file.write_text(
+        f'[site]\nname = "{site}"\ntimezone = "Europe/Prague"\n[api]\n{api}\n{_METERS}{more}', encoding="utf-8"
+    )
     settings = config.load(file)
     clock = StandingClock()
     live = Live(clock)
@@ -138,6 +141,7 @@ def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House
             access=Access(people, clock, book.append_event),
             supply=lambda: supplies[-1],
             amender=make_amender(settings, book, reader, clock, judges),
+            configuring=Configuring(settings, clock, book.append_event),
         )
         yield House(context, book, clock, people, statuses, supplies)
 

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api import describe, energy, legacy, life, metrics, people, sinks, wizard
+from wattbook.api import configuration, describe, energy, legacy, life, metrics, people, sinks, wizard
 from wattbook.api.alerts import add_alert_routes
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.compress import Compress
@@ -68,6 +68,7 @@ def make_app(context: ApiContext) -> ASGIApp:
     _add_text_routes(app, context)
     add_alert_routes(app, context)
     wizard.add_routes(app, context)
+    configuration.add_routes(app, context)
     app.add_route(INGEST_PATH, Ingest(context).post, methods=["POST"], include_in_schema=False)
     people.add_routes(app, context.access)
     _add_page(app)
@@ -89,6 +90,7 @@ def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
                 "book": str(context.config.book),
                 "commit_every_s": site.commit_every,
                 "gap": gap,
+                "configuration": configuration.in_short(context),
             }
         )
 

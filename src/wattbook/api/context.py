@@ -11,6 +11,7 @@ from wattbook.access import Access
 from wattbook.config import Config, MeterSettings
 from wattbook.engine.alerts import Alerts
 from wattbook.engine.amend import Amender
+from wattbook.engine.configure import Configuring
 from wattbook.engine.live import Live
 from wattbook.engine.run_sinks import RunningSink
 from wattbook.engine.status import MeterStatus, ProxyStatus, SupplyNow
@@ -36,6 +37,7 @@ class ApiContext:
     amender: Amender | None = None  # None = this book cannot be changed from here
     sinks: Mapping[str, RunningSink] = field(default_factory=dict)  # name -> sink
     alerts: Alerts | None = None
+    configuring: Configuring | None = None  # None = the configuration cannot be changed from here
 
     @cached_property
     def meters(self) -> Mapping[str, MeterSettings]:

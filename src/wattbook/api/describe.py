@@ -89,6 +89,7 @@ ABOUT = _get(
         "book": "/var/lib/wattbook/wattbook.db",
         "commit_every_s": 1.0,
         "gap": {"since": "2026-11-21T01:00:00.000Z", "reason": "the disk is full"},
+        "configuration": {"state": "in force", "problem": ""},
     },
 )
 METERS = _get(

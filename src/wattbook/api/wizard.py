@@ -6,10 +6,9 @@ Everything here is plain text and numbers: no path, no secret and no reference t
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 from fastapi import FastAPI
@@ -17,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wattbook.api import describe_wizard as describe
-from wattbook.api.answers import Refusal, json_response, read_order
+from wattbook.api.answers import Refusal, json_response, read_shape
 from wattbook.api.context import ApiContext
 from wattbook.config import NotRight, Piece, append, pieces_text, present
 from wattbook.engine.draft import Names, new_line
@@ -28,8 +27,6 @@ from wattbook.model import MeterError, Reading, quantity
 from wattbook.profiles import SerialSettings
 from wattbook.transports.open import list_ports
 from wattbook.transports.ports import scheme_of, shown
-
-T = TypeVar("T", bound=msgspec.Struct)
 
 
 class ScanOrder(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,7 +88,7 @@ class Wizard:
 
     async def post_scan(self, request: Request) -> Response:
         """Begin a scan, or stop it."""
-        order = _read(await request.body(), ScanOrder)
+        order = read_shape(await request.body(), ScanOrder)
         running = self.survey if self.survey and self.survey.state == "running" else None
         if order.do == "stop":
             if running:
@@ -108,7 +105,7 @@ class Wizard:
 
     async def post_test(self, request: Request) -> Response:
         """One reading of a meter that is not written down yet."""
-        device = _read(await request.body(), Device)
+        device = read_shape(await request.body(), Device)
         profile = self.context.config.library.get(device.model)
         check_port(self.context.config, device.port, await asyncio.to_thread(list_ports))
         if self._asking.locked() or (self.survey and self.survey.state == "running"):
@@ -125,7 +122,7 @@ class Wizard:
 
     async def post_meter(self, request: Request) -> Response:
         """Write a meter down, and its line where that is new."""
-        meter = _read(await request.body(), NewMeter)
+        meter = read_shape(await request.body(), NewMeter)
         config = self.context.config
         if meter.port:
             check_port(config, meter.port, await asyncio.to_thread(list_ports))
@@ -134,7 +131,13 @@ class Wizard:
                 written = await asyncio.to_thread(self._write, meter)
             except NotRight as error:
                 return json_response({"error": str(error), "fields": dict(error.fields)}, status=400)
-        return json_response({"written": written, "file": config.path.name, "restart": True}, status=201)
+        applied = await self._use()
+        return json_response({"written": written, "file": config.path.name, "restart": not applied}, status=201)
+
+    async def _use(self) -> bool:
+        """Begin to read the new meter at once; False = after a restart, or when the rest of the file is mended."""
+        configuring = self.context.configuring
+        return configuring is not None and await configuring.use_written()
 
     def _write(self, meter: NewMeter) -> str:
         """Append, and return what was appended. Raises ConfigError."""
@@ -219,24 +222,6 @@ def _reading_json(reading: Reading) -> Mapping[str, Any]:
 def _values_json(values: Mapping[str, float]) -> Sequence[Mapping[str, Any]]:
     known = [(quantity(name), value) for name, value in values.items()]
     return [{"name": one.name, "title": one.title, "unit": one.unit, "value": value} for one, value in known]
-
-
-def _read(body: bytes, shape: type[T]) -> T:
-    """An order of this shape. Raises Refusal in the words that a file's mistakes have."""
-    try:
-        return msgspec.convert(read_order(body), shape)
-    except msgspec.ValidationError as error:
-        raise Refusal(400, _in_words(str(error))) from error
-
-
-def _in_words(said: str) -> str:
-    """What msgspec found: "Object missing required field `model`", "Expected `str`, got `int` - at `$.port`"."""
-    if named := re.fullmatch(r"Object missing required field `(\w+)`", said):
-        return f'"{named[1]}" is missing'
-    if named := re.fullmatch(r"Object contains unknown field `(.+)`", said):
-        return f'unknown key "{named[1]}"'
-    words, _, place = said.rstrip("`").partition(" - at `$.")
-    return f"{place}: {words}" if place else words
 
 
 def add_routes(app: FastAPI, context: ApiContext) -> None:

@@ -1,7 +1,8 @@
 """wattbook.toml as typed settings. The only reader of configuration, secrets and environment."""
 
 from wattbook.config.alert_settings import SEVERITIES, AlertSettings, NotifySettings
-from wattbook.config.append import NotRight, Piece, append, free_name, pieces_text, present
+from wattbook.config.append import NotRight, Piece, append, change, free_name, pieces_text, present
+from wattbook.config.edit import Edit
 from wattbook.config.read import examine, load
 from wattbook.config.settings import (
     ApiSettings,
@@ -27,6 +28,7 @@ __all__ = [
     "ApiSettings",
     "BackupSettings",
     "Config",
+    "Edit",
     "LineSettings",
     "LogSettings",
     "MeterSettings",
@@ -41,6 +43,7 @@ __all__ = [
     "SupplySettings",
     "VirtualMeterSettings",
     "append",
+    "change",
     "examine",
     "free_name",
     "load",

@@ -1,22 +1,21 @@
-"""Add lines and meters to a wattbook.toml. What stands there stays as it is, comments included: text is only appended,
-and only when the file with it has no problem that it did not have before."""
+"""Change a wattbook.toml, or begin one: what stands there stays as it is, comments included, and it is only written
+when the file with the change has no problem that it did not have before."""
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
+from wattbook.config.edit import SINGLE, Edit, edited, lines_of
 from wattbook.config.read import examine
 from wattbook.config.settings import Config
 from wattbook.config.text import Problem
+from wattbook.config.toml_lines import toml_key, toml_value
+from wattbook.config.write_whole import write_whole
 from wattbook.model.errors import ConfigError
-
-Value = str | int
 
 
 class NotRight(ConfigError):
@@ -32,7 +31,7 @@ class Piece:
     """A [site], [[line]] or [[meter]], or, without a table, words for the reader."""
 
     table: str
-    keys: Mapping[str, Value]
+    keys: Mapping[str, object]
     comment: str = ""
 
     def text(self) -> str:
@@ -40,19 +39,14 @@ class Piece:
         comment = [f"# {line}" for line in self.comment.splitlines()]
         if not self.table:
             return "\n".join(comment)
-        keys = [f"{key} = {_toml(value)}" for key, value in self.keys.items()]
-        header = f"[{self.table}]" if self.table == "site" else f"[[{self.table}]]"
+        keys = [f"{toml_key(key)} = {toml_value(value)}" for key, value in self.keys.items()]
+        header = f"[{self.table}]" if self.table in SINGLE else f"[[{self.table}]]"
         return "\n".join([*comment, header, *keys])
 
 
 def pieces_text(pieces: Iterable[Piece]) -> str:
     """Pieces as TOML, a blank line between them."""
     return "\n\n".join(piece.text() for piece in pieces) + "\n"
-
-
-def _toml(value: Value) -> str:
-    """A basic string of TOML escapes as JSON does, but knows no surrogates and no bare DEL."""
-    return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
 
 
 def free_name(wanted: str, taken: Sequence[str]) -> str:
@@ -82,31 +76,44 @@ def present(path: Path) -> Config | None:
 def append(path: Path, pieces: Sequence[Piece]) -> None:
     """Append pieces, or begin the file with them. Raises ConfigError, and leaves the file as it was, when the whole
     would have a new problem."""
+    old = text_of(path) if path.exists() else ""
+    joint = "" if not old else "\n" if old.endswith("\n") else "\n\n"
+    new = old + joint + pieces_text(pieces)
+    _check(path, old, new, range(old.count("\n") + 1, new.count("\n") + 1))
+    write_whole(path, new)
+
+
+def change(path: Path, edit: Edit, *, before: Callable[[], None] = lambda: None) -> None:
+    """Add, change or remove a table. Raises ConfigError, and leaves the file as it was, when the whole would have a
+    new problem. `before` is called when all is right, and before anything is written; what it raises ends it."""
+    old = text_of(path)
     try:
-        old = path.read_text(encoding="utf-8") if path.exists() else ""
+        new = edited(old, edit)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    _check(path, old, new, lines_of(old, new, edit))
+    before()
+    if new != old:
+        write_whole(path, new)
+
+
+def text_of(path: Path) -> str:
+    """The file's text, with its own ends of lines. Raises ConfigError."""
+    try:
+        return path.read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"cannot be read: {error}", place=str(path)) from error
-    joint = "" if not old else "\n" if old.endswith("\n") else "\n\n"
-    added = joint + pieces_text(pieces)
-    _check(path, old, old + added)
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(added)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise ConfigError(f"cannot be written: {error.strerror}", place=str(path)) from error
 
 
-def _check(path: Path, old: str, new: str) -> None:
-    """Raise ConfigError for a problem that only the new text has."""
-    before = [problem.message for problem in _problems(path, old)] if old else []
-    fresh = [problem for problem in _problems(path, new) if problem.message not in before]
+def _check(path: Path, old: str, new: str, lines: Collection[int]) -> None:
+    """Raise ConfigError for a problem that only the new text has. `lines`: where its keys are the asker's own."""
+    before = [problem.message for problem in problems_in(path, old)] if old else []
+    fresh = [problem for problem in problems_in(path, new) if problem.message not in before]
     if fresh:
         told = "; ".join(problem.message for problem in fresh)
         fields: dict[str, str] = {}
         for problem in fresh:
-            key = _key_at(new, problem.line)
+            key = _key_at(new, problem.line) if problem.line in lines else ""
             fields[key] = f"{fields[key]}; {problem.message}" if key in fields else problem.message
         raise NotRight(f"nothing was written, for it would not be right: {told}", place=path.name, fields=fields)
 
@@ -117,11 +124,11 @@ def _key_at(text: str, line: int) -> str:
     return found[1] if found else ""
 
 
-def _problems(path: Path, text: str) -> Sequence[Problem]:
+def problems_in(path: Path, text: str) -> Sequence[Problem]:
     """What is wrong with a text that would stand at `path`: looked at beside it, where relative paths are the same."""
     try:
-        with NamedTemporaryFile("w", encoding="utf-8", dir=path.absolute().parent, prefix=".", suffix=".toml") as copy:
-            copy.write(text)
+        with NamedTemporaryFile("wb", dir=path.absolute().parent, prefix=".", suffix=".toml") as copy:
+            copy.write(text.encode())
             copy.flush()
             return examine(Path(copy.name))[1]
     except OSError as error:

@@ -50,7 +50,7 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
     try:
         if path.stat().st_size > FILE_SIZE_MAX:
             return None, [Problem(0, f"larger than {FILE_SIZE_MAX} bytes")]
-        text = path.read_text(encoding="utf-8")
+        text = path.read_bytes().decode()
         table = tomllib.loads(text)
     except OSError as error:
         return None, [Problem(0, f"cannot be read: {error.strerror or error}")]
@@ -85,6 +85,7 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
         tuple(sinks),
         shaped.alert,
         shaped.notify,
+        text,
     )
     return config, _in_order([*problems, *found, *wrong, *problems_of(config, text)])
 

@@ -236,6 +236,7 @@ class Config:
     sinks: tuple[SinkSettings, ...] = ()
     alerts: tuple[AlertSettings, ...] = ()
     notify: tuple[NotifySettings, ...] = ()
+    text: str = field(default="", repr=False)  # of the file, secrets included: what it says now is compared with it
 
     @cached_property
     def book(self) -> Path:

@@ -1,0 +1,235 @@
+"""The configuration in force, the file as it stands by now, and changes of it that are used at once."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from wattbook.config import Config, Edit, NotRight, Piece, Problem, change, examine
+from wattbook.config.append import text_of
+from wattbook.config.edit import SINGLE, tables_of
+from wattbook.config.from_browser import permitted
+from wattbook.config.told import table_told, tables_told, without_references
+from wattbook.config.write_whole import write_whole
+from wattbook.engine.survey import check_port
+from wattbook.model import BookError, Clock, ConfigError, Event, WattbookError
+from wattbook.transports.open import list_ports
+
+LOOK_EVERY_S = 1.0  # between two looks at the file's date: one system call
+PROBLEMS_MAX = 100  # that are told; a file can have one a line
+_WRITE_S_MAX = 60.0  # for an event to be durable
+_log = logging.getLogger(__name__)
+
+State = Literal["in force", "changed", "broken"]
+Stamp = tuple[int, int, int]  # inode, size, nanoseconds of its last change
+BeginAnew = Callable[[Config], Awaitable[None]]  # returns when it is in force; raises, and the old one is
+
+
+class Broken(ConfigError):
+    """The file on disk is wrong as it is."""
+
+    def __init__(self, message: str, problems: Sequence[Problem]) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What stands on disk, compared with what is in force. Without a problem the file can be used."""
+
+    state: State
+    problems: Sequence[Problem] = ()
+    config: Config | None = None  # what the file says, when it is right
+
+
+class Configuring:
+    """One configuration while it is in force."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: Clock,
+        tell: Callable[[Event], Future[int]],
+        *,
+        begin_anew: BeginAnew | None = None,
+        refused: tuple[str, str] = ("", ""),
+    ) -> None:
+        """`refused`: a text that could not be put in force, and why."""
+        self.config, self.since = config, clock.now()
+        self._clock, self._tell, self._begin_anew = clock, tell, begin_anew
+        self._refused = refused
+        self._looking, self._changing = threading.Lock(), asyncio.Lock()
+        self._stamp: Stamp | None = None
+        self._standing = Standing("in force")
+
+    def standing(self) -> Standing:
+        """What stands on disk. The file is examined only when its date has changed; blocks for that. Any thread."""
+        with self._looking:
+            stamp = self._stamp_now()
+            if stamp is None or stamp != self._stamp:
+                self._standing, self._stamp = self._looked(), stamp
+            return self._standing
+
+    def has_changed(self) -> bool:
+        """Whether somebody touched the file since it was last looked at."""
+        return self._stamp_now() != self._stamp
+
+    def _stamp_now(self) -> Stamp | None:
+        try:
+            found = self.config.path.stat()
+        except OSError:
+            return None
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+    def _looked(self) -> Standing:
+        try:
+            text = text_of(self.config.path)
+        except ConfigError as error:
+            return Standing("broken", [Problem(0, str(error))])
+        if text == self.config.text:
+            return Standing("in force", (), self.config)
+        if text == self._refused[0]:
+            return Standing("broken", [Problem(0, f"it cannot be used: {self._refused[1]}")])
+        config, problems = examine(self.config.path)
+        return Standing("broken", problems) if problems or config is None else Standing("changed", (), config)
+
+    async def watch(self) -> None:
+        """Tell in the log what somebody did to the file, once. Runs until cancelled."""
+        await asyncio.to_thread(self.standing)
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            if self.has_changed():
+                self._log_standing(await asyncio.to_thread(self.standing))
+
+    def _log_standing(self, standing: Standing) -> None:
+        path = self.config.path
+        for problem in standing.problems[:PROBLEMS_MAX]:
+            _log.error("%s; the configuration before stays in force", problem.at(path))
+        if standing.state == "changed":
+            _log.info("%s has changed; `wattbook reload` uses it", path.name)
+
+    def to_json(self) -> Mapping[str, Any]:
+        """All that a page shows, without secrets."""
+        standing = self.standing()
+        try:
+            tables = tables_told(text_of(self.config.path))
+        except (ValueError, ConfigError):
+            tables = tables_told(self.config.text)
+        return {
+            "file": self.config.path.name,
+            "state": standing.state,
+            "since": self.since,
+            "problems": problems_json(standing.problems),
+            "tables": tables,
+        }
+
+    def in_short(self) -> Mapping[str, str]:
+        """The state and the first problem, for everybody who may read."""
+        standing = self.standing()
+        first = standing.problems[0].at(self.config.path) if standing.problems else ""
+        return {"state": standing.state, "problem": without_references(first)}
+
+    async def order(self, edit: Edit, actor: str) -> Mapping[str, Any]:
+        """Change the file and use it. Raises NotRight or ConfigError: nothing was written; Broken; BookError."""
+        async with self._changing:
+            standing = await asyncio.to_thread(self.standing)
+            if standing.config is None:
+                raise Broken("the file is broken; mend that first, for a change would hide it", standing.problems)
+            before = standing.config.text
+            allowed = await asyncio.to_thread(self._allowed, standing.config, edit)
+            await asyncio.to_thread(self._write, allowed, actor)
+            try:
+                await self._use()
+            except WattbookError as error:
+                await asyncio.to_thread(write_whole, self.config.path, before)
+                raise NotRight(
+                    f"it could not be used, and was taken back: {error}", place=self.config.path.name, fields={}
+                ) from error
+            return {"written": await asyncio.to_thread(_written, self.config, allowed), "applied": self.can_begin}
+
+    @property
+    def can_begin(self) -> bool:
+        """Whether a change is used at once."""
+        return self._begin_anew is not None
+
+    def _allowed(self, config: Config, edit: Edit) -> Edit:
+        ports = list_ports() if edit.table == "line" else []
+        return permitted(config, config.text, edit, lambda port: check_port(config, port, ports))
+
+    def _write(self, edit: Edit, actor: str) -> None:
+        change(self.config.path, edit, before=lambda: self._record(edit, actor))
+
+    def _record(self, edit: Edit, actor: str) -> None:
+        # Before the change: one that is written down and then fails is seen; one that was made unseen is not.
+        told = table_told(edit.table, {key: value for key, value in edit.keys.items() if value is not None})
+        gone = [key for key, value in edit.keys.items() if value is None]
+        body = {"do": edit.do, "table": edit.table, "keys": {**told, **dict.fromkeys(gone)}}
+        subject = edit.name or str(edit.keys.get("name", edit.table))
+        self._tell_durably(Event("configuration.changed", subject, self._clock.now(), body, actor))
+
+    def _tell_durably(self, event: Event) -> None:
+        try:
+            self._tell(event).result(_WRITE_S_MAX)
+        except TimeoutError as error:
+            raise BookError(
+                "the book does not take the record of this change; nothing was changed", retry=True
+            ) from error
+
+    async def apply(self, actor: str) -> None:
+        """Use the file as it stands. Raises Broken; then the one before is in force."""
+        async with self._changing:
+            standing = await asyncio.to_thread(self.standing)
+            if standing.config is None:
+                self._log_standing(standing)
+                raise Broken(_in_words(standing, self.config), standing.problems)
+            event = Event("configuration.applied", self.config.path.name, self._clock.now(), {}, actor)
+            await asyncio.to_thread(self._tell_durably, event)
+            await self._use()
+
+    async def use_written(self) -> bool:
+        """Use what another part of the program wrote; False = it waits, for the file is broken elsewhere."""
+        async with self._changing:
+            if not self.can_begin or (await asyncio.to_thread(self.standing)).config is None:
+                return False
+            await self._use()
+            return True
+
+    async def _use(self) -> None:
+        standing = await asyncio.to_thread(self.standing)
+        if self._begin_anew is not None and standing.config is not None:
+            await self._begin_anew(standing.config)
+
+
+def _in_words(standing: Standing, config: Config) -> str:
+    first = standing.problems[0].at(config.path) if standing.problems else "it cannot be read"
+    return f"{without_references(first)}; the configuration before stays in force"
+
+
+def problems_json(problems: Sequence[Problem]) -> Sequence[Mapping[str, Any]]:
+    """Problems with their lines; 0 = of the file as a whole."""
+    return [{"line": each.line, "message": without_references(each.message)} for each in problems[:PROBLEMS_MAX]]
+
+
+def _written(config: Config, edit: Edit) -> str:
+    """The table as it stands now, without secrets."""
+    if edit.do == "remove":
+        return ""
+    tables, name = tables_of(text_of(config.path), edit.table), edit.keys.get("name", edit.name)
+    found = tables[0] if edit.table in SINGLE else next(each for each in tables if each.get("name") == name)
+    told = table_told(edit.table, found)
+    return Piece(edit.table, {key: _blotted(value) for key, value in told.items()}).text()
+
+
+def _blotted(value: Any) -> Any:
+    match value:
+        case {"secret": True}:
+            return "***"
+        case Mapping():
+            return {name: _blotted(each) for name, each in value.items()}
+        case _:
+            return value

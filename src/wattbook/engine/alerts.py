@@ -15,6 +15,7 @@ from wattbook.engine.alert_state import Memory, State
 from wattbook.engine.alert_words import in_words
 from wattbook.engine.follow import Following, follow
 from wattbook.engine.notify import SENT, Carrier, make_carriers
+from wattbook.engine.status import AlertsNow
 from wattbook.engine.watch import KINDS, NAME, TICK_S, Watcher
 from wattbook.model import Clock, Event, quantity
 from wattbook.model.batch import from_ms, to_ms
@@ -45,6 +46,8 @@ class Alerts:
     async def _watch(self) -> None:
         if self.book.position(NAME) is None:  # what was before is not news
             self.book.acknowledge(NAME, await asyncio.to_thread(self.reader.end))
+        newest = await asyncio.to_thread(self.reader.newest_events, KINDS, 1)
+        self.watcher.changed = newest[0].seq if newest else 0
         await follow(self.book, self.watcher, idle_s=TICK_S)
 
 
@@ -54,8 +57,10 @@ def make_alerts(
     reader: BookReader,
     clock: Clock,
     sinks: Callable[[], Sequence[tuple[str, Following]]] = tuple,
+    *,
+    show: Callable[[AlertsNow], None] = lambda now: None,
 ) -> Alerts:
-    """The alerts of a configuration, not yet running."""
+    """The alerts of a configuration, not yet running. `show` is told of every change."""
     looks = Looks(
         config,
         EnergyLook(config, reader),
@@ -63,7 +68,7 @@ def make_alerts(
         sinks,
         unwritable=lambda: book.statistics().gap_reason if book.statistics().gap_since else "",
     )
-    watcher = Watcher(config, looks, clock, stalled=lambda: book.statistics().gap_since is not None)
+    watcher = Watcher(config, looks, clock, lambda: book.statistics().gap_since is not None, show)
     carriers = {carrier.target.name: carrier for carrier in make_carriers(config, book, reader, clock)}
     return Alerts(config, book, reader, clock, watcher, carriers)
 

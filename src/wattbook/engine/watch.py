@@ -21,6 +21,7 @@ from wattbook.engine.alert_readings import sight_of, values_for
 from wattbook.engine.alert_state import Change, Memory, Sight, State, Supplied, is_fresh, read_memory, write_memory
 from wattbook.engine.alert_words import duration, in_words
 from wattbook.engine.follow import BATCH_MAX, Decision
+from wattbook.engine.status import AlertsNow
 from wattbook.model import Batch, Clock, Event
 from wattbook.model.batch import from_ms, to_ms
 
@@ -42,7 +43,9 @@ class Watcher:
     looks: Looks
     clock: Clock
     stalled: Callable[[], bool] = lambda: False  # the book cannot be written: silence there means nothing
+    show: Callable[[AlertsNow], None] = lambda now: None  # told of every change, once it is in the book
     now: Memory = field(default_factory=Memory)  # as it was decided last, for the page
+    changed: int = 0  # number of the newest event of alerts
     name: str = NAME
     _looked: float | None = None  # monotonic
     _slow: Mapping[str, Sequence[Sight]] = field(default_factory=dict)
@@ -58,7 +61,20 @@ class Watcher:
             level = logging.WARNING if event.kind == RAISED else logging.INFO
             _log.log(level, "%s: %s", event.subject, event.body["text"])
         self.now = memory
+        self._show(batch)
         return Decision(write_memory(memory), tuple(events))
+
+    def standing(self) -> AlertsNow:
+        """How many rules are raised, and what changed last."""
+        raised = sum(self.now.is_raised(rule.name) for rule in self.config.alerts)
+        return AlertsNow(raised, self.changed)
+
+    def _show(self, batch: Batch) -> None:
+        """Tell of what the batch says happened: what is decided now comes back, with its number, when it is durable."""
+        numbers = [event.seq for event in batch.events if event.kind in KINDS]
+        if numbers:
+            self.changed = max(self.changed, *numbers)
+            self.show(self.standing())
 
     def _memory(self, bookmark: str) -> Memory:
         try:

@@ -14,6 +14,7 @@ from wattbook.engine.alert_looks import Looks
 from wattbook.engine.alert_state import Memory, State
 from wattbook.engine.alert_words import in_words
 from wattbook.engine.follow import Following, follow
+from wattbook.engine.language import Language, language
 from wattbook.engine.notify import SENT, Carrier, make_carriers
 from wattbook.engine.status import AlertsNow
 from wattbook.engine.watch import KINDS, NAME, TICK_S, Watcher
@@ -75,12 +76,13 @@ def make_alerts(
 
 def rules_json(config: Config, memory: Memory, now: int) -> Sequence[Mapping[str, Any]]:
     """Every rule with the state of each thing it is about, the worst first."""
-    return [_rule_json(rule, memory, now) for rule in config.alerts]
+    words = language(config.site.language)
+    return [_rule_json(words, rule, memory, now) for rule in config.alerts]
 
 
-def _rule_json(rule: AlertSettings, memory: Memory, now: int) -> Mapping[str, Any]:
+def _rule_json(words: Language, rule: AlertSettings, memory: Memory, now: int) -> Mapping[str, Any]:
     states = sorted(memory.states.get(rule.name, {}).items(), key=lambda each: _WORST.index(each[1].state))
-    told = [_state_json(rule, about, state) for about, state in states]
+    told = [_state_json(words, rule, about, state) for about, state in states]
     muted, until = memory.is_muted(rule.name, now), memory.muted.get(rule.name, 0)
     worst = told[0] if told else {"state": "quiet", "since": None, "value": None}
     return {
@@ -98,7 +100,7 @@ def _rule_json(rule: AlertSettings, memory: Memory, now: int) -> Mapping[str, An
     }
 
 
-def _state_json(rule: AlertSettings, about: str, state: State) -> Mapping[str, Any]:
+def _state_json(words: Language, rule: AlertSettings, about: str, state: State) -> Mapping[str, Any]:
     meter, _, name = about.partition("/")
     return {
         "about": meter,
@@ -108,7 +110,7 @@ def _state_json(rule: AlertSettings, about: str, state: State) -> Mapping[str, A
         "since": format_instant(from_ms(state.since)) if state.since else None,
         "value": state.value,
         "worst": state.worst if state.state != "quiet" else None,
-        "text": in_words(rule, about, state, "recovered" if state.state == "quiet" else "raised"),
+        "text": in_words(words, rule, about, state, "recovered" if state.state == "quiet" else "raised"),
     }
 
 

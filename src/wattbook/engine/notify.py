@@ -89,8 +89,7 @@ class Carrier:
         """Send a message now. Raises NotSent or ConfigError."""
         now = self.clock.now()
         key = f"test.{now:%Y%m%d%H%M%S%f}.{self.words.lineage}"
-        site = self.words.config.site.name
-        await self._send(Message(key, f"[test] {site}", f"This is a test, asked for by {who}. Nothing is wrong."))
+        await self._send(self.words.of_test(key, who))
 
     async def take(self, batch: Batch, bookmark: str) -> Decision:
         """Send what the batch holds, at most one message; hold it back in quiet hours."""

@@ -12,6 +12,7 @@ from wattbook import config
 from wattbook.config import Config
 from wattbook.engine.alerts import Alerts, make_alerts
 from wattbook.engine.follow import Following, follow
+from wattbook.engine.live import Live
 from wattbook.engine.watch import KINDS, NAME
 from wattbook.model import Event, Reading
 from wattbook.store import Book, BookReader
@@ -74,7 +75,10 @@ class Run:
         self.book = Book.open(settings.book, clock=clock, commit_every_s=0.005)
         self.reader = BookReader(settings.book)
         self.sink = Following("screen")
-        self.alerts: Alerts = make_alerts(settings, self.book, self.reader, clock, lambda: [("screen", self.sink)])
+        self.live = Live(clock)
+        self.alerts: Alerts = make_alerts(
+            settings, self.book, self.reader, clock, lambda: [("screen", self.sink)], show=self.live.show_alerts
+        )
         if self.book.position(NAME) is None:
             self.book.acknowledge(NAME, self.reader.end())
         self._taken = 0

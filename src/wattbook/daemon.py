@@ -68,7 +68,10 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             _log.info("serving %s", in_words(config, settings, proxy.listen))
         supply = _supply(config, book, live, clock)
         sinks = make_sinks(config, book, reader, clock)
-        alerts = make_alerts(config, book, reader, clock, lambda: [(each.settings.name, each.status) for each in sinks])
+        alerts = make_alerts(
+            config, book, reader, clock, lambda: [(each.settings.name, each.status) for each in sinks],
+            show=live.show_alerts,
+        )  # fmt: skip
         secret = LocalSecret(config.secret)
         stack.callback(secret.remove)
         access = Access(PeopleFile(config.people), clock, book.append_event, secret)

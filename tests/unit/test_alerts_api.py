@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -9,12 +11,13 @@ from types import SimpleNamespace
 import httpx
 import pytest
 
-from alert_house import Hands, Run, power_rule, settings, told
+from alert_house import PATIENCE_S, Hands, Run, power_rule, settings, told
 from wattbook.access import Access, PeopleFile
 from wattbook.api import ApiContext
 from wattbook.api.app import make_app
+from wattbook.api.stream import events
 from wattbook.engine.keep import BookKeeper
-from wattbook.engine.live import Live
+from wattbook.model import Event
 
 RULES = power_rule("over") + '[[notify]]\nname = "anna"\nurl = "nothing://secret-word"\nremind = "1h"\n'
 
@@ -24,14 +27,18 @@ def house(tmp_path: Path) -> Iterator[SimpleNamespace]:
     yield SimpleNamespace(config=settings(tmp_path, RULES))
 
 
-def _client(run: Run, config: object) -> httpx.AsyncClient:
-    live = Live(run.clock)  # type: ignore[arg-type]
-    context = ApiContext(
-        config=config, statuses=list, reader=run.reader, keeper=BookKeeper(run.book, live),  # type: ignore[arg-type]
-        heard=lambda meter, at, count: None, live=live, clock=run.clock, statistics=run.book.statistics,  # type: ignore[arg-type]
+def _context(run: Run, config: object) -> ApiContext:
+    return ApiContext(
+        config=config, statuses=list, reader=run.reader, keeper=BookKeeper(run.book, run.live),  # type: ignore[arg-type]
+        heard=lambda meter, at, count: None, live=run.live, clock=run.clock, statistics=run.book.statistics,
         alerts=run.alerts, access=Access(PeopleFile(config.people), run.clock, run.book.append_event),  # type: ignore[attr-defined, arg-type]
     )  # fmt: skip
-    transport = httpx.ASGITransport(make_app(context), client=("127.0.0.1", 50000), raise_app_exceptions=False)
+
+
+def _client(run: Run, config: object) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(
+        make_app(_context(run, config)), client=("127.0.0.1", 50000), raise_app_exceptions=False
+    )
     return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8600")
 
 
@@ -91,6 +98,45 @@ async def test_a_test_of_a_rule_is_an_event(house: SimpleNamespace) -> None:
         number = (await client.post("/api/v1/alerts/over", json={"do": "test"})).json()["number"]
     await run.settled()
     assert [(event.seq, event.body["severity"]) for event in run.whole_events()] == [(number, "warning")]
+    await run.stop()
+
+
+async def test_the_live_stream_tells_of_what_is_raised_muted_and_over(house: SimpleNamespace) -> None:
+    run = Run(house.config, Hands())
+    stream, some = events(_context(run, house.config), None, ""), events(_context(run, house.config), ["main-a"], "")
+
+    async def told_next() -> dict[str, int]:
+        async with asyncio.timeout(PATIENCE_S):
+            while b"event: alerts" not in (event := await anext(stream)):
+                pass
+        return json.loads(event.rpartition(b"data: ")[2])  # type: ignore[no-any-return]
+
+    assert await told_next() == {"raised": 0, "changed": 0}
+    await anext(some)
+    await run.hear(told(0, active_power=6000.0))
+    raised = await told_next()
+    assert raised == {"raised": 1, "changed": run.whole_events()[-1].seq}
+    await run.note(Event("alert.muted", "over", run.clock.now(), {"severity": "warning"}))
+    muted = await told_next()
+    assert muted == {"raised": 1, "changed": run.whole_events()[-1].seq} and muted["changed"] > raised["changed"]
+    await run.hear(told(5, active_power=100.0))
+    assert await told_next() == {"raised": 0, "changed": run.whole_events()[-1].seq}
+    run.live.close()
+    assert b"event: alerts" not in b"".join([event async for event in some])
+    await stream.aclose()
+    await run.stop()
+
+
+async def test_metrics_tell_which_rules_are_raised_and_what_was_not_delivered(house: SimpleNamespace) -> None:
+    run = Run(house.config, Hands())
+    async with _client(run, house.config) as client:
+        assert 'wattbook_alert_raised{rule="over",severity="warning"} 0' in (await client.get("/metrics")).text
+        await run.hear(told(0, active_power=6000.0))
+        await client.post("/api/v1/notify/anna", json={"do": "test"})
+        text = (await client.get("/metrics")).text
+        assert 'wattbook_alert_raised{rule="over",severity="warning"} 1' in text
+        assert 'wattbook_notify_sent_total{target="anna"} 0' in text
+        assert 'wattbook_notify_failed_total{target="anna"} 1' in text
     await run.stop()
 
 

@@ -176,6 +176,7 @@ def _add_text_routes(app: FastAPI, context: ApiContext) -> None:
             *metrics.of_book(context.statistics()),
             *metrics.of_proxies(context.proxies),
             *metrics.of_sinks([sink.status for sink in context.sinks.values()], context.reader.behind),
+            *(metrics.of_alerts(context.alerts) if context.alerts else ()),
             *storage.families(),
         ]
         return Response(metrics.expose(families), headers={"content-type": metrics.CONTENT_TYPE})

@@ -351,16 +351,26 @@ VIRTUAL_METERS = _get(
     ],
     schema=_ARRAY,
 )
-LIVE = _get(
+_LIVE_STREAM = _get(
     "The last reading of each meter, then new ones and changes of state as they happen (server-sent events)",
     'id: 4711\ndata: {"meter":"main-a","at":"2026-11-21T01:02:03.000Z","values":{"voltage":230.1},"quality":"good",'
     '"seq":4711}\n\nevent: status\ndata: {"name":"heat-pump","state":"away","reason":"no answer",…}\n\n'
-    'event: supply\ndata: {"state":"generator","since":"2026-11-21T01:20:05.000Z",…}\n\n',
+    'event: supply\ndata: {"state":"generator","since":"2026-11-21T01:20:05.000Z",…}\n\n'
+    'event: alerts\ndata: {"raised":1,"changed":8213}\n\n',
     schema={"type": "string"},
     kind="text/event-stream",
     _404=_NO_METER,
     _503="too many live streams are open; close some pages",
 )
+LIVE: Mapping[str, Any] = {
+    **_LIVE_STREAM,
+    "description": (
+        "An event without a name is a reading. `status`: a meter as /api/v1/meters has it. Who watches all meters is "
+        "told of the house too: `supply` as /api/v1/supply has it, and `alerts`, at the beginning and whenever a rule "
+        "is raised, is over, is muted or is tested: `raised` rules are so now, muted ones too, and `changed` is the "
+        "number of the newest event, which /api/v1/alerts/history begins with."
+    ),
+}
 METRICS = _get(
     "Counters and latest values for Prometheus (OpenMetrics)",
     '# TYPE wattbook_voltage_volts gauge\nwattbook_voltage_volts{meter="main-a"} 230.1\n# EOF\n',

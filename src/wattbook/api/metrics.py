@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Literal
 
+from wattbook.engine.alerts import Alerts
 from wattbook.engine.deliver import SinkStatus
 from wattbook.engine.status import Counters, MeterStatus, ProxyStatus, SupplyNow
 from wattbook.model import Reading, quantity
@@ -156,6 +157,20 @@ def of_sinks(sinks: Sequence[SinkStatus], behind: Callable[[str], int]) -> Itera
     yield Family("wattbook_sink_up", "gauge", "1 while the sink takes readings.", up)
     waiting = [(label, behind(sink.after)) for label, sink in zip(labels, sinks, strict=True)]
     yield Family("wattbook_sink_behind", "gauge", "Entries that the sink has not taken.", waiting)
+
+
+def of_alerts(alerts: Alerts) -> Iterator[Family]:
+    """Which rules are raised, and how messages reach people."""
+    now = alerts.watcher.now
+    raised: list[tuple[Mapping[str, str], float]] = [
+        ({"rule": rule.name, "severity": rule.severity}, int(now.is_raised(rule.name))) for rule in alerts.config.alerts
+    ]
+    yield Family("wattbook_alert_raised", "gauge", "1 while a rule is raised, also a muted one.", raised)
+    carriers = [({"target": name}, carrier) for name, carrier in alerts.carriers.items()]
+    sent = [(label, carrier.sent) for label, carrier in carriers]
+    yield Family("wattbook_notify_sent", "counter", "Messages that were sent.", sent)
+    failed = [(label, carrier.failed) for label, carrier in carriers]
+    yield Family("wattbook_notify_failed", "counter", "Tries to send a message that failed.", failed)
 
 
 def _labels(status: MeterStatus) -> Mapping[str, str]:

@@ -10,7 +10,7 @@ from wattbook.api.context import ApiContext
 from wattbook.api.meters import one_meter
 from wattbook.api.supply import supply_json
 from wattbook.codecs import reading_json
-from wattbook.engine.live import Changed, Item, Seen, SupplyChanged, Watcher
+from wattbook.engine.live import AlertsChanged, Changed, Item, Seen, SupplyChanged, Watcher
 from wattbook.model import BookError
 
 KEEP_ALIVE_S = 15.0  # proxies cut connections that are silent for a minute, some for 30 s
@@ -21,8 +21,8 @@ REPLAY_MAX = 1000  # readings after Last-Event-ID; who missed more asks the book
 async def events(context: ApiContext, meters: Iterable[str] | None, after: str) -> AsyncIterator[bytes]:
     """Yield the last reading of each meter, then events until the client leaves, falls behind, or the daemon stops.
 
-    Who watches all meters is told of the supply too. `after` is the Last-Event-ID, or "". A reading may come twice,
-    never out of order for its meter but after a replay.
+    Who watches all meters is told of the supply and of alerts too. `after` is the Last-Event-ID, or "". A reading may
+    come twice, never out of order for its meter but after a replay.
     """
     wanted = None if meters is None else frozenset(meters)
     with context.live.watch(wanted) as watcher:
@@ -32,6 +32,8 @@ async def events(context: ApiContext, meters: Iterable[str] | None, after: str) 
         yield b"".join(event for seen in watcher.first for event in _event(context, seen))
         if wanted is None and (supply := context.supply()).since:  # known
             yield b"".join(_event(context, SupplyChanged(supply)))
+        if wanted is None and context.alerts is not None and context.config.alerts:
+            yield b"".join(_event(context, AlertsChanged(context.alerts.watcher.standing())))
         async for items in _batches(watcher):
             yield b"".join(event for item in items for event in _event(context, item)) or b": still here\n\n"
 
@@ -54,6 +56,8 @@ def _event(context: ApiContext, item: Item) -> Iterator[bytes]:
                 yield b"event: status\ndata: %b\n\n" % compact(known)
         case SupplyChanged(now):
             yield b"event: supply\ndata: %b\n\n" % compact(supply_json(context, now))
+        case AlertsChanged(now):
+            yield b"event: alerts\ndata: %b\n\n" % compact({"raised": now.raised, "changed": now.changed})
 
 
 def _numbered(encoded: bytes, seq: int | None) -> bytes:

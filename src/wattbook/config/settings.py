@@ -46,6 +46,7 @@ class SiteSettings:
     __pydantic_config__ = _STRICT
     name: Name = "Site"  # what people call it
     timezone: Zone = _UTC  # of days, months and tariffs: "Europe/Prague"
+    language: Literal["en", "cs", "es", "ca", "ms"] = "en"  # of messages; each browser chooses its own for the page
     book: Path = Path("wattbook.db")  # relative to the file
     commit_every: Annotated[Seconds, Field(ge=0, le=3600)] = (
         1.0  # what a power cut may cost of polled readings; longer spares SD cards

@@ -9,8 +9,8 @@ from statistics import fmean, median
 
 from wattbook.config import AlertSettings, Config
 from wattbook.engine.alert_state import Sight
-from wattbook.engine.alert_words import shown
 from wattbook.engine.ask import ask
+from wattbook.engine.language import Language, language
 from wattbook.engine.query import Question
 from wattbook.model import Series, Span, WattbookError
 from wattbook.model.batch import from_ms, to_ms
@@ -40,10 +40,14 @@ class EnergyLook:
             used = self._used(rule, Span(start, now))
             ahead = self._ahead(rule, start, now, end, used) if rule.forecast and used is not None else None
         except WattbookError as error:
-            return Sight("", to_ms(now), None, said=f"what was used is not known: {error}")
+            return Sight("", to_ms(now), None, said=self._words.say("budget.unknown", reason=str(error)))
         if used is None:  # a new day or month, of which nothing was read yet
-            return Sight("", to_ms(now), False, said="nothing is known to be used yet")
-        return _budget_sight(rule, now, used, ahead)
+            return Sight("", to_ms(now), False, said=self._words.say("budget.nothing"))
+        return _budget_sight(self._words, rule, now, used, ahead)
+
+    @property
+    def _words(self) -> Language:
+        return language(self.config.site.language)
 
     def _used(self, rule: AlertSettings, span: Span) -> float | None:
         if span.start == span.end:
@@ -83,7 +87,8 @@ class EnergyLook:
             return Sight(meter, to_ms(now), None)
         was, is_now = median(nights[:-_NIGHTS_NEW]), median(nights[-_NIGHTS_NEW:])
         bad = is_now > was * (1 + rule.told("limit") / 100)
-        said = f"always on {shown(_POWER, is_now)}, before {shown(_POWER, was)}"
+        shown = self._words.value(_POWER, is_now), self._words.value(_POWER, was)
+        said = self._words.say("budget.always_on", now=shown[0], before=shown[1])
         return Sight(meter, to_ms(now), bad, is_now, said)
 
     def _least_by_night(self, meter: str, now: datetime) -> Sequence[float]:
@@ -119,10 +124,11 @@ def _hours_between(start: datetime, end: datetime) -> Sequence[tuple[datetime, f
     return found
 
 
-def _budget_sight(rule: AlertSettings, now: datetime, used: float, ahead: float | None) -> Sight:
+def _budget_sight(
+    words: Language, rule: AlertSettings, now: datetime, used: float, ahead: float | None
+) -> Sight:  # fmt: skip
     limit, name = rule.told("limit"), rule.told("quantity")
-    this = {"day": "today", "month": "this month"}[rule.per]
-    said = f"{shown(name, used)} used {this} of {shown(name, limit)}"
+    said = words.say(f"budget.{rule.per}", used=words.value(name, used), limit=words.value(name, limit))
     if ahead is not None and used <= limit:
-        said += f"; {shown(name, ahead)} are to be expected"
+        said = words.say("budget.expected", text=said, ahead=words.value(name, ahead))
     return Sight("", to_ms(now), used > limit or (ahead is not None and ahead > limit), used, said)

@@ -11,8 +11,8 @@ from pathlib import Path
 from wattbook.config import AlertSettings, Config
 from wattbook.engine.alert_energy import EnergyLook
 from wattbook.engine.alert_state import Memory, Sight, State
-from wattbook.engine.alert_words import duration
 from wattbook.engine.follow import Following
+from wattbook.engine.language import Language, language
 from wattbook.model.batch import to_ms
 
 SLOW = ("budget", "always-on", "disk")  # kinds that ask the book or the disk
@@ -29,6 +29,10 @@ class Looks:
     sinks: Callable[[], Sequence[tuple[str, Following]]] = tuple
     unwritable: Callable[[], str] = str  # why the book cannot be written; "" = it can
 
+    @property
+    def _words(self) -> Language:
+        return language(self.config.site.language)
+
     def quick(self, rule: AlertSettings, memory: Memory, now: int) -> Iterator[Sight]:
         """What costs nothing to look at."""
         match rule.kind:
@@ -41,7 +45,7 @@ class Looks:
             case "sink":
                 for name, following in self.sinks():
                     if not rule.sinks or name in rule.sinks:
-                        yield _sink_sight(name, following, now)
+                        yield _sink_sight(self._words, name, following, now)
             case _:
                 pass
 
@@ -53,20 +57,19 @@ class Looks:
             case "always-on":
                 return [self.energy.always_on(rule, meter, now) for meter in rule.meters]
             case _:
-                return [disk_sight(rule, self.config.book.parent, self.unwritable(), to_ms(now))]
+                return [disk_sight(self._words, rule, self.config.book.parent, self.unwritable(), to_ms(now))]
 
     def _silence(self, rule: AlertSettings, meter: str, memory: Memory, now: int) -> Sight:
         heard = memory.heard.get(meter)
         quiet_ms = now - max(heard or 0, self.started)
         if heard is not None and now - heard < rule.lasting_ms:
-            return Sight(meter, now, False, said="tells again")
+            return Sight(meter, now, False, said=self._words.say("silent.over"))
         state: State | None = memory.states.get(rule.name, {}).get(meter)
         if quiet_ms < rule.lasting_ms:
             return Sight(meter, now, None if state is not None and state.state == "raised" else False)
-        since = (
-            f"since {duration((now - heard) / 1000)}" if heard else f"for {duration(quiet_ms / 1000)}, since our start"
-        )
-        return Sight(meter, now, True, said=f"no word {since}", since=max(heard or 0, self.started))
+        lasted = self._words.duration((now - heard if heard else quiet_ms) / 1000)
+        said = self._words.say("silent.since" if heard else "silent.never", duration=lasted)
+        return Sight(meter, now, True, said=said, since=max(heard or 0, self.started))
 
 
 def meters_of(rule: AlertSettings, config: Config) -> Sequence[str]:
@@ -88,22 +91,22 @@ def supply_sight(rule: AlertSettings, memory: Memory, now: int) -> Sight:
     return Sight("", now, False, said=supplied.said)
 
 
-def _sink_sight(name: str, following: Following, now: int) -> Sight:
+def _sink_sight(words: Language, name: str, following: Following, now: int) -> Sight:
     """One that only begins says nothing yet: it would be over at each restart, and begin anew."""
     if following.state in ("away", "failed"):
-        return Sight(name, now, True, said=f"sink {following.state}: {following.reason}")
+        return Sight(name, now, True, said=words.say(f"sink.{following.state}", reason=following.reason))
     known = following.state in ("waiting", "paused") or following.entries > 0
-    return Sight(name, now, False if known else None, said="sink delivers again")
+    return Sight(name, now, False if known else None, said=words.say("sink.over"))
 
 
-def disk_sight(rule: AlertSettings, folder: Path, unwritable: str, now: int) -> Sight:
+def disk_sight(words: Language, rule: AlertSettings, folder: Path, unwritable: str, now: int) -> Sight:
     """How much of the book's disk is free, in %."""
     try:
         usage = shutil.disk_usage(folder)
     except OSError as error:
-        return Sight("", now, True, said=f"the disk of the book cannot be asked: {error.strerror or error}")
+        return Sight("", now, True, said=words.say("disk.unasked", reason=error.strerror or str(error)))
     free = 100 * usage.free / usage.total
     if unwritable:
-        return Sight("", now, True, free, f"the book cannot be written: {unwritable}")
-    said = f"{free:.1f} % of the book's disk are free ({usage.free / _GIB:.1f} GiB)"
+        return Sight("", now, True, free, words.say("disk.unwritable", reason=unwritable))
+    said = words.say("disk.free", share=words.fixed(free), size=words.fixed(usage.free / _GIB))
     return Sight("", now, free < rule.told("limit"), free, said)

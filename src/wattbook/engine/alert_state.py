@@ -106,6 +106,10 @@ class Memory(msgspec.Struct, omit_defaults=True):
         """The state of a rule about a thing, a new one where there is none."""
         return self.states.setdefault(rule, {}).setdefault(about, State())
 
+    def is_raised(self, rule: str) -> bool:
+        """Whether a rule is raised about anything."""
+        return any(state.state == "raised" for state in self.states.get(rule, {}).values())
+
     def is_muted(self, rule: str, now: int) -> bool:
         """Whether nothing is said of a rule now."""
         until = self.muted.get(rule)

@@ -14,7 +14,9 @@ from wattbook.engine.alert_looks import Looks
 from wattbook.engine.alert_state import Memory, State
 from wattbook.engine.alert_words import in_words
 from wattbook.engine.follow import Following, follow
+from wattbook.engine.language import Language, language
 from wattbook.engine.notify import SENT, Carrier, make_carriers
+from wattbook.engine.status import AlertsNow
 from wattbook.engine.watch import KINDS, NAME, TICK_S, Watcher
 from wattbook.model import Clock, Event, quantity
 from wattbook.model.batch import from_ms, to_ms
@@ -45,6 +47,8 @@ class Alerts:
     async def _watch(self) -> None:
         if self.book.position(NAME) is None:  # what was before is not news
             self.book.acknowledge(NAME, await asyncio.to_thread(self.reader.end))
+        newest = await asyncio.to_thread(self.reader.newest_events, KINDS, 1)
+        self.watcher.changed = newest[0].seq if newest else 0
         await follow(self.book, self.watcher, idle_s=TICK_S)
 
 
@@ -54,8 +58,10 @@ def make_alerts(
     reader: BookReader,
     clock: Clock,
     sinks: Callable[[], Sequence[tuple[str, Following]]] = tuple,
+    *,
+    show: Callable[[AlertsNow], None] = lambda now: None,
 ) -> Alerts:
-    """The alerts of a configuration, not yet running."""
+    """The alerts of a configuration, not yet running. `show` is told of every change."""
     looks = Looks(
         config,
         EnergyLook(config, reader),
@@ -63,19 +69,20 @@ def make_alerts(
         sinks,
         unwritable=lambda: book.statistics().gap_reason if book.statistics().gap_since else "",
     )
-    watcher = Watcher(config, looks, clock, stalled=lambda: book.statistics().gap_since is not None)
+    watcher = Watcher(config, looks, clock, lambda: book.statistics().gap_since is not None, show)
     carriers = {carrier.target.name: carrier for carrier in make_carriers(config, book, reader, clock)}
     return Alerts(config, book, reader, clock, watcher, carriers)
 
 
 def rules_json(config: Config, memory: Memory, now: int) -> Sequence[Mapping[str, Any]]:
     """Every rule with the state of each thing it is about, the worst first."""
-    return [_rule_json(rule, memory, now) for rule in config.alerts]
+    words = language(config.site.language)
+    return [_rule_json(words, rule, memory, now) for rule in config.alerts]
 
 
-def _rule_json(rule: AlertSettings, memory: Memory, now: int) -> Mapping[str, Any]:
+def _rule_json(words: Language, rule: AlertSettings, memory: Memory, now: int) -> Mapping[str, Any]:
     states = sorted(memory.states.get(rule.name, {}).items(), key=lambda each: _WORST.index(each[1].state))
-    told = [_state_json(rule, about, state) for about, state in states]
+    told = [_state_json(words, rule, about, state) for about, state in states]
     muted, until = memory.is_muted(rule.name, now), memory.muted.get(rule.name, 0)
     worst = told[0] if told else {"state": "quiet", "since": None, "value": None}
     return {
@@ -93,7 +100,7 @@ def _rule_json(rule: AlertSettings, memory: Memory, now: int) -> Mapping[str, An
     }
 
 
-def _state_json(rule: AlertSettings, about: str, state: State) -> Mapping[str, Any]:
+def _state_json(words: Language, rule: AlertSettings, about: str, state: State) -> Mapping[str, Any]:
     meter, _, name = about.partition("/")
     return {
         "about": meter,
@@ -103,7 +110,7 @@ def _state_json(rule: AlertSettings, about: str, state: State) -> Mapping[str, A
         "since": format_instant(from_ms(state.since)) if state.since else None,
         "value": state.value,
         "worst": state.worst if state.state != "quiet" else None,
-        "text": in_words(rule, about, state, "recovered" if state.state == "quiet" else "raised"),
+        "text": in_words(words, rule, about, state, "recovered" if state.state == "quiet" else "raised"),
     }
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from wattbook.engine.status import MeterStatus, SupplyNow
+from wattbook.engine.status import AlertsNow, MeterStatus, SupplyNow
 from wattbook.model import Clock, Reading, Readings
 from wattbook.model.clock import supersedes
 
@@ -50,7 +50,16 @@ class SupplyChanged:
     meter = ""  # it is of no meter: who watches some meters is not told
 
 
-Item = Seen | Changed | SupplyChanged
+@dataclass(frozen=True, slots=True)
+class AlertsChanged:
+    """Something was raised, is over, was paused, or was told."""
+
+    now: AlertsNow
+
+    meter = ""  # as of the supply
+
+
+Item = Seen | Changed | SupplyChanged | AlertsChanged
 
 
 class Watcher:
@@ -148,6 +157,11 @@ class Live:
         """Show what feeds the house. From any thread."""
         with self._lock:
             self._show([SupplyChanged(now)])
+
+    def show_alerts(self, now: AlertsNow) -> None:
+        """Show how the alerts stand. From any thread."""
+        with self._lock:
+            self._show([AlertsChanged(now)])
 
     def latest(self) -> list[Reading]:
         """The last reading of each meter."""

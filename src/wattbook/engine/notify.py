@@ -63,6 +63,8 @@ class Carrier:
     status: Following = field(init=False)
     sent_at: datetime | None = None
     held: int = 0  # messages held back, for the page
+    sent: int = 0  # messages since the start
+    failed: int = 0  # tries to send since the start
 
     def __post_init__(self) -> None:
         self.status = Following(self.name)
@@ -87,9 +89,7 @@ class Carrier:
         """Send a message now. Raises NotSent or ConfigError."""
         now = self.clock.now()
         key = f"test.{now:%Y%m%d%H%M%S%f}.{self.words.lineage}"
-        site = self.words.config.site.name
-        await self.post.send(Message(key, f"[test] {site}", f"This is a test, asked for by {who}. Nothing is wrong."))
-        self.sent_at = now
+        await self._send(self.words.of_test(key, who))
 
     async def take(self, batch: Batch, bookmark: str) -> Decision:
         """Send what the batch holds, at most one message; hold it back in quiet hours."""
@@ -113,8 +113,12 @@ class Carrier:
         return Decision(msgspec.json.encode(held).decode(), noted)
 
     async def _send(self, message: Message) -> None:
-        await self.post.send(message)
-        self.sent_at = self.clock.now()
+        try:
+            await self.post.send(message)
+        except WattbookError:
+            self.failed += 1
+            raise
+        self.sent, self.sent_at = self.sent + 1, self.clock.now()
         _log.info("%s: sent %s", self.target.name, message.title)
 
     async def _follow(self) -> None:

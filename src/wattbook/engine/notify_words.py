@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from wattbook.config import AlertSettings, Config
+from wattbook.engine.language import Language, language
 from wattbook.engine.watch import RECOVERED, REMINDED, TESTED
 from wattbook.model import Event, Span, WattbookError, quantity
 from wattbook.notify import Message, draw_curve
@@ -25,18 +26,28 @@ class Words:
     reader: BookReader
     lineage: str
 
+    @property
+    def _say(self) -> Language:
+        return language(self.config.site.language)
+
+    def of_test(self, key: str, who: str) -> Message:
+        """The message that only shows that messages arrive."""
+        title = f"[{self._say.say('tag.test')}] {self.config.site.name}"
+        return Message(key, title, self._say.say("message.test", who=who))
+
     def of_event(self, event: Event, *, picture: bool) -> Message:
         """The message of one event. Reads the book for the picture."""
         body, site = event.body, self.config.site
         over, severity = event.kind == RECOVERED, str(body.get("severity", "info"))
         what = {RECOVERED: "over", REMINDED: "still", TESTED: "test"}.get(event.kind, severity)
-        local = event.at.astimezone(site.timezone)
-        lines = [str(body.get("text", "")), "", f"{local:%Y-%m-%d %H:%M:%S}, {site.name}, rule {event.subject}"]
+        at = self._say.instant(event.at.astimezone(site.timezone))
+        where = self._say.say("message.where", at=at, site=site.name, rule=event.subject)
+        lines = [str(body.get("text", "")), "", where]
         if event.kind == TESTED:
-            lines[0] = f"This is a test of the rule {event.subject}, asked for by {event.actor}. Nothing is wrong."
+            lines[0] = self._say.say("message.test_rule", rule=event.subject, who=event.actor)
         return Message(
             self.key(event.seq),
-            f"[{what}] {site.name}: {event.subject}: {lines[0]}",
+            f"[{self._say.say(f'tag.{what}')}] {site.name}: {event.subject}: {lines[0]}",
             "\n".join(lines),
             "recovered" if over else severity,
             self._curve(event) if picture else b"",
@@ -44,15 +55,18 @@ class Words:
 
     def of_several(self, numbers: Sequence[int], lines: Sequence[str], more: int) -> Message:
         """One message for what was held back through quiet hours."""
-        told = [*lines, *([f"and {more} more: see the page Alerts"] if more else [])]
-        title = f"{self.config.site.name}: {len(numbers) + more} messages of the quiet hours"
+        told = [*lines, *([self._say.say("message.more", count=str(more))] if more else [])]
+        count = str(len(numbers) + more)
+        title = self._say.say("message.several", site=self.config.site.name, count=count)
         return Message(self.key(numbers[-1]) + ".sum", title, "\n".join(told))
 
     def in_line(self, event: Event) -> str:
         """An event as a line of a sum."""
-        local = event.at.astimezone(self.config.site.timezone)
-        what = {RECOVERED: "over: ", REMINDED: "still: "}.get(event.kind, "")
-        return f"{local:%m-%d %H:%M}  {event.subject}: {what}{event.body.get('text', '')}"
+        at = self._say.minute(event.at.astimezone(self.config.site.timezone))
+        text = str(event.body.get("text", ""))
+        if event.kind in (RECOVERED, REMINDED):
+            text = self._say.say("message.line_over" if event.kind == RECOVERED else "message.line_still", text=text)
+        return f"{at}  {event.subject}: {text}"
 
     def key(self, number: int) -> str:
         """What names an event's message everywhere."""
@@ -70,7 +84,14 @@ class Words:
             return b""  # a message without its picture is better than none
         limit = rule.limit if rule is not None and rule.kind in ("above", "below") else None
         zone = self.config.site.timezone
-        return draw_curve(series.at_ms, series.values, unit=quantity(name).unit, limit=limit, zone=zone)
+        return draw_curve(
+            series.at_ms,
+            series.values,
+            unit=quantity(name).unit,
+            limit=limit,
+            zone=zone,
+            decimal_sign=self._say.decimal_sign,
+        )
 
     def _drawn(self, event: Event, rule: AlertSettings | None) -> tuple[str, str]:
         """The meter and the quantity of the curve."""

@@ -59,6 +59,14 @@ class SupplyNow:
     dark: DarkSpan | None = None  # the last one
 
 
+@dataclass(frozen=True, slots=True)
+class AlertsNow:
+    """How the alerts stand. `raised`: rules that are, paused ones too; `changed`: number of their newest event."""
+
+    raised: int = 0
+    changed: int = 0
+
+
 @dataclass(slots=True)
 class ProxyStatus:
     """What one proxy did since the daemon began."""

@@ -19,8 +19,10 @@ from wattbook.config import AlertSettings, Config
 from wattbook.engine.alert_looks import SLOW, Looks, meters_of, supply_sight
 from wattbook.engine.alert_readings import sight_of, values_for
 from wattbook.engine.alert_state import Change, Memory, Sight, State, Supplied, is_fresh, read_memory, write_memory
-from wattbook.engine.alert_words import duration, in_words
+from wattbook.engine.alert_words import in_words
 from wattbook.engine.follow import BATCH_MAX, Decision
+from wattbook.engine.language import Language, language
+from wattbook.engine.status import AlertsNow
 from wattbook.model import Batch, Clock, Event
 from wattbook.model.batch import from_ms, to_ms
 
@@ -42,10 +44,16 @@ class Watcher:
     looks: Looks
     clock: Clock
     stalled: Callable[[], bool] = lambda: False  # the book cannot be written: silence there means nothing
+    show: Callable[[AlertsNow], None] = lambda now: None  # told of every change, once it is in the book
     now: Memory = field(default_factory=Memory)  # as it was decided last, for the page
+    changed: int = 0  # number of the newest event of alerts
     name: str = NAME
     _looked: float | None = None  # monotonic
     _slow: Mapping[str, Sequence[Sight]] = field(default_factory=dict)
+
+    @property
+    def _words(self) -> Language:
+        return language(self.config.site.language)
 
     async def take(self, batch: Batch, bookmark: str) -> Decision:
         """Decide as far as the batch goes, and, at the journal's end, what time alone decides."""
@@ -58,7 +66,20 @@ class Watcher:
             level = logging.WARNING if event.kind == RAISED else logging.INFO
             _log.log(level, "%s: %s", event.subject, event.body["text"])
         self.now = memory
+        self._show(batch)
         return Decision(write_memory(memory), tuple(events))
+
+    def standing(self) -> AlertsNow:
+        """How many rules are raised, and what changed last."""
+        raised = sum(self.now.is_raised(rule.name) for rule in self.config.alerts)
+        return AlertsNow(raised, self.changed)
+
+    def _show(self, batch: Batch) -> None:
+        """Tell of what the batch says happened: what is decided now comes back, with its number, when it is durable."""
+        numbers = [event.seq for event in batch.events if event.kind in KINDS]
+        if numbers:
+            self.changed = max(self.changed, *numbers)
+            self.show(self.standing())
 
     def _memory(self, bookmark: str) -> Memory:
         try:
@@ -102,13 +123,14 @@ class Watcher:
         if event.kind in (MUTED, UNMUTED):
             _mute(memory, event)
         elif event.kind.startswith("supply."):
-            memory.supplied = supplied(event)
+            memory.supplied = supplied(self._words, event)
             for rule in self.config.alerts:
                 if rule.kind in ("supply", "generator"):
                     yield from self._see(rule, memory, supply_sight(rule, memory, now))
         elif event.kind in ("backup.failed", "backup.made"):
             failed = event.kind == "backup.failed"
-            said = f"no backup was made: {event.body.get('reason', '')}" if failed else "a backup was made"
+            reason = str(event.body.get("reason", ""))
+            said = self._words.say("backup.failed", reason=reason) if failed else self._words.say("backup.made")
             for rule in self.config.alerts:
                 if rule.kind == "backup":
                     yield from self._see(rule, memory, Sight("", now, failed, said=said))
@@ -143,11 +165,12 @@ class Watcher:
             yield self._event(rule, sight.about, state, change, began if change == "recovered" else state.since)
 
     def _event(self, rule: AlertSettings, about: str, state: State, change: Change, began: int) -> Event:
-        text = in_words(rule, about, state, change)
+        text = in_words(self._words, rule, about, state, change)
         body = _body(rule, about, state, text) | {"since": format_instant(from_ms(began))}
         if change == "recovered":
             lasted_s = (state.at - began) / 1000
-            body |= {"lasted_s": lasted_s, "text": f"{text}; it lasted {duration(lasted_s)}"}
+            told = self._words.say("alert.lasted", text=text, duration=self._words.duration(lasted_s))
+            body |= {"lasted_s": lasted_s, "text": told}
         return Event(RAISED if change == "raised" else RECOVERED, rule.name, self.clock.now(), body)
 
     def _remind(self, rule: AlertSettings, about: str, state: State, now: int) -> Iterator[Event]:
@@ -158,8 +181,10 @@ class Watcher:
             and state.due(target.name, round(1000 * target.remind), now)
         ]  # fmt: skip
         if targets:
-            lasted = duration((now - state.since) / 1000)
-            text = f"still, after {lasted}: {in_words(rule, about, state, 'raised')}"
+            text = self._words.say(
+                "alert.still", duration=self._words.duration((now - state.since) / 1000),
+                text=in_words(self._words, rule, about, state, "raised"),
+            )  # fmt: skip
             body = _body(rule, about, state, text) | {"since": format_instant(from_ms(state.since)), "to": targets}
             yield Event(REMINDED, rule.name, self.clock.now(), body)
 
@@ -185,16 +210,16 @@ def _mute(memory: Memory, event: Event) -> None:
     memory.muted[event.subject] = to_ms(datetime.fromisoformat(until)) if until else 0
 
 
-def supplied(event: Event) -> Supplied:
+def supplied(words: Language, event: Event) -> Supplied:
     """What an event of the supply tells, kept."""
     kind, body = event.kind.removeprefix("supply."), event.body
     since, until = event.at, body.get("to")
     ran_s = body.get("was_s") if body.get("was") == "generator" else None
     ended = datetime.fromisoformat(until) if until else None
-    words = {"utility": "the utility feeds the house", "generator": "the generator feeds the house"}
-    said = words.get(kind, "nothing feeds the house" if kind == "dark" else "it is not known what feeds the house")
+    said = words.say(f"supply.{kind if kind in ('utility', 'generator', 'dark') else 'unknown'}")
     if kind == "dark" and ended is not None:
-        said = f"nothing fed the house for {duration((ended - since) / timedelta(seconds=1))}: {body.get('reason', '')}"
+        lasted = words.duration((ended - since) / timedelta(seconds=1))
+        said = words.say("supply.was_dark", duration=lasted, reason=words.reason(str(body.get("reason", ""))))
     if ran_s is not None:
-        said += f"; the generator ran {duration(float(ran_s))}"
+        said = words.say("supply.ran", text=said, duration=words.duration(float(ran_s)))
     return Supplied(kind, to_ms(since), to_ms(ended) if ended else None, said, ran_s)

@@ -17,8 +17,9 @@ _KILO = ("W", "Wh", "VA")
 
 
 def draw_curve(
-    at_ms: Sequence[int], values: Sequence[float], *, unit: str = "", limit: float | None = None, zone: tzinfo = UTC
-) -> bytes:
+    at_ms: Sequence[int], values: Sequence[float], *, unit: str = "", limit: float | None = None, zone: tzinfo = UTC,
+    decimal_sign: str = ".",
+) -> bytes:  # fmt: skip
     """A PNG of values in order of time; b"" where there are fewer than two. NaN is a gap."""
     known = [value for value in values if value == value]
     if len(known) < 2 or at_ms[-1] <= at_ms[0]:
@@ -26,7 +27,7 @@ def draw_curve(
     shown = [*known, limit] if limit is not None else known
     low, high = _range(min(shown), max(shown))
     canvas = Canvas(_WIDTH, _HEIGHT, _PALETTE)
-    _grid(canvas, low, high, unit)
+    _grid(canvas, low, high, unit, decimal_sign)
     _curve(canvas, at_ms, values, low, high)
     if limit is not None:
         canvas.row(_LEFT, _WIDTH - _RIGHT, _y(limit, low, high), _LIMIT, dashed=True)
@@ -45,12 +46,12 @@ def _y(value: float, low: float, high: float) -> int:
     return round(_HEIGHT - _BOTTOM - (value - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM))
 
 
-def _grid(canvas: Canvas, low: float, high: float, unit: str) -> None:
+def _grid(canvas: Canvas, low: float, high: float, unit: str, decimal_sign: str) -> None:
     for step in range(5):
         value = low + (high - low) * step / 4
         y = _y(value, low, high)
         canvas.row(_LEFT, _WIDTH - _RIGHT, y, _GRID)
-        text = _short(value, unit, max(abs(low), abs(high)))
+        text = _short(value, unit, max(abs(low), abs(high))).replace(".", decimal_sign)
         canvas.text(_LEFT - 6 - GLYPH_WIDTH * len(text), y - GLYPH_HEIGHT // 2, text, _INK)
 
 

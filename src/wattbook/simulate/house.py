@@ -20,7 +20,7 @@ __all__ = ["OUTAGE_S", "SLOT_S", "House"]
 BEGINNING = EPOCH - timedelta(weeks=104)  # a Thursday, as the epoch: registers stand at their first value until here
 VOLTAGE_LEAST = 80.0  # a PZEM-016 lives on what it measures, from 80 V
 STARTING_S = 8.0  # the generator needs until it carries
-_ZONE = timedelta(hours=1)  # meters keep winter time
+ZONE = timedelta(hours=1)  # meters keep winter time
 
 # Mean power by hour of a working day, W.
 _LEG_A = (
@@ -52,6 +52,13 @@ class House:
         self.generator = Generator(self, first_wh=41_207.0)
         self.main = Main(self, (self._leg_a, self._leg_b, self._pump))
         self.heat_pump = Pump(self, self._pump)
+        self.meters: Mapping[str, Circuit | Generator | Main | Pump] = {
+            "main-a": self.leg_a,
+            "main-b": self.leg_b,
+            "generator": self.generator,
+            "utility": self.main,
+            "heat-pump": self.heat_pump,
+        }
 
     def failing(self, elapsed_s: float) -> bool:
         """Whether the utility gives nothing."""
@@ -113,6 +120,7 @@ class Generator:
 
     house: House
     first_wh: float
+    carries_w: float = _ESSENTIAL_W
 
     def value(self, name: str, at: datetime) -> float | None:
         """The quantity at an instant."""
@@ -121,11 +129,17 @@ class Generator:
         since_s = within_s - outage(self.house.seed, int(slot))
         running = 0 <= since_s < OUTAGE_S
         carrying = STARTING_S <= since_s < OUTAGE_S
-        carried_s = min(max(0.0, since_s - STARTING_S), OUTAGE_S - STARTING_S)
-        energy = self.first_wh + _ESSENTIAL_W / 3600 * (int(slot) * (OUTAGE_S - STARTING_S) + carried_s)
+        energy = self.energy(elapsed_s)
         volts = 229.0 * min(1.0, max(0.0, since_s / 3)) + self.house.flicker(elapsed_s, "gen", 1.5) if running else 0.0
         hertz = 49.4 + self.house.flicker(elapsed_s, "gen hz", 0.4) if running else 0.0
-        return _single_phase(name, max(0.0, volts), _ESSENTIAL_W if carrying else 0.0, 0.97, hertz, energy)
+        return _single_phase(name, max(0.0, volts), self.carries_w if carrying else 0.0, 0.97, hertz, energy)
+
+    def energy(self, elapsed_s: float) -> float:
+        """Wh on its register."""
+        slot, within_s = divmod(max(0.0, elapsed_s), SLOT_S)
+        since_s = within_s - outage(self.house.seed, int(slot))
+        carried_s = min(max(0.0, since_s - STARTING_S), OUTAGE_S - STARTING_S)
+        return self.first_wh + self.carries_w / 3600 * (int(slot) * (OUTAGE_S - STARTING_S) + carried_s)
 
     def powered(self, at: datetime) -> bool:
         """While it runs fast enough."""
@@ -199,7 +213,7 @@ class Pump:
 
 def _elapsed_s(at: datetime) -> float:
     """Seconds since the beginning's midnight by the meters' clock."""
-    return max(0.0, (at - BEGINNING + _ZONE).total_seconds())
+    return max(0.0, (at - BEGINNING + ZONE).total_seconds())
 
 
 def _week(by_hour: Sequence[float]) -> tuple[float, ...]:

@@ -41,8 +41,14 @@ GC_OBJECTS = 50_000  # new ones between two looks for cycles: a body of 1,000 re
 _log = logging.getLogger(__name__)
 
 
-async def run(config: Config, *, started: Callable[[Served], None], clock: SystemClock | None = None) -> None:
-    """Read, keep and serve until SIGINT or SIGTERM. `started` is called once the page answers.
+async def run(
+    config: Config,
+    *,
+    started: Callable[[Served], None],
+    clock: SystemClock | None = None,
+    beside: Callable[[Book], None] | None = None,
+) -> None:
+    """Read, keep and serve until SIGINT or SIGTERM. `started` is called once the page answers, then `beside` in a thread.
 
     Raises ConfigError, or BookError when the book cannot be opened.
     """
@@ -117,6 +123,8 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
         gc.set_threshold(GC_OBJECTS, 20, 50)
         systemd.ready(f"reading {len(config.meters)} meters, serving {served.url}")
         started(served)
+        if beside:
+            _begun(stack, "beside", asyncio.to_thread(beside, book))
         await _first(stopping, failed, served.ended, *tasks)
         systemd.stopping()
         _log.info("stopping")

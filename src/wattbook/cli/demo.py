@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
@@ -39,9 +40,10 @@ def demo(
         typer.Option("--dir", metavar="DIR", help="Where its book is kept; else ~/.local/share/wattbook-demo."),
     ] = None,
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the page is; else 127.0.0.1:8600.")] = "",
+    past: Annotated[bool, typer.Option(help="Give a new book the simulated 400 days before its start.")] = True,
 ) -> None:
     """Simulate a house, read it as hardware would be read, and show it on a page, until Ctrl-C."""
-    begun_s = time.monotonic()
+    begun_s, now = time.monotonic(), datetime.now(UTC)
     folder = (folder or _data_folder()).resolve()
     lines = folder / "lines"
     try:
@@ -53,13 +55,14 @@ def demo(
         ) from error
     with _simulator(lines) as simulator:
         # Imported beside the simulator's start, which takes as long.
+        from wattbook.cli.demo_past import STORY, past_of
         from wattbook.cli.run import serve
 
         config = configuration.load(path)
         if listen:
             config = config.listening(listen)
         _wait_for_ports(lines, simulator)
-        serve(config, note=_STORY, begun_s=begun_s)
+        serve(config, note=f"{_STORY}\n{STORY}", begun_s=begun_s, beside=past_of(config, now) if past else None)
 
 
 def _data_folder() -> Path:

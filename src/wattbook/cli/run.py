@@ -7,6 +7,7 @@ import logging
 import os
 import threading
 import time
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -16,6 +17,7 @@ from wattbook import daemon
 from wattbook.api import Served
 from wattbook.cli.show import HERE, ConfigOption, console
 from wattbook.config import Config
+from wattbook.store import Book
 
 _HANGING_S = 10.0
 _log = logging.getLogger(__name__)
@@ -36,10 +38,13 @@ def run(*, path: ConfigOption = HERE, listen: ListenOption = "") -> None:
     serve(config)
 
 
-def serve(config: Config, *, note: str = "", begun_s: float | None = None) -> None:
+def serve(
+    config: Config, *, note: str = "", begun_s: float | None = None, beside: Callable[[Book], None] | None = None
+) -> None:
     """Run the daemon, and say where its page and its book are, and what else is worth knowing.
 
-    `begun_s` is when the command was given, in monotonic seconds: then it says how long the start took.
+    `begun_s` is when the command was given, in monotonic seconds: then it says how long the start took. `beside` is
+    done with the book, in a thread, once the page answers.
     """
     out = console(stderr=True)
     set_up_log(config)
@@ -52,7 +57,7 @@ def serve(config: Config, *, note: str = "", begun_s: float | None = None) -> No
 
     runner = asyncio.Runner()
     try:
-        runner.run(daemon.run(config, started=started))
+        runner.run(daemon.run(config, started=started, beside=beside))
     finally:
         # Python waits for every thread, and a sink's library may hang in one for minutes. The book is closed by now.
         patience = threading.Timer(_HANGING_S, _leave)

@@ -1,8 +1,7 @@
 """A house to show: two utility legs, a generator that starts when they fail, a two-tariff meter and a heat pump.
 
-The day is cut into slots of ten minutes. Each slot of the week has its energy, and within it an order of events that
-comes from the seed: when the utility fails, and which appliances run when. Everything is a function of the instant,
-with the energy as its base and the power as its slope, so registers never go backwards and need no state.
+Everything is a function of the instant, with the energy as its base (load.py) and the power as its slope, so registers
+never go backwards and need no state: the house has a past, and goes on wherever it is started.
 """
 
 from __future__ import annotations
@@ -11,22 +10,17 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import lru_cache
-from itertools import accumulate
 
+from wattbook.simulate.days import habits, weather
+from wattbook.simulate.load import HIGH, LOW, OUTAGE_S, SLOT_S, SLOTS_A_DAY, Load, outage
 from wattbook.simulate.source import EPOCH, Plausible, share
 
-SLOT_S = 600.0
-OUTAGE_S = 75.0  # of each slot: the utility fails, and the generator carries the house
-SLOTS_A_DAY = 144
-SLOTS = 7 * SLOTS_A_DAY  # a week; it repeats
-STEPS = 12  # appliances switch this often in a slot
-HIGH, LOW = 1, 2  # tariffs
+__all__ = ["OUTAGE_S", "SLOT_S", "House"]
+
+BEGINNING = EPOCH - timedelta(weeks=104)  # a Thursday, as the epoch: registers stand at their first value until here
 VOLTAGE_LEAST = 80.0  # a PZEM-016 lives on what it measures, from 80 V
 STARTING_S = 8.0  # the generator needs until it carries
-_ZONE = timedelta(hours=1)  # meters keep winter time
-_NIGHT_HOURS = frozenset({22, 23, 0, 1, 2, 3, 4, 5, 13, 14})  # the low tariff
-_SLOTS_CACHED = 4096  # the slots that are asked for over and over
+ZONE = timedelta(hours=1)  # meters keep winter time
 
 # Mean power by hour of a working day, W.
 _LEG_A = (
@@ -45,80 +39,26 @@ _ESSENTIAL_W = 640.0  # what the generator carries
 _WEEKEND = 1.25
 
 
-@dataclass(frozen=True)
-class Load:
-    """One branch of the house: mean power by slot of the week, and how restless it is.
-
-    `hollow`: it rests while the utility fails. Energy in Wh since the epoch is exact in closed form.
-    """
-
-    name: str
-    mean_w: Sequence[float]  # of each slot of the week
-    seed: int
-    hollow: bool = True
-    _sums: dict[int, list[float]] = field(default_factory=dict)  # tariff (0 = any) -> Wh before each slot of the week
-
-    def __post_init__(self) -> None:
-        for tariff in (0, HIGH, LOW):
-            energies = (
-                watts * SLOT_S / 3600 if tariff in (0, tariff_of(slot)) else 0.0
-                for slot, watts in enumerate(self.mean_w)
-            )
-            self._sums[tariff] = list(accumulate(energies, initial=0.0))
-
-    def energy(self, elapsed_s: float, tariff: int = 0) -> float:
-        """Wh since the epoch; of one tariff, or (0) of all."""
-        slot, within_s = divmod(max(0.0, elapsed_s), SLOT_S)
-        weeks, place = divmod(int(slot), SLOTS)
-        sums = self._sums[tariff]
-        return weeks * sums[SLOTS] + sums[place] + self._part(int(slot), within_s)[0] * (sums[place + 1] - sums[place])
-
-    def power(self, elapsed_s: float) -> float:
-        """W at that instant: the slope of the energy."""
-        slot, within_s = divmod(max(0.0, elapsed_s), SLOT_S)
-        return self._part(int(slot), within_s)[1] * self.mean_w[int(slot) % SLOTS] * SLOT_S
-
-    def _part(self, slot: int, within_s: float) -> tuple[float, float]:
-        """The share of the slot's energy used by now, and its slope per second."""
-        failing = outage(self.seed, slot) if self.hollow else None
-        length_s = SLOT_S - (OUTAGE_S if failing else 0.0)
-        used_s, on = within_s, True
-        if failing is not None and within_s >= failing:
-            used_s, on = max(failing, within_s - OUTAGE_S), within_s >= failing + OUTAGE_S
-        marks = _marks(self.seed, self.name, slot)
-        step, within = divmod(used_s / length_s * STEPS, 1.0)
-        place = min(int(step), STEPS - 1)
-        rise = marks[place + 1] - marks[place]
-        return marks[place] + within * rise, rise * STEPS / length_s if on else 0.0
-
-
-@lru_cache(_SLOTS_CACHED)
-def _marks(seed: int, name: str, slot: int) -> tuple[float, ...]:
-    """Which share of a slot's energy is used after each step: restless, but 1 at the end."""
-    weights = [0.35 + 2.4 * share(seed, name, slot, step) ** 3 for step in range(STEPS)]
-    total = sum(weights)
-    return (*accumulate((weight / total for weight in weights[:-1]), initial=0.0), 1.0)
-
-
-@lru_cache(_SLOTS_CACHED)
-def outage(seed: int, slot: int) -> float:
-    """Seconds into the slot at which the utility fails."""
-    return 60.0 + (SLOT_S - OUTAGE_S - 120.0) * share(seed, "outage", slot)
-
-
 class House:
     """The whole house. `leg_a`, `leg_b`, `generator`, `main` and `heat_pump` are what its meters measure."""
 
     def __init__(self, seed: int = 1) -> None:
         self.seed = seed
-        self._leg_a = Load("leg a", _week(_LEG_A), seed)
-        self._leg_b = Load("leg b", _week(_LEG_B), seed)
-        self._pump = Load("heat pump", _week(_PUMP), seed)
+        self._leg_a = Load("leg a", _week(_LEG_A), seed, habits(seed, "leg a"))
+        self._leg_b = Load("leg b", _week(_LEG_B), seed, habits(seed, "leg b"))
+        self._pump = Load("heat pump", _week(_PUMP), seed, weather(seed))
         self.leg_a = Circuit(self, self._leg_a, self._pump, first_wh=1_284_310.0, fed=lambda at: not self.failing(at))
         self.leg_b = Circuit(self, self._leg_b, self._pump, first_wh=987_655.0, fed=lambda at: not self.failing(at))
         self.generator = Generator(self, first_wh=41_207.0)
         self.main = Main(self, (self._leg_a, self._leg_b, self._pump))
         self.heat_pump = Pump(self, self._pump)
+        self.meters: Mapping[str, Circuit | Generator | Main | Pump] = {
+            "main-a": self.leg_a,
+            "main-b": self.leg_b,
+            "generator": self.generator,
+            "utility": self.main,
+            "heat-pump": self.heat_pump,
+        }
 
     def failing(self, elapsed_s: float) -> bool:
         """Whether the utility gives nothing."""
@@ -180,6 +120,7 @@ class Generator:
 
     house: House
     first_wh: float
+    carries_w: float = _ESSENTIAL_W
 
     def value(self, name: str, at: datetime) -> float | None:
         """The quantity at an instant."""
@@ -188,11 +129,17 @@ class Generator:
         since_s = within_s - outage(self.house.seed, int(slot))
         running = 0 <= since_s < OUTAGE_S
         carrying = STARTING_S <= since_s < OUTAGE_S
-        carried_s = min(max(0.0, since_s - STARTING_S), OUTAGE_S - STARTING_S)
-        energy = self.first_wh + _ESSENTIAL_W / 3600 * (int(slot) * (OUTAGE_S - STARTING_S) + carried_s)
+        energy = self.energy(elapsed_s)
         volts = 229.0 * min(1.0, max(0.0, since_s / 3)) + self.house.flicker(elapsed_s, "gen", 1.5) if running else 0.0
         hertz = 49.4 + self.house.flicker(elapsed_s, "gen hz", 0.4) if running else 0.0
-        return _single_phase(name, max(0.0, volts), _ESSENTIAL_W if carrying else 0.0, 0.97, hertz, energy)
+        return _single_phase(name, max(0.0, volts), self.carries_w if carrying else 0.0, 0.97, hertz, energy)
+
+    def energy(self, elapsed_s: float) -> float:
+        """Wh on its register."""
+        slot, within_s = divmod(max(0.0, elapsed_s), SLOT_S)
+        since_s = within_s - outage(self.house.seed, int(slot))
+        carried_s = min(max(0.0, since_s - STARTING_S), OUTAGE_S - STARTING_S)
+        return self.first_wh + self.carries_w / 3600 * (int(slot) * (OUTAGE_S - STARTING_S) + carried_s)
 
     def powered(self, at: datetime) -> bool:
         """While it runs fast enough."""
@@ -264,18 +211,13 @@ class Pump:
         return not self.house.failing(_elapsed_s(at))
 
 
-def tariff_of(slot: int) -> int:
-    """HIGH or LOW in this slot of the week."""
-    return LOW if slot % SLOTS_A_DAY * 24 // SLOTS_A_DAY in _NIGHT_HOURS else HIGH
-
-
 def _elapsed_s(at: datetime) -> float:
-    """Seconds since the epoch's midnight by the meters' clock."""
-    return max(0.0, (at - EPOCH + _ZONE).total_seconds())
+    """Seconds since the beginning's midnight by the meters' clock."""
+    return max(0.0, (at - BEGINNING + ZONE).total_seconds())
 
 
 def _week(by_hour: Sequence[float]) -> tuple[float, ...]:
-    """Mean power of each slot of a week that begins, as the year 2026, on a Thursday."""
+    """Mean power of each slot of a week that begins, as the years 2026 and 2024's first whole week, on a Thursday."""
     hours = (*by_hour, by_hour[0])
     day = [hours[slot // 6] + (hours[slot // 6 + 1] - hours[slot // 6]) * (slot % 6) / 6 for slot in range(SLOTS_A_DAY)]
     return tuple(watts * (_WEEKEND if number in (2, 3) else 1.0) for number in range(7) for watts in day)

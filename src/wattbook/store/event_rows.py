@@ -12,6 +12,8 @@ from wattbook.model import Event
 from wattbook.model.batch import from_ms
 
 _COLUMNS = "SELECT seq, at, kind, subject, actor, body FROM event"
+_LOOKED_MAX = 20_000  # events in which one page of changes is looked for: some 20 ms
+_BODY_SIZE_MAX = 4_000  # letters: a correction of a year tells the number of every reading in it
 _BEHIND_MAX = 10_000  # readings that one correction writes before the event that tells of it
 _UNTOLD = -1
 _NEVER = 2**62  # above every number
@@ -32,6 +34,26 @@ def newest_of(connection: sqlite3.Connection, kinds: Sequence[str], limit: int, 
     under, bound = (" AND seq < ?", [before]) if before is not None else ("", [])
     query = f"{_COLUMNS} WHERE kind IN ({marks}){under} ORDER BY seq DESC LIMIT ?"
     return _events(connection, query, *kinds, *bound, limit)
+
+
+def changes(connection: sqlite3.Connection, limit: int, before: int) -> tuple[list[Event], int | None]:
+    """What people and programs did, the newest first, and the number under which to look on; None = that was all.
+
+    Looks at a bounded number of events, so there may be fewer than `limit` though older ones follow. A long body is left
+    out.
+    """
+    inner = "SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT ?"
+    floor, looked = connection.execute(
+        f"SELECT coalesce(min(seq), 0), count(*) FROM ({inner})", (before, _LOOKED_MAX)
+    ).fetchone()
+    body = f"CASE WHEN length(body) <= {_BODY_SIZE_MAX} THEN body ELSE '{{}}' END"
+    query = (
+        f"SELECT seq, at, kind, subject, actor, {body} FROM event WHERE seq >= ? AND seq < ? AND actor <> 'wattbook'"
+    )
+    found = _events(connection, f"{query} ORDER BY seq DESC LIMIT ?", floor, before, limit)
+    if len(found) == limit:
+        return found, found[-1].seq
+    return found, floor if looked == _LOOKED_MAX else None
 
 
 def corrected(connection: sqlite3.Connection, after: int, last: int | None) -> Mapping[int, int]:

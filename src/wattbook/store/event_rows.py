@@ -18,6 +18,10 @@ _BEHIND_MAX = 10_000  # readings that one correction writes before the event tha
 _UNTOLD = -1
 _NEVER = 2**62  # above every number
 _CORRECTS = "(instr(body, '\"instead_of\"') OR instr(body, '\"was\"') OR instr(body, '\"undoes\"'))"
+_FLOOR = """SELECT coalesce(min(seq), 0), count(*)
+FROM (SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT ?)"""
+_CHANGES = """SELECT seq, at, kind, subject, actor, CASE WHEN length(body) <= ? THEN body ELSE '{}' END
+FROM event WHERE seq >= ? AND seq < ? AND actor <> 'wattbook' ORDER BY seq DESC LIMIT ?"""
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -39,18 +43,11 @@ def newest_of(connection: sqlite3.Connection, kinds: Sequence[str], limit: int, 
 def changes(connection: sqlite3.Connection, limit: int, before: int) -> tuple[list[Event], int | None]:
     """What people and programs did, the newest first, and the number under which to look on; None = that was all.
 
-    Looks at a bounded number of events, so there may be fewer than `limit` though older ones follow. A long body is left
-    out.
+    Looks at a bounded number of events, so there may be fewer than `limit` though older ones follow. A long body is
+    left out.
     """
-    inner = "SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT ?"
-    floor, looked = connection.execute(
-        f"SELECT coalesce(min(seq), 0), count(*) FROM ({inner})", (before, _LOOKED_MAX)
-    ).fetchone()
-    body = f"CASE WHEN length(body) <= {_BODY_SIZE_MAX} THEN body ELSE '{{}}' END"
-    query = (
-        f"SELECT seq, at, kind, subject, actor, {body} FROM event WHERE seq >= ? AND seq < ? AND actor <> 'wattbook'"
-    )
-    found = _events(connection, f"{query} ORDER BY seq DESC LIMIT ?", floor, before, limit)
+    floor, looked = connection.execute(_FLOOR, (before, _LOOKED_MAX)).fetchone()
+    found = _events(connection, _CHANGES, _BODY_SIZE_MAX, floor, before, limit)
     if len(found) == limit:
         return found, found[-1].seq
     return found, floor if looked == _LOOKED_MAX else None

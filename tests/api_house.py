@@ -115,7 +115,8 @@ class House:
 
 @contextmanager
 def house(folder: Path, api: str = "", *, site: str = "House") -> Iterator[House]:
-    """A house whose [api] table holds these lines."""
+    """A house whose [api] table holds these lines. Its page asks for no first password unless they say so."""
+    api = api if "ask_password" in api else f"ask_password = false\n{api}"
     file = folder / "wattbook.toml"
     file.write_text(f'[site]\nname = "{site}"\ntimezone = "Europe/Prague"\n[api]\n{api}\n{_METERS}', encoding="utf-8")
     settings = config.load(file)

@@ -74,7 +74,9 @@ def make_app(context: ApiContext) -> ASGIApp:
     _add_page(app)
     _add_errors(app)
     describe.add_raw_routes(app)
-    return Guard(Gate(Compress(app), context.access, app.router.routes), context.config.api)
+    asks = context.config.api.ask_password
+    gate = Gate(Compress(app), context.access, app.router.routes, ask_password=asks)
+    return Guard(gate, context.config.api)
 
 
 def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:

@@ -116,7 +116,11 @@ class House:
 
 @contextmanager
 def house(folder: Path, api: str = "", *, site: str = "House", more: str = "") -> Iterator[House]:
-    """A house whose [api] table holds these lines, with more tables at the end."""
+    """A house whose [api] table holds these lines, with more tables at the end.
+
+    Its page asks for no first password unless they say so.
+    """
+    api = api if "ask_password" in api else f"ask_password = false\n{api}"
     file = folder / "wattbook.toml"
     file.write_text(
         f'[site]\nname = "{site}"\ntimezone = "Europe/Prague"\n[api]\n{api}\n{_METERS}{more}', encoding="utf-8"

@@ -238,7 +238,7 @@ def test_a_lost_connection_shows_no_state_as_if_it_were_live(home: House, browse
             page.goto(f"{server.url}#/meters")
             expect(page.locator('li[data-meter="main-a"]')).to_contain_text("Present")
         expect(page.get_by_role("alert")).to_contain_text("wattbook")
-        expect(page.locator(".meters-page li [data-state]")).to_have_text(["Unknown"] * 5)
+        expect(page.locator(".paper li [data-state]")).to_have_text(["Unknown"] * 5)
 
 
 def test_a_scan_is_stopped(home: House, page: Page) -> None:

@@ -221,6 +221,18 @@ async def test_who_is_not_logged_in_is_shown_the_way_in(peopled: House) -> None:
         assert (await client.get("/api/v1/nothing")).status_code == 401  # not even what is there
 
 
+async def test_the_first_visit_is_asked_for_a_password(tmp_path: Path) -> None:
+    with house(tmp_path, f'ask_password = true\nallow = ["{LAN}"]') as home:
+        async with home.client as client:
+            answer = await client.get("/")
+            assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+            later = await client.get("/", headers={"cookie": "wattbook_later=1"})
+            assert later.status_code == 200
+            assert (await client.get("/api/v1/meters")).status_code == 200  # programs on this machine go on
+        async with home.client_from(LAN) as client:
+            assert (await client.get("/")).headers["location"] == "/login"  # which says where one is chosen
+
+
 async def test_wrong_passwords_tell_nothing_and_cost_time(peopled: House) -> None:
     async with peopled.client_from(LAN) as client:
         told = {(await log_in(client, name, "wrong")).text for name in ("anna", "nobody")}

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from wattbook.api import describe_alerts as describe
 from wattbook.api.answers import Refusal, json_response, read_order
 from wattbook.api.context import ApiContext
+from wattbook.api.who import actor_of, as_ordered
 from wattbook.engine.alert_state import Memory
 from wattbook.engine.alerts import HISTORY_MAX, history_json, rules_json, targets_json
 from wattbook.engine.order_alerts import order_alert, order_target
@@ -49,17 +50,13 @@ def add_alert_routes(app: FastAPI, context: ApiContext) -> None:
         rules = {each.name: each for each in context.config.alerts}
         if rule not in rules or context.alerts is None:
             raise Refusal(404, f'no alert is called "{rule}"{did_you_mean(rule, rules)}')
-        order = read_order(await request.body())
-        return json_response(await order_alert(context.alerts, rules[rule], order, who=_who(request)))
+        order = as_ordered(request, read_order(await request.body()))
+        return json_response(await order_alert(context.alerts, rules[rule], order, who=actor_of(request)))
 
     @app.post("/api/v1/notify/{target}", **describe.TEST_TARGET)
     async def post_target(target: TargetPath, request: Request) -> Response:
         if context.alerts is None or target not in context.alerts.carriers:
             names = [each.name for each in context.config.notify]
             raise Refusal(404, f'nobody who is told is called "{target}"{did_you_mean(target, names)}')
-        order = read_order(await request.body())
-        return json_response(await order_target(context.alerts, target, order, who=_who(request)))
-
-
-def _who(request: Request) -> str:
-    return f"api {request.client.host}" if request.client else "api"
+        order = as_ordered(request, read_order(await request.body()))
+        return json_response(await order_target(context.alerts, target, order, who=actor_of(request)))

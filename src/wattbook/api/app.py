@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api import configuration, describe, energy, legacy, life, metrics, people, sinks, wizard
+from wattbook.api import audit, configuration, describe, energy, legacy, life, metrics, people, sinks, wizard
 from wattbook.api.alerts import add_alert_routes
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.compress import Compress
@@ -71,10 +71,13 @@ def make_app(context: ApiContext) -> ASGIApp:
     configuration.add_routes(app, context)
     app.add_route(INGEST_PATH, Ingest(context).post, methods=["POST"], include_in_schema=False)
     people.add_routes(app, context.access)
+    audit.add_routes(app, context)
     _add_page(app)
     _add_errors(app)
     describe.add_raw_routes(app)
-    return Guard(Gate(Compress(app), context.access, app.router.routes), context.config.api)
+    asks = context.config.api.ask_password
+    gate = Gate(Compress(app), context.access, app.router.routes, ask_password=asks)
+    return Guard(gate, context.config.api)
 
 
 def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:

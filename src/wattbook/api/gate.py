@@ -25,14 +25,15 @@ from wattbook.model.principal import NOBODY, Kind, Principal
 from wattbook.transports.addresses import is_loopback
 
 CHANGE_HEADER = b"x-wattbook"
+LATER_COOKIE = "wattbook_later"  # the login page sets it: whoever opened the page wants no password yet
 _READING = ("GET", "HEAD")
 
 
 class Gate:
     """Middleware that finds out who asks, and whether it may."""
 
-    def __init__(self, app: ASGIApp, access: Access, routes: Sequence[BaseRoute]) -> None:
-        self._app, self._access, self._routes = app, access, routes
+    def __init__(self, app: ASGIApp, access: Access, routes: Sequence[BaseRoute], *, ask_password: bool) -> None:
+        self._app, self._access, self._routes, self._ask_password = app, access, routes, ask_password
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Go on with the principal in the scope, or raise Refusal."""
@@ -41,13 +42,19 @@ class Gate:
         need = need_of(self._routes, scope)
         try:
             who = self._admitted(scope, need)
-            lost = need is Anyone.PUBLIC and scope["path"] == "/" and not who.kind.known and self._access.password_set
+            lost = need is Anyone.PUBLIC and scope["path"] == "/" and self._is_lost(scope, who)
         except WattbookError as error:  # the people's file cannot be read: nobody comes in
             raise Refusal(503, str(error), headers={"retry-after": "10"}) from error
         if lost:
             await RedirectResponse("/login", 303)(scope, receive, send)
             return
         await self._app({**scope, KEY: who}, receive, send)
+
+    def _is_lost(self, scope: Scope, who: Principal) -> bool:
+        """Whether who opens the page is led to the login: to log in, or to choose the first password or read how."""
+        if who.kind is Kind.OPEN:
+            return self._ask_password and not _cookie(scope, LATER_COOKIE)
+        return not who.kind.known
 
     def _admitted(self, scope: Scope, need: Need) -> Principal:
         """Who asks. Raises Refusal when it may not."""
@@ -110,9 +117,13 @@ def cookie_name(scope: Scope) -> str:
 
 def session_of(scope: Scope) -> str:
     """The session's secret in the cookie, or ""."""
+    return _cookie(scope, cookie_name(scope))
+
+
+def _cookie(scope: Scope, name: str) -> str:
     given = b"; ".join(value for name, value in scope["headers"] if name == b"cookie").decode("latin-1")
     try:
-        morsel = SimpleCookie(given).get(cookie_name(scope))
+        morsel = SimpleCookie(given).get(name)
     except CookieError:
         return ""
     return morsel.value if morsel else ""

@@ -79,6 +79,7 @@ PERMITS: Mapping[tuple[str, str], Need] = {
     ("POST", "/api/v1/users"): Special.FIRST_USER,
     ("GET", "/api/v1/tokens"): Scope.USERS,
     ("POST", "/api/v1/tokens"): Scope.USERS,
+    ("GET", "/api/v1/audit"): Scope.USERS,
 }
 
 

@@ -76,6 +76,7 @@ class ApiSettings:
     allow: tuple[str, ...] = ()  # networks from where people log in and programs show tokens: "192.168.0.0/24"
     proxies: tuple[str, ...] = ()  # addresses of reverse proxies whose X-Forwarded-For is believed: "127.0.0.1"
     hosts: tuple[str, ...] = ()  # names under which browsers reach this machine
+    ask_password: bool = True  # the first visit on this machine is asked for a password while there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

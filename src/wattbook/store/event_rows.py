@@ -12,10 +12,16 @@ from wattbook.model import Event
 from wattbook.model.batch import from_ms
 
 _COLUMNS = "SELECT seq, at, kind, subject, actor, body FROM event"
+_LOOKED_MAX = 20_000  # events in which one page of changes is looked for: some 20 ms
+_BODY_SIZE_MAX = 4_000  # letters: a correction of a year tells the number of every reading in it
 _BEHIND_MAX = 10_000  # readings that one correction writes before the event that tells of it
 _UNTOLD = -1
 _NEVER = 2**62  # above every number
 _CORRECTS = "(instr(body, '\"instead_of\"') OR instr(body, '\"was\"') OR instr(body, '\"undoes\"'))"
+_FLOOR = """SELECT coalesce(min(seq), 0), count(*)
+FROM (SELECT seq FROM event WHERE seq < ? ORDER BY seq DESC LIMIT ?)"""
+_CHANGES = """SELECT seq, at, kind, subject, actor, CASE WHEN length(body) <= ? THEN body ELSE '{}' END
+FROM event WHERE seq >= ? AND seq < ? AND actor <> 'wattbook' ORDER BY seq DESC LIMIT ?"""
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -32,6 +38,19 @@ def newest_of(connection: sqlite3.Connection, kinds: Sequence[str], limit: int, 
     under, bound = (" AND seq < ?", [before]) if before is not None else ("", [])
     query = f"{_COLUMNS} WHERE kind IN ({marks}){under} ORDER BY seq DESC LIMIT ?"
     return _events(connection, query, *kinds, *bound, limit)
+
+
+def changes(connection: sqlite3.Connection, limit: int, before: int) -> tuple[list[Event], int | None]:
+    """What people and programs did, the newest first, and the number under which to look on; None = that was all.
+
+    Looks at a bounded number of events, so there may be fewer than `limit` though older ones follow. A long body is
+    left out.
+    """
+    floor, looked = connection.execute(_FLOOR, (before, _LOOKED_MAX)).fetchone()
+    found = _events(connection, _CHANGES, _BODY_SIZE_MAX, floor, before, limit)
+    if len(found) == limit:
+        return found, found[-1].seq
+    return found, floor if looked == _LOOKED_MAX else None
 
 
 def corrected(connection: sqlite3.Connection, after: int, last: int | None) -> Mapping[int, int]:

@@ -19,7 +19,7 @@ from wattbook.model.nearest import did_you_mean
 from wattbook.model.series import Series
 from wattbook.store import life, rows, trusted
 from wattbook.store.connection import connect_reader
-from wattbook.store.event_rows import corrected, events_about, newest, newest_of, origin
+from wattbook.store.event_rows import changes, corrected, events_about, newest, newest_of, origin
 from wattbook.store.journal import Position
 from wattbook.store.opening import check_version
 from wattbook.store.rows import Names
@@ -246,6 +246,11 @@ class BookReader:
         """Return up to `limit` events of these kinds, the newest first; of those with a number under `before`."""
         with self.snapshot() as connection:
             return newest_of(connection, kinds, limit, before)
+
+    def changes(self, limit: int, *, before: int) -> tuple[Sequence[Event], int | None]:
+        """Return what people and programs did under a number, the newest first, and the number to look on under."""
+        with self.snapshot() as connection:
+            return changes(connection, limit, before)
 
     def position(self, follower: str) -> Position | None:
         """Return a follower's position as it was last committed; None = it has none."""

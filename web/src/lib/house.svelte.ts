@@ -157,6 +157,11 @@ class House {
     }
   }
 
+  /** Ask anew what has just been changed. */
+  async refresh(): Promise<void> {
+    await this.#check();
+  }
+
   #isOpen(): void {
     this.connection = "open";
     this.heard = Date.now() + this.#skew;

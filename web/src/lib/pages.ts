@@ -23,6 +23,13 @@ export const pages: [Page, ...Page[]] = [
     group: "plant",
     load: () => import("../meters/Meters.svelte"),
   },
+  {
+    path: "/settings",
+    title: "nav.settings",
+    icon: icons.settings,
+    group: "rules",
+    load: () => import("../settings/Settings.svelte"),
+  },
 ];
 
 /** The page of an address's hash: "#/meters/main-a" and "#/meters?all" are of the page "/meters". */

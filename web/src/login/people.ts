@@ -1,13 +1,7 @@
 // Coming in: who we are, logging in, and the first password.
+import type { MeAnswer as Me } from "../lib/me.svelte";
 
-export interface Me {
-  name: string;
-  kind: "user" | "token" | "local" | "open" | "none";
-  role: "viewer" | "operator" | "admin" | null;
-  password_set: boolean;
-  may_set_password: boolean; // here, on wattbook's own machine, while nobody has one
-  encrypted: boolean;
-}
+export type { Me };
 
 const WAIT_MS = 15_000; // a hash takes a second on a small machine, and others may wait before us
 

@@ -80,14 +80,14 @@ def home(tmp_path: Path) -> Iterator[House]:
 def opened(page: Page, url: str, address: str) -> None:
     """Open an address of the page and wait for what it shows."""
     page.goto(f"{url}#/{address}")
-    expect(page.locator("[role=status]")).to_be_visible()
+    expect(page.locator(".said[role=status]")).to_be_visible()
     expect(page.locator("[aria-busy=true]")).to_have_count(0)
 
 
 def test_a_day_is_told_in_a_sentence_beside_the_same_weekday(home: House, page: Page, complaints: list[str]) -> None:
     with served(home) as server:
         opened(page, server.url, f"energy?view=day&at=2026-11-16&{SHOP}")
-        expect(page.locator("[role=status]")).to_have_text(
+        expect(page.locator(".said[role=status]")).to_have_text(
             "Monday, 16 November 2026: workshop used 8.64 kWh, 10 % less than the same weekday a week before."
         )
         expect(page.locator("svg [data-slot]")).to_have_count(24)
@@ -95,7 +95,7 @@ def test_a_day_is_told_in_a_sentence_beside_the_same_weekday(home: House, page: 
             "aria-label", "09:00–10:00: 0.360 kWh, measured; the same weekday a week before: 0.400 kWh"
         )
         page.get_by_label("Compare with").select_option("before")
-        expect(page.locator("[role=status]")).to_contain_text("as much as the day before")
+        expect(page.locator(".said[role=status]")).to_contain_text("as much as the day before")
         page.goto("about:blank")
     assert complaints == []
 
@@ -173,7 +173,7 @@ def test_energy_is_divided_by_place_and_by_source(home: House, page: Page) -> No
         page.get_by_role("link", name="Source", exact=True).click()
         expect(legend).to_contain_text("Utility")
         page.get_by_label("Used by").select_option("heat-pump")
-        expect(page.locator("[role=status]")).to_contain_text("heat-pump used 64.3 kWh")
+        expect(page.locator(".said[role=status]")).to_contain_text("heat-pump used 64.3 kWh")
         expect(page.locator('.qualities [data-quality="estimated"]')).to_be_visible()  # the generator is silent
 
 
@@ -189,14 +189,14 @@ def test_a_wrong_address_is_mended_and_a_refusal_told(home: House, page: Page) -
 def test_the_hours_of_the_week_are_seen_for_each_place(home: House, page: Page, complaints: list[str]) -> None:
     with served(home) as server:
         opened(page, server.url, "places")
-        expect(page.locator("[role=status]")).to_contain_text("house/panel uses most")
+        expect(page.locator(".said[role=status]")).to_contain_text("house/panel uses most")
         expect(page.locator("table")).to_have_count(2)
         panel = page.get_by_label("house/panel: mean energy by hour and weekday")
         expect(panel.locator('[data-cell="10"]')).to_have_attribute(
             "aria-label", "Monday 10:00–11:00: 0.760 kWh, spread"
         )
         panel.locator('[data-cell="10"]').click()
-        expect(page.locator("[role=status]")).to_have_text(
+        expect(page.locator(".said[role=status]")).to_have_text(
             "Monday 10:00–11:00: house/panel uses most, 0.760 kWh an hour on average."
         )
         expect(page.locator("li[data-place]").first).to_contain_text("house/panel")

@@ -1,4 +1,5 @@
 // Periods, steps and energies as people read them.
+import { hourSpan } from "../lib/format";
 import { language, locale, t, type Key } from "../lib/i18n";
 import { dayOf, utc } from "./days";
 import { endOf, type Period, startOf, type Than, type View } from "./period";
@@ -72,7 +73,7 @@ function back(period: Period, today: string): 0 | 1 | null {
 export function step(view: View, at: number, zone: string): string {
   if (view === "year") return format({ month: "long", year: "numeric" }, zone).format(at);
   if (view === "hour") return format({ hour: "numeric", minute: "2-digit" }, zone).format(at);
-  if (view === "day") return format({ hour: "numeric", minute: "2-digit" }, zone).formatRange(at, at + 3_600_000);
+  if (view === "day") return hourSpan(at, zone);
   return format({ weekday: "short", day: "numeric", month: "short" }, zone).format(at);
 }
 

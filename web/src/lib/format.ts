@@ -91,3 +91,12 @@ export function clock(at: number, timeZone: string, seconds = false): string {
   if (day(at) !== day(Date.now())) Object.assign(style, { day: "numeric", month: "short" });
   return new Intl.DateTimeFormat(locale, style).format(at);
 }
+
+/** An hour of a clock, "14:00–15:00". */
+export function hourSpan(from: number, timeZone: string): string {
+  const time = new Intl.DateTimeFormat(locale, { hour: hourStyle(), minute: "2-digit", timeZone });
+  const day = new Intl.DateTimeFormat("en-CA", { timeZone });
+  const to = from + 3_600_000;
+  if (day.format(from) === day.format(to)) return time.formatRange(from, to);
+  return `${time.format(from)}–${time.format(to)}`; // of a day's last hour, a range would name both dates
+}

@@ -1,4 +1,5 @@
 // Hours of the week as people read them.
+import { hourSpan } from "../lib/format";
 import { locale } from "../lib/i18n";
 import { HOURS } from "./weeks";
 
@@ -14,7 +15,7 @@ export function weekday(day: number, length: "short" | "long" = "short"): string
 
 /** "14:00 – 15:00". */
 export function hour(of: number): string {
-  return format({ hour: "numeric", minute: "2-digit" }).formatRange(MONDAY + of * 3_600_000, MONDAY + (of + 1) * 3_600_000);
+  return hourSpan(MONDAY + of * 3_600_000, "UTC");
 }
 
 /** "Tuesday 14:00 – 15:00". */

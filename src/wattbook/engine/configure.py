@@ -48,7 +48,7 @@ class Standing:
 
 
 class Configuring:
-    """One configuration while it is in force."""
+    """The configuration that is in force, until another one is."""
 
     def __init__(
         self,
@@ -57,15 +57,20 @@ class Configuring:
         tell: Callable[[Event], Future[int]],
         *,
         begin_anew: BeginAnew | None = None,
-        refused: tuple[str, str] = ("", ""),
     ) -> None:
-        """`refused`: a text that could not be put in force, and why."""
-        self.config, self.since = config, clock.now()
-        self._clock, self._tell, self._begin_anew = clock, tell, begin_anew
-        self._refused = refused
+        self._clock, self._begin_anew = clock, begin_anew
         self._looking, self._changing = threading.Lock(), asyncio.Lock()
-        self._stamp: Stamp | None = None
-        self._standing = Standing("in force")
+        self.in_force(config, tell)
+
+    def in_force(
+        self, config: Config, tell: Callable[[Event], Future[int]], *, refused: tuple[str, str] = ("", "")
+    ) -> None:
+        """Another configuration is in force now. `refused`: a text that could not be, and why."""
+        with self._looking:
+            self.config, self.since = config, self._clock.now()
+            self._tell, self._refused = tell, refused
+            self._stamp: Stamp | None = None
+            self._standing = Standing("in force")
 
     def standing(self) -> Standing:
         """What stands on disk. The file is examined only when its date has changed; blocks for that. Any thread."""

@@ -53,7 +53,7 @@ async def run(
     clock: SystemClock | None = None,
     beside: Callable[[Book], None] | None = None,
 ) -> None:
-    """Read, keep and serve until SIGINT or SIGTERM. `started` is called once the page answers, then `beside` in a thread.
+    """Read, keep and serve until SIGINT or SIGTERM. Once the page answers `started` is called, then `beside` in a thread.
 
     SIGHUP, a command and the page have it go on with what wattbook.toml says by then (decision 12). Raises ConfigError,
     or BookError when the book cannot be opened.
@@ -163,7 +163,7 @@ class _Lasting:
         logging.getLogger().setLevel(config.log.level.upper())
         if self._book is None:
             return
-        # Followers read their positions from the book, and judges the last readings: all that is on its way comes first.
+        # Followers read their positions from the book, judges the last readings: what is on its way comes first.
         event = Event("configuration.begins", config.path.name, self.clock.now())
         try:
             async with asyncio.timeout(SETTLE_S_MAX):

@@ -69,20 +69,16 @@ class Configuring:
         with self._looking:
             self.config, self.since = config, self._clock.now()
             self._tell, self._refused = tell, refused
-            self._stamp: Stamp | None = None
+            self._stamp: Stamp | None = (0, 0, 0)  # of no file
             self._standing = Standing("in force")
 
     def standing(self) -> Standing:
         """What stands on disk. The file is examined only when its date has changed; blocks for that. Any thread."""
         with self._looking:
             stamp = self._stamp_now()
-            if stamp is None or stamp != self._stamp:
+            if stamp != self._stamp:
                 self._standing, self._stamp = self._looked(), stamp
             return self._standing
-
-    def has_changed(self) -> bool:
-        """Whether somebody touched the file since it was last looked at."""
-        return self._stamp_now() != self._stamp
 
     def _stamp_now(self) -> Stamp | None:
         try:
@@ -105,11 +101,13 @@ class Configuring:
 
     async def watch(self) -> None:
         """Tell in the log what somebody did to the file, once. Runs until cancelled."""
-        await asyncio.to_thread(self.standing)
+        told = await asyncio.to_thread(self.standing)
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            if self.has_changed():
-                self._log_standing(await asyncio.to_thread(self.standing))
+            found = await asyncio.to_thread(self.standing)
+            if found is not told and not self._changing.locked():  # else it is our own change, that comes into force
+                self._log_standing(found)
+                told = found
 
     def _log_standing(self, standing: Standing) -> None:
         path = self.config.path

@@ -53,7 +53,7 @@ async def run(
     clock: SystemClock | None = None,
     beside: Callable[[Book], None] | None = None,
 ) -> None:
-    """Read, keep and serve until SIGINT or SIGTERM. Once the page answers `started` is called, then `beside` in a thread.
+    """Read, keep and serve until SIGINT or SIGTERM. Once the page answers, `started` is called, `beside` in a thread.
 
     SIGHUP, a command and the page have it go on with what wattbook.toml says by then (decision 12). Raises ConfigError,
     or BookError when the book cannot be opened.

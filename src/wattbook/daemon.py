@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from wattbook.access import Access, LocalSecret, PeopleFile
@@ -167,7 +168,7 @@ class _Lasting:
         event = Event("configuration.begins", config.path.name, self.clock.now())
         try:
             async with asyncio.timeout(SETTLE_S_MAX):
-                await asyncio.wrap_future(self._book.append_event(event))
+                await asyncio.wrap_future(self._book.append_event(event, urgent=True))
         except (BookError, TimeoutError) as error:
             _log.warning("%s: %s; it is opened anew", config.book.name, error)
             await asyncio.to_thread(self._close_book)
@@ -259,18 +260,20 @@ def _access(config: Config, lasting: _Lasting, book: Book, stack: AsyncExitStack
         people = PeopleFile(config.people)
     lasting.people, lasting.secret = people, LocalSecret(config.secret, before=lasting.secret)
     stack.callback(lasting.secret.remove)
-    lasting.access = Access(people, lasting.clock, book.append_event, lasting.secret, before=lasting.access)
+    tell = partial(book.append_event, urgent=True)  # who changes something waits for it
+    lasting.access = Access(people, lasting.clock, tell, lasting.secret, before=lasting.access)
     return lasting.access
 
 
 def _configuring(config: Config, lasting: _Lasting, book: Book) -> Configuring:
     """What stands in wattbook.toml by now, and changes of it."""
+    tell = partial(book.append_event, urgent=True)
     if lasting.configuring is None:
-        found = Configuring(config, lasting.clock, book.append_event, begin_anew=lasting.anew.begin)
+        found = Configuring(config, lasting.clock, tell, begin_anew=lasting.anew.begin)
         lasting.configuring = found
         _on_hangup(found)
     else:
-        lasting.configuring.in_force(config, book.append_event, refused=lasting.anew.refused)
+        lasting.configuring.in_force(config, tell, refused=lasting.anew.refused)
     return lasting.configuring
 
 

@@ -104,9 +104,12 @@ class Book:
         """
         self._writer.submit(AppendReadings((reading,), fresh=True, urgent=False, future=Told(answered)))
 
-    def append_event(self, event: Event) -> Future[int]:
-        """Write an event down; the future gives its number when it is durable."""
-        work = AppendEvent(event)
+    def append_event(self, event: Event, *, urgent: bool = False) -> Future[int]:
+        """Write an event down; the future gives its number when it is durable, and all that came before it.
+
+        `urgent`: somebody waits, so commit as soon as the writer is free.
+        """
+        work = AppendEvent(event, urgent)
         self._writer.submit(work)
         return work.future
 

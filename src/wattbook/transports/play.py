@@ -151,6 +151,8 @@ class Player:
             if missing <= 0 or len(heard) >= step.size_max:
                 usual.answered(len(heard), now - asked, link.character_s)
                 return heard
+            if self.pace.stopped():  # bytes that come one by one would keep it from being seen for a whole readout
+                raise Stopped
             deadline = now + missing * link.character_s + step.gap_s
             # The byte heard last may be almost a character old, so the last one missing is waited for awake.
             # Long answers are looked at in between, for the progress shown and for an early end.

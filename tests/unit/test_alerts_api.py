@@ -52,6 +52,7 @@ async def test_rules_their_state_and_history(house: SimpleNamespace) -> None:
         rule = answer["rules"][0]
         assert (rule["state"], rule["value"], rule["since"]) == ("raised", 6000.0, "2026-11-21T11:00:00.000Z")
         assert rule["about"][0]["text"] == "main-a: Active power 6 kW, above 5 kW"
+        assert rule["watches"] == {"quantity": "active_power", "limit": 5000.0, "lasting": 0.0, "hysteresis": 0.0}
         assert answer["targets"][0]["service"] == "nothing"
         assert "secret-word" not in str(answer)
         done = (await client.post("/api/v1/alerts/over", json={"do": "mute", "for": "2h", "who": "anna"})).json()
@@ -64,6 +65,9 @@ async def test_rules_their_state_and_history(house: SimpleNamespace) -> None:
         more = (await client.get("/api/v1/alerts/history", params={"before": history["before"]})).json()
         assert [each["event"] for each in more["events"]] == ["raised"]
         assert more["before"] is None
+        of_rule = (await client.get("/api/v1/alerts/history", params={"rule": "over"})).json()
+        assert [each["event"] for each in of_rule["events"]] == ["muted", "raised"]
+        assert (await client.get("/api/v1/alerts/history", params={"rule": "ovr"})).json()["events"] == []
     await run.stop()
 
 

@@ -39,9 +39,10 @@ def add_alert_routes(app: FastAPI, context: ApiContext) -> None:
     async def get_history(
         limit: Annotated[int, Query(description="So many at most.", ge=1, le=HISTORY_MAX)] = 100,
         before: Annotated[int | None, Query(description=describe.BEFORE, ge=1, le=_NUMBER_MAX)] = None,
+        rule: Annotated[str | None, Query(description=describe.OF_RULE, max_length=100)] = None,
     ) -> Response:
         def look() -> object:
-            return history_json(context.reader, limit=limit, before=before)
+            return history_json(context.reader, limit=limit, before=before, rule=rule)
 
         return json_response(await run_in_threadpool(look))
 

@@ -8,6 +8,7 @@ from typing import Any
 from wattbook.api.describe import route
 
 BEFORE = "Only events with a number under this one: the answer's `before` asks for the next page."
+OF_RULE = "Only of the rule with this name, be it still there or not."
 _NO_ALERT = 'no alert is called "over 5 kw"; did you mean "over 5 kW"?'
 _STATE: Mapping[str, Any] = {
     "about": "main-a",
@@ -29,6 +30,7 @@ ALERTS = route(
                 "severity": "warning",
                 "meters": ["main-a"],
                 "settings": {"quantity": "active_power", "limit": 5000.0, "lasting": 600.0},
+                "watches": {"quantity": "active_power", "limit": 5000.0, "lasting": 600.0, "hysteresis": 0.0},
                 "state": "raised",
                 "since": "2026-11-21T01:02:03.000Z",
                 "value": 5210.0,

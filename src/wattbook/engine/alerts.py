@@ -9,6 +9,7 @@ from typing import Any
 
 from wattbook.codecs.reading_json import format_instant
 from wattbook.config import AlertSettings, Config
+from wattbook.config.alert_settings import KEYS
 from wattbook.engine.alert_energy import EnergyLook
 from wattbook.engine.alert_looks import Looks
 from wattbook.engine.alert_state import Memory, State
@@ -91,6 +92,7 @@ def _rule_json(words: Language, rule: AlertSettings, memory: Memory, now: int) -
         "severity": rule.severity,
         "meters": list(rule.meters),
         "settings": {key: getattr(rule, key) for key in rule.given() if key != "meters"},
+        "watches": {key: rule.told(key) for key in KEYS[rule.kind] if key != "meters"},
         "state": worst["state"],
         "since": worst["since"],
         "value": worst["value"],
@@ -138,9 +140,11 @@ def _target_json(name: str, config: Config, carrier: Carrier | None) -> Mapping[
     }
 
 
-def history_json(reader: BookReader, *, limit: int, before: int | None = None) -> Mapping[str, Any]:
+def history_json(
+    reader: BookReader, *, limit: int, before: int | None = None, rule: str | None = None
+) -> Mapping[str, Any]:
     """What was raised, recovered and told, the newest first; `before` is the number to ask for more with."""
-    events = reader.newest_events(KINDS, limit, before=before)
+    events = reader.newest_events(KINDS, limit, before=before, subject=rule)
     sent: dict[int, list[str]] = {}
     for each in reader.newest_events((SENT,), 10 * HISTORY_MAX) if events else ():
         for number in each.body.get("numbers", ()):

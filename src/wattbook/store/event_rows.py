@@ -32,12 +32,15 @@ def events_about(connection: sqlite3.Connection, subject: str, kinds: Sequence[s
     return _events(connection, query, subject, *kinds, after)
 
 
-def newest_of(connection: sqlite3.Connection, kinds: Sequence[str], limit: int, before: int | None) -> list[Event]:
-    """The newest events of these kinds with a number under `before`, the newest first."""
+def newest_of(
+    connection: sqlite3.Connection, kinds: Sequence[str], limit: int, before: int | None, subject: str | None = None
+) -> list[Event]:
+    """The newest events of these kinds with a number under `before`, the newest first; of one subject or of all."""
     marks = ", ".join("?" * len(kinds))
     under, bound = (" AND seq < ?", [before]) if before is not None else ("", [])
-    query = f"{_COLUMNS} WHERE kind IN ({marks}){under} ORDER BY seq DESC LIMIT ?"
-    return _events(connection, query, *kinds, *bound, limit)
+    about, named = (" AND subject = ?", [subject]) if subject is not None else ("", [])
+    query = f"{_COLUMNS} WHERE kind IN ({marks}){under}{about} ORDER BY seq DESC LIMIT ?"
+    return _events(connection, query, *kinds, *bound, *named, limit)
 
 
 def changes(connection: sqlite3.Connection, limit: int, before: int) -> tuple[list[Event], int | None]:

@@ -242,10 +242,12 @@ class BookReader:
         with self.snapshot() as connection:
             return events_about(connection, subject, kinds, after)
 
-    def newest_events(self, kinds: Sequence[str], limit: int, *, before: int | None = None) -> Sequence[Event]:
-        """Return up to `limit` events of these kinds, the newest first; of those with a number under `before`."""
+    def newest_events(
+        self, kinds: Sequence[str], limit: int, *, before: int | None = None, subject: str | None = None
+    ) -> Sequence[Event]:
+        """Return up to `limit` events of these kinds, the newest first; under `before`, of one subject, if given."""
         with self.snapshot() as connection:
-            return newest_of(connection, kinds, limit, before)
+            return newest_of(connection, kinds, limit, before, subject)
 
     def changes(self, limit: int, *, before: int) -> tuple[Sequence[Event], int | None]:
         """Return what people and programs did under a number, the newest first, and the number to look on under."""

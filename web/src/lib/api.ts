@@ -63,6 +63,12 @@ export interface Supply {
   dark: { from: string; to: string | null; reason: string } | null; // the last time that nothing did
 }
 
+/** How many rules are raised, and the number of the newest event of alerts: when it changes, something happened. */
+export interface AlertsNow {
+  raised: number;
+  changed: number;
+}
+
 export interface Answer {
   meter?: string;
   unit: string;

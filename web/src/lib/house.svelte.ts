@@ -1,5 +1,5 @@
 // Everything the page knows about the meters: asked for once, then kept fresh by the live stream.
-import { ask, askDated, type About, type Answer, type Meter, type Quantity, type Reading, type Supply, type Virtual } from "./api";
+import { ask, askDated, type About, type AlertsNow, type Answer, type Meter, type Quantity, type Reading, type Supply, type Virtual } from "./api";
 import { remember, remembered } from "./remember";
 import { askDays, type Day } from "./today";
 
@@ -25,6 +25,7 @@ class House {
   meters = $state.raw<Meter[]>([]);
   virtual = $state.raw<Virtual[]>([]);
   supply = $state.raw<Supply | null>(null);
+  alerts = $state.raw<AlertsNow | null>(null); // null: no rule watches, or it is not known yet
   readings = $state<Record<string, Reading>>({});
   traces = $state.raw<Record<string, Trace>>({});
   quantities = $state.raw<Record<string, Quantity>>({});
@@ -124,6 +125,7 @@ class House {
     this.#stream?.close();
     const stream = new EventSource("/api/v1/live");
     this.#stream = stream;
+    this.alerts = null; // a daemon without rules says nothing of them
     stream.onopen = () => this.#isOpen();
     stream.onmessage = (event) => {
       this.#isOpen();
@@ -137,6 +139,10 @@ class House {
     stream.addEventListener("supply", (event) => {
       this.#isOpen();
       this.supply = JSON.parse(event.data as string) as Supply;
+    });
+    stream.addEventListener("alerts", (event) => {
+      this.#isOpen();
+      this.alerts = JSON.parse(event.data as string) as AlertsNow;
     });
     stream.onerror = () => {
       stream.close();

@@ -24,6 +24,13 @@ export const pages: [Page, ...Page[]] = [
     load: () => import("../meters/Meters.svelte"),
   },
   {
+    path: "/alerts",
+    title: "nav.alerts",
+    icon: icons.alerts,
+    group: "rules",
+    load: () => import("../alerts/Alerts.svelte"),
+  },
+  {
     path: "/settings",
     title: "nav.settings",
     icon: icons.settings,

@@ -1,7 +1,7 @@
 // The configuration as the daemon tells it to those who may change it.
 
 export interface Problem {
-  line: number | null;
+  line: number; // 0: the file as a whole
   message: string;
 }
 

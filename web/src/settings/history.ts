@@ -30,7 +30,8 @@ const TOLD = {
   "alert.muted": "audit.alert.muted",
   "alert.unmuted": "audit.alert.unmuted",
   "alert.tested": "audit.alert.tested",
-  "configuration.changed": "audit.config.changed",
+  "configuration.changed": "audit.configuration.changed",
+  "configuration.applied": "audit.configuration.applied",
 } as const satisfies Record<string, Key>;
 
 const LIVES = {

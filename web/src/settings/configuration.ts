@@ -16,11 +16,12 @@ export interface ConfigurationAnswer {
 export interface SiteKeys {
   name?: string;
   timezone?: string;
+  language?: string;
   on_reset?: "apply" | "propose";
   commit_every?: string | number;
 }
 
-export const SITE_DEFAULTS = { name: "Site", timezone: "UTC", on_reset: "apply", commit_every: "1s" } as const;
+export const SITE_DEFAULTS = { name: "Site", timezone: "UTC", language: "en", on_reset: "apply", commit_every: "1s" } as const;
 
 /** Every time zone that this browser knows, "UTC" first. */
 export function zones(): string[] {

@@ -50,8 +50,9 @@ const LIVES = {
 
 export function changeWords({ kind, subject, body }: Change): string {
   const known = TOLD[kind as keyof typeof TOLD];
+  const table = typeof body.table === "string" && body.table !== subject ? `${body.table} ` : "";
   const role = typeof body.role === "string" ? t(`role.${body.role as Role}`) : "";
-  if (known) return t(known, { subject, role });
+  if (known) return t(known, { subject: table + subject, role });
   const life = LIVES[kind.replace(/^meter\./, "") as keyof typeof LIVES];
   return t("audit.meter", { subject: subject || kind, what: life ? t(life) : kind });
 }

@@ -54,8 +54,12 @@ export function t(key: Key, parts: Record<string, string | number> = {}): string
   return text.replace(/\{(\w+)\}/g, (_, name: string) => String(parts[name] ?? ""));
 }
 
+/** The text of a key that is put together of names, where there is one. */
+export function textOf(key: string): string | undefined {
+  return texts[key] ?? (english as Texts)[key];
+}
+
 /** A short name for a quantity where the page has one, else the vocabulary's title. */
 export function short(quantity: string, title: string): string {
-  const key = `short.${quantity}`;
-  return texts[key] ?? (english as Texts)[key] ?? title;
+  return textOf(`short.${quantity}`) ?? title;
 }

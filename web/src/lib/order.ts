@@ -1,6 +1,6 @@
 // Orders: what somebody wants changed. The daemon's own words come back where it refuses.
 
-import { leave } from "../lib/leave";
+import { leave } from "./leave";
 
 const WAIT_MS = 30_000; // a change of a long span rewrites some 200,000 readings
 
@@ -38,8 +38,4 @@ export function fieldOf(message: string, fields: readonly string[]): string {
   if (/two (meters|lines) are called/.test(message)) return fields.includes("name") ? "name" : "";
   if (message.startsWith("say why") || /"who" and "why"/.test(message)) return "why";
   return fields.find((field) => new RegExp(`"${field}"|\\b${field}: `).test(message)) ?? "";
-}
-
-export function meterPath(name: string): string {
-  return `meters/${encodeURIComponent(name)}`;
 }

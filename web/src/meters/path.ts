@@ -1,0 +1,3 @@
+export function meterPath(name: string): string {
+  return `meters/${encodeURIComponent(name)}`;
+}

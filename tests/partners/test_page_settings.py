@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -13,7 +15,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from access_house import PASSWORD, add_user, bearer
 from api_house import House, house, pzem
 from api_server import served
-from page_browser import Watched, barriers, chromium, needs, window
+from page_browser import PATIENCE_MS, Watched, barriers, chromium, needs, window
+from running import daemon, post
 from wattbook.api import Served
 from wattbook.model.principal import Role
 
@@ -23,6 +26,7 @@ NEW = "another four words"
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    expect.set_options(timeout=PATIENCE_MS)
     with chromium() as browser:
         yield browser
 
@@ -278,3 +282,66 @@ def test_a_fresh_house_asks_for_a_password_and_takes_later_for_an_answer(tmp_pat
         page.keyboard.press("Enter")
         expect(page).to_have_url(server.url)
         expect(page.get_by_role("contentinfo").get_by_role("link", name="anna")).to_be_visible()
+
+
+ALONE = """
+[site]
+name = "Workshop"
+timezone = "Europe/Prague"
+
+[api]
+listen = "127.0.0.1:0"
+ask_password = false
+
+[[meter]]
+name = "workshop"
+model = "push"
+"""
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A running daemon with one meter that is pushed: where its page is, and its file."""
+    path = tmp_path / "wattbook.toml"
+    path.write_text(ALONE, encoding="utf-8")
+    with daemon(path, tmp_path / "log") as (url, _):
+        yield f"{url.rstrip('/')}/", path
+
+
+def test_another_time_zone_makes_other_days(alone: tuple[str, Path], browser: Browser) -> None:
+    url, _ = alone
+    evening = datetime.now(UTC).replace(hour=20, minute=0, second=0, microsecond=0) - timedelta(days=3)
+    readings = [
+        {"meter": "workshop", "at": (evening + timedelta(minutes=quarter * 15)).isoformat(),
+         "values": {"active_energy_import": 1000.0 + 25 * quarter}}
+        for quarter in range(5)
+    ]  # fmt: skip
+    post(f"{url}api/v1/readings", json.dumps(readings).encode())
+    # The evening of Prague is the next day's morning of Kuala Lumpur.
+    next_day = f"{url}#/energy?view=day&at={evening + timedelta(days=1):%Y-%m-%d}&by=meter&of=workshop"
+    with window(browser) as context:
+        page = context.new_page()
+        page.goto(next_day)
+        expect(page.get_by_text("Nothing is known of this time.")).to_be_visible()
+        page.goto(f"{url}#/settings")
+        page.get_by_label("Time zone").fill("Asia/Kuala_Lumpur")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_role("region", name="Site").get_by_role("status")).to_have_text("Saved, and in force.")
+        page.goto(next_day)
+        expect(page.locator("[role=status]", has_text="used")).to_contain_text("0.100")
+
+
+def test_a_file_changed_by_hand_is_used_when_somebody_says_so(alone: tuple[str, Path], browser: Browser) -> None:
+    url, path = alone
+    with window(browser) as context:
+        page = context.new_page()
+        page.goto(f"{url}#/settings")
+        expect(page.get_by_label("Name")).to_have_value("Workshop")
+        path.write_text(ALONE.replace('"Workshop"', '"Barn"'), encoding="utf-8")
+        page.reload()
+        region = page.get_by_role("region", name="Configuration file")
+        expect(region).to_contain_text("Changed on disk, and right; not used yet")
+        region.get_by_role("button", name="Use it now").click()
+        expect(region.get_by_role("status")).to_have_text("It is in force now.")
+        expect(page).to_have_title("Settings · Barn · wattbook")
+        expect(region).to_contain_text("In force since")

@@ -173,6 +173,7 @@ def commands() -> Iterator[str]:
     for command in (
         "demo",
         "run",
+        "reload",
         "proxy",
         "simulate",
         "check",

@@ -10,14 +10,17 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 from wattbook.access import Access, LocalSecret, PeopleFile
-from wattbook.api import ApiContext, Served, exposed, serving
+from wattbook.api import ApiContext, Served, Serving, exposed
 from wattbook.config import Config
 from wattbook.drivers.host import boot_id
 from wattbook.engine.alerts import make_alerts
+from wattbook.engine.anew import Anew
 from wattbook.engine.back_up import keep_backups
+from wattbook.engine.configure import Configuring
 from wattbook.engine.decide_life import EventsOf, make_life_decider
 from wattbook.engine.decide_supply import TICK_S, SupplyDecider, supply_rule
 from wattbook.engine.follow import follow
@@ -31,12 +34,14 @@ from wattbook.engine.retain import retain
 from wattbook.engine.run_sinks import make_sinks
 from wattbook.engine.seal import seal_history
 from wattbook.engine.status import ProxyStatus, SupplyNow
-from wattbook.model import SystemClock
+from wattbook.model import BookError, Event, SystemClock, WattbookError
 from wattbook.store import Book, BookReader
 from wattbook.transports.systemd import Notifier
 
 SWITCH_S = 0.00005  # a line's thread gets the interpreter within this time, whatever else computes (decision 4)
 GC_OBJECTS = 50_000  # new ones between two looks for cycles: a body of 1,000 readings makes 10,000, with no cycle
+SETTLE_S_MAX = 10.0  # for all that a configuration left to be written
+END_S_MAX = 10.0  # for what ends with a configuration: a sink may be in the midst of a batch
 
 _log = logging.getLogger(__name__)
 
@@ -48,19 +53,134 @@ async def run(
     clock: SystemClock | None = None,
     beside: Callable[[Book], None] | None = None,
 ) -> None:
-    """Read, keep and serve until SIGINT or SIGTERM. `started` is called once the page answers, then `beside` in a thread.
+    """Read, keep and serve until SIGINT or SIGTERM. Once the page answers `started` is called, then `beside` in a thread.
 
-    Raises ConfigError, or BookError when the book cannot be opened.
+    SIGHUP, a command and the page have it go on with what wattbook.toml says by then (decision 12). Raises ConfigError,
+    or BookError when the book cannot be opened.
     """
     sys.setswitchinterval(SWITCH_S)
-    clock = clock or SystemClock()
-    systemd = Notifier()
-    stopping = _on_signals()
     async with AsyncExitStack() as stack:
-        book = Book.open(config.book, clock=clock, site=config.site.name, commit_every_s=config.site.commit_every)
-        stack.callback(book.close)
-        for message in book.opened_with:
-            _log.warning("%s: %s", config.book.name, message)
+        lasting = _Lasting(clock or SystemClock(), _Begins(started, beside), stack)
+        now = config
+        while True:
+            try:
+                await _serve(now, lasting)
+            except (WattbookError, OSError) as error:
+                if lasting.before is None:
+                    raise
+                _log.error("the new configuration cannot be used: %s; the one before comes back", error)
+                lasting.anew.failed(now, error)
+                now, lasting.before = lasting.before, None
+            else:
+                if lasting.over:
+                    return
+                now, lasting.before = lasting.anew.take(now), now
+            await lasting.settle(now)
+
+
+@dataclass(frozen=True, slots=True)
+class _Begins:
+    """What a first start calls."""
+
+    started: Callable[[Served], None]
+    beside: Callable[[Book], None] | None
+
+
+class _Lasting:
+    """What outlives a configuration."""
+
+    def __init__(self, clock: SystemClock, begins: _Begins, stack: AsyncExitStack) -> None:
+        self.clock, self.stack = clock, stack
+        self.systemd, self.anew = Notifier(), Anew()
+        self.stopping = _on_signals()
+        self.before: Config | None = None  # what comes back when the one that begins cannot
+        self.over = False  # whether no other configuration follows
+        self.serving: Serving | None = None
+        self.access: Access | None = None
+        self.people: PeopleFile | None = None
+        self.secret: LocalSecret | None = None
+        self.configuring: Configuring | None = None
+        self._begins: _Begins | None = begins  # None = it has begun
+        self._book: Book | None = None
+        self._opened_as: object = None
+        stack.callback(self._close_book)
+
+    def book(self, config: Config) -> Book:
+        """The book of a configuration. It stays open where it can, so that nobody else takes it meanwhile."""
+        site, wanted = config.site, (config.book, config.site.name, config.site.commit_every)
+        if self._book is None or self._opened_as != wanted:
+            self._close_book()
+            self._book = Book.open(config.book, clock=self.clock, site=site.name, commit_every_s=site.commit_every)
+            self._opened_as = wanted
+            for message in self._book.opened_with:
+                _log.warning("%s: %s", config.book.name, message)
+        return self._book
+
+    def _close_book(self) -> None:
+        book, self._book = self._book, None
+        if book is not None:
+            book.close()
+
+    async def answer(self, context: ApiContext) -> Served:
+        """Let this context answer; listen, the first time."""
+        if self.serving is None:
+            self.serving = Serving(context.config)
+            self.stack.push_async_callback(self.serving.aclose)
+        await self.serving.answer(context)
+        return self.serving.served
+
+    async def pause(self) -> None:
+        """Nothing answers until the next context does, if one follows."""
+        if self.serving is not None:
+            await (self.serving.aclose() if self.over else self.serving.pause())
+
+    def in_force(self, config: Config, served: Served, book: Book) -> None:
+        """A configuration has begun."""
+        # What lives now lives for good. Left to itself, Python looks through all of it every 700 new objects.
+        gc.freeze()
+        gc.set_threshold(GC_OBJECTS, 20, 50)
+        self.systemd.ready(f"reading {len(config.meters)} meters, serving {served.url}")
+        begins, self._begins = self._begins, None
+        if begins is None:
+            _log.info("the configuration is in force; the page is at %s", served.url)
+        else:
+            self._begin(begins, served, book)
+        self.before = None
+        self.anew.in_force()
+
+    def _begin(self, begins: _Begins, served: Served, book: Book) -> None:
+        """What is done once, however many configurations follow."""
+        if self.systemd.watchdog_s:
+            self.stack.callback(_begun("watchdog", _beat(self.systemd)).cancel)
+        begins.started(served)
+        if begins.beside:
+            self.stack.callback(_begun("beside", asyncio.to_thread(begins.beside, book)).cancel)
+
+    async def settle(self, config: Config) -> None:
+        """One configuration has ended, and another one begins: what it left is in the book by then."""
+        gc.unfreeze()  # what lived for good is gone
+        gc.collect()
+        logging.getLogger().setLevel(config.log.level.upper())
+        if self._book is None:
+            return
+        # Followers read their positions from the book, judges the last readings: what is on its way comes first.
+        event = Event("configuration.begins", config.path.name, self.clock.now())
+        try:
+            async with asyncio.timeout(SETTLE_S_MAX):
+                await asyncio.wrap_future(self._book.append_event(event))
+        except (BookError, TimeoutError) as error:
+            _log.warning("%s: %s; it is opened anew", config.book.name, error)
+            await asyncio.to_thread(self._close_book)
+
+
+async def _serve(config: Config, lasting: _Lasting) -> None:
+    """Read, keep and serve one configuration, until a signal comes or another one is asked for.
+
+    Raises ConfigError or BookError when it cannot begin.
+    """
+    clock = lasting.clock
+    async with AsyncExitStack() as stack:
+        book = lasting.book(config)
         reader = stack.enter_context(BookReader(config.book))
         live = Live(clock)
         live.seed(reader.latest(now=clock.now()))
@@ -78,11 +198,10 @@ async def run(
             config, book, reader, clock, lambda: [(each.settings.name, each.status) for each in sinks],
             show=live.show_alerts,
         )  # fmt: skip
-        secret = LocalSecret(config.secret)
-        stack.callback(secret.remove)
-        access = Access(PeopleFile(config.people), clock, book.append_event, secret)
+        access = _access(config, lasting, book, stack)
         for message in exposed(config, access):
             _log.warning("%s", message)
+        configuring = _configuring(config, lasting, book)
         # The lines run already: the API takes half a second to import.
         context = ApiContext(
             config=config,
@@ -99,42 +218,91 @@ async def run(
             amender=make_amender(config, book, reader, clock, judges),
             sinks={sink.settings.name: sink for sink in sinks},
             alerts=alerts,
+            configuring=configuring,
         )
-        served = await stack.enter_async_context(serving(context))
+        tasks: list[asyncio.Task[None]] = []
+        stack.push_async_callback(_ended, tasks)
+        stack.push_async_callback(lasting.pause)
+        served = await lasting.answer(context)
         config.address.write_text(served.url, encoding="utf-8")
         stack.callback(config.address.unlink, missing_ok=True)
-        tasks = [
-            _begun(stack, "clock", keep_time(clock, book)),
-            _begun(stack, "seal", seal_history(book, reader, config.site.timezone, clock)),
-            _begun(stack, "life", follow(EventsOf(book, reader), make_life_decider(config, book, reader, clock))),
+        tasks += [
+            _begun("clock", keep_time(clock, book)),
+            _begun("seal", seal_history(book, reader, config.site.timezone, clock)),
+            _begun("life", follow(EventsOf(book, reader), make_life_decider(config, book, reader, clock))),
         ]
-        tasks += [_begun(stack, sink.status.follower, sink.run()) for sink in sinks]
-        tasks += [_begun(stack, name, work) for name, work in alerts.work()]
+        tasks += [_begun(sink.status.follower, sink.run()) for sink in sinks]
+        tasks += [_begun(name, work) for name, work in alerts.work()]
         if config.backup:
-            tasks.append(_begun(stack, "backup", keep_backups(config, book, clock)))
+            tasks.append(_begun("backup", keep_backups(config, book, clock)))
         if config.retention:
-            tasks.append(_begun(stack, "retention", retain(book, reader, config.retention, clock)))
+            tasks.append(_begun("retention", retain(book, reader, config.retention, clock)))
         if supply:
-            tasks.append(_begun(stack, supply.name, follow(book, supply, idle_s=TICK_S)))
-        if systemd.watchdog_s:
-            tasks.append(_begun(stack, "watchdog", _beat(systemd)))
-        # What lives now lives for good. Left to itself, Python looks through all of it every 700 new objects.
-        gc.freeze()
-        gc.set_threshold(GC_OBJECTS, 20, 50)
-        systemd.ready(f"reading {len(config.meters)} meters, serving {served.url}")
-        started(served)
-        if beside:
-            _begun(stack, "beside", asyncio.to_thread(beside, book))
-        await _first(stopping, failed, served.ended, *tasks)
-        systemd.stopping()
-        _log.info("stopping")
+            tasks.append(_begun(supply.name, follow(book, supply, idle_s=TICK_S)))
+        tasks.append(_begun("configuration", configuring.watch()))
+        lasting.in_force(config, served, book)
+        lasting.over = True
+        await _first(lasting.stopping, failed, served.ended, lasting.anew.wanted, *tasks)
+        lasting.over = lasting.stopping.done()
+        if lasting.over:
+            lasting.systemd.stopping()
+            _log.info("stopping")
+        else:
+            lasting.systemd.reloading()
+            _log.info("another configuration comes into force")
 
 
-def _begun(stack: AsyncExitStack, name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+def _access(config: Config, lasting: _Lasting, book: Book, stack: AsyncExitStack) -> Access:
+    """Who may come in; who has come in already stays."""
+    people = lasting.people
+    if people is None or people.path != config.people:
+        people = PeopleFile(config.people)
+    lasting.people, lasting.secret = people, LocalSecret(config.secret, before=lasting.secret)
+    stack.callback(lasting.secret.remove)
+    lasting.access = Access(people, lasting.clock, book.append_event, lasting.secret, before=lasting.access)
+    return lasting.access
+
+
+def _configuring(config: Config, lasting: _Lasting, book: Book) -> Configuring:
+    """What stands in wattbook.toml by now, and changes of it."""
+    if lasting.configuring is None:
+        found = Configuring(config, lasting.clock, book.append_event, begin_anew=lasting.anew.begin)
+        lasting.configuring = found
+        _on_hangup(found)
+    else:
+        lasting.configuring.in_force(config, book.append_event, refused=lasting.anew.refused)
+    return lasting.configuring
+
+
+def _on_hangup(configuring: Configuring) -> None:
+    """SIGHUP has wattbook.toml read again."""
+    tasks: set[asyncio.Task[None]] = set()
+
+    async def apply() -> None:
+        try:
+            await configuring.apply("SIGHUP")
+        except WattbookError as error:
+            _log.error("SIGHUP: %s", error)
+
+    def begin() -> None:
+        task = asyncio.create_task(apply(), name="SIGHUP")
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, begin)
+
+
+def _begun(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     """Begin what goes on until the stack ends."""
-    task = asyncio.create_task(work, name=name)
-    stack.callback(task.cancel)
-    return task
+    return asyncio.create_task(work, name=name)
+
+
+async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """End them, and wait until they have let go of the book; a library that hangs is left."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=END_S_MAX)
 
 
 def _supply(config: Config, book: Book, live: Live, clock: SystemClock) -> SupplyDecider | None:
@@ -209,7 +377,7 @@ def _settle(future: asyncio.Future[None], error: BaseException | None = None) ->
         future.set_exception(error)
 
 
-async def _first(*futures: asyncio.Future[None]) -> None:
+async def _first(*futures: asyncio.Future[Any]) -> None:
     """Wait until one is done, and raise what it raises."""
     done, _ = await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
     for future in done:

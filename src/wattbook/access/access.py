@@ -33,9 +33,19 @@ class TooMany(Exception):
 class Access:
     """The people of a book, and who of them is here now. Used from the event loop alone."""
 
-    def __init__(self, file: PeopleFile, clock: Clock, tell: Tell, local: LocalSecret | None = None) -> None:
+    def __init__(
+        self,
+        file: PeopleFile,
+        clock: Clock,
+        tell: Tell,
+        local: LocalSecret | None = None,
+        *,
+        before: Access | None = None,
+    ) -> None:
+        """`before`: of the configuration that was in force; who is logged in stays so, who must wait still waits."""
         self._file, self._clock, self._tell, self._local = file, clock, tell, local
-        self._sessions, self._throttle = Sessions(), Throttle()
+        self._sessions: Sessions = before._sessions if before else Sessions()
+        self._throttle: Throttle = before._throttle if before else Throttle()
         self._one, self._waiting = asyncio.Lock(), 0
 
     @property

@@ -13,9 +13,10 @@ from wattbook.model import BookError
 class LocalSecret:
     """A secret in a file of mode 0600, anew for every start of a daemon."""
 
-    def __init__(self, path: Path) -> None:
-        """Make the file. Raises BookError."""
-        self._path, self._secret = path, new_secret()
+    def __init__(self, path: Path, *, before: LocalSecret | None = None) -> None:
+        """Make the file; with the secret of the one before, which commands may have read. Raises BookError."""
+        self._path = path
+        self._secret: str = before._secret if before else new_secret()
         try:
             path.unlink(missing_ok=True)  # of a daemon that was killed: its mode and owner would stay
             file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

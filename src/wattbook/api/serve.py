@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from wattbook.api.context import ApiContext
+from wattbook.api.door import Door
 from wattbook.config import Config, parse_listen
+from wattbook.engine.live import BEGINS_ANEW, Live
 from wattbook.model import ConfigError
 from wattbook.transports.tls import load_own, server_context
 
@@ -47,42 +49,77 @@ class Served:
         return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
 
+class Serving:
+    """One address, listened on once. What answers there may change: a request that comes meanwhile waits."""
+
+    def __init__(self, config: Config) -> None:
+        """Listen. Raises ConfigError when that cannot be."""
+        host, port = parse_listen(config.api.listen)
+        self._config = config
+        self._tls = None if config.certificate is None else server_context(*config.certificate)
+        self._sockets = bind(host, port)
+        self._door = Door()
+        self._stopping, self._begun = asyncio.Event(), asyncio.Event()
+        self._group = asyncio.TaskGroup()
+        self._changes: asyncio.Task[None] | None = None
+        self._live: Live | None = None
+        self._server = asyncio.create_task(self._serve(), name="api")
+        port = self._sockets[0].getsockname()[1]
+        self.served = Served(host, port, self._server, "http" if self._tls is None else "https")
+
+    async def _serve(self) -> None:
+        """Serve, and show changes of state; a bug in either ends both, and is raised."""
+        async with self._group as group:
+            renewals = group.create_task(_follow_certificate(self._config, self._tls), name="api certificate")
+            self._begun.set()
+            await serve(self._door, self._sockets, self._stopping, self._tls)
+            renewals.cancel()
+            await self._no_changes()
+
+    async def answer(self, context: ApiContext) -> None:
+        """Let an application of this context answer from now on."""
+        # The address is bound before the slow imports, so that a taken port is told at once.
+        app = await asyncio.to_thread(_make_app, context)
+        await self._begun.wait()
+        self._live = context.live
+        self._changes = self._group.create_task(context.live.follow_statuses(context.statuses), name="api changes")
+        self._door.open(app)
+
+    async def pause(self) -> None:
+        """End streams and what is begun, within some seconds; who comes now waits for the next application."""
+        if self._live:
+            self._live.close(BEGINS_ANEW)  # streams never end by themselves
+        await self._no_changes()
+        await self._door.close()
+
+    async def _no_changes(self) -> None:
+        if self._changes is not None:
+            self._changes.cancel()
+            await asyncio.wait([self._changes])
+            self._changes = None
+
+    async def aclose(self) -> None:
+        """Serve no more. Raises a bug that ended serving before."""
+        if self._live:
+            self._live.close()
+        self._door.shut()
+        self._stopping.set()
+        try:
+            await self._server
+        finally:
+            for listener in self._sockets:
+                listener.close()
+
+
 @contextlib.asynccontextmanager
 async def serving(context: ApiContext) -> AsyncIterator[Served]:
     """Serve until the block is left. Raises ConfigError when the address cannot be listened on."""
-    host, port = parse_listen(context.config.api.listen)
-    tls = context.config.certificate and server_context(*context.config.certificate)
-    # Bound before the slow imports, so that a taken port is told at once.
-    sockets = bind(host, port)
+    found = Serving(context.config)
     try:
-        app = await asyncio.to_thread(_make_app, context)
-        stopping = asyncio.Event()
-        server = asyncio.create_task(_serve_and_follow(app, context, sockets, stopping, tls), name="api")
-        try:
-            yield Served(host, sockets[0].getsockname()[1], server, "https" if tls else "http")
-        finally:
-            context.live.close()  # streams never end by themselves
-            stopping.set()
-            await server
+        await found.answer(context)
+        yield found.served
     finally:
-        for listener in sockets:
-            listener.close()
-
-
-async def _serve_and_follow(
-    app: ASGIApp,
-    context: ApiContext,
-    sockets: Sequence[socket.socket],
-    stopping: asyncio.Event,
-    tls: ssl.SSLContext | None,
-) -> None:
-    """Serve, and show changes of state; a bug in either ends both, and is raised."""
-    async with asyncio.TaskGroup() as group:
-        changes = group.create_task(context.live.follow_statuses(context.statuses), name="api changes")
-        renewals = group.create_task(_follow_certificate(context.config, tls), name="api certificate")
-        await serve(app, sockets, stopping, tls)
-        changes.cancel()
-        renewals.cancel()
+        await found.aclose()
 
 
 async def _follow_certificate(config: Config, tls: ssl.SSLContext | None) -> None:

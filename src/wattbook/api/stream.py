@@ -10,11 +10,12 @@ from wattbook.api.context import ApiContext
 from wattbook.api.meters import one_meter
 from wattbook.api.supply import supply_json
 from wattbook.codecs import reading_json
-from wattbook.engine.live import AlertsChanged, Changed, Item, Seen, SupplyChanged, Watcher
+from wattbook.engine.live import BEGINS_ANEW, AlertsChanged, Changed, Item, Seen, SupplyChanged, Watcher
 from wattbook.model import BookError
 
 KEEP_ALIVE_S = 15.0  # proxies cut connections that are silent for a minute, some for 30 s
 RETRY_MS = 2000  # how long a browser waits before it comes back
+ANEW_MS = 100  # the same where another configuration comes into force: it is a matter of a second
 REPLAY_MAX = 1000  # readings after Last-Event-ID; who missed more asks the book
 
 
@@ -36,6 +37,8 @@ async def events(context: ApiContext, meters: Iterable[str] | None, after: str) 
             yield b"".join(_event(context, AlertsChanged(context.alerts.watcher.standing())))
         async for items in _batches(watcher):
             yield b"".join(event for item in items for event in _event(context, item)) or b": still here\n\n"
+        if watcher.ended == BEGINS_ANEW:
+            yield f"retry: {ANEW_MS}\n\n".encode()
 
 
 async def _batches(watcher: Watcher) -> AsyncIterator[Iterable[Item]]:

@@ -21,7 +21,7 @@ from wattbook.model.vocabulary import UnknownQuantity
 # Room -> its commands. Only the room of the asked command is imported: half a second matters on the command line.
 ROOMS = {
     "demo": ("demo",),
-    "run": ("run",),
+    "run": ("run", "reload"),
     "proxy": ("proxy",),
     "simulate": ("simulate",),
     "check": ("check",),

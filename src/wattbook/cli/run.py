@@ -16,6 +16,7 @@ from wattbook import config as configuration
 from wattbook import daemon
 from wattbook.api import Served
 from wattbook.cli.show import HERE, ConfigOption, console
+from wattbook.cli.through import order_daemon
 from wattbook.config import Config
 from wattbook.store import Book
 
@@ -28,6 +29,7 @@ ListenOption = Annotated[str, typer.Option(metavar="HOST:PORT", help="Where the 
 def register(app: typer.Typer) -> None:
     """Add this room's commands."""
     app.command()(run)
+    app.command()(reload)
 
 
 def run(*, path: ConfigOption = HERE, listen: ListenOption = "") -> None:
@@ -36,6 +38,13 @@ def run(*, path: ConfigOption = HERE, listen: ListenOption = "") -> None:
     if listen:
         config = config.listening(listen)
     serve(config)
+
+
+def reload(*, path: ConfigOption = HERE) -> None:
+    """Let the running daemon use wattbook.toml as it stands now; while it is wrong, the one before stays in force."""
+    config = configuration.load(path)
+    order_daemon(config, "/api/v1/configuration/apply", {})
+    console(stderr=True).print("in force", highlight=False)
 
 
 def serve(

@@ -28,6 +28,17 @@ def through_daemon(config: Config, held: BookHeld, path: str, body: Mapping[str,
         raise BookError(f"{held}; its API at {daemon.url} does not answer: {error}") from error
 
 
+def order_daemon(config: Config, path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+    """POST to the daemon of this configuration and return its answer. Raises BookError: none runs, or it refuses."""
+    daemon = find_daemon(config)
+    if daemon is None:
+        raise BookError(f"no daemon runs for {config.book}; start one with `wattbook run`")
+    try:
+        return dict(_ask(daemon, "POST", path, json.dumps(body).encode()))
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise BookError(f"the daemon at {daemon.url} does not answer: {error}") from error
+
+
 def ask_daemon(config: Config, path: str) -> Any:
     """GET from the daemon of this configuration; None = none answers. Raises BookError when it refuses."""
     daemon = find_daemon(config)

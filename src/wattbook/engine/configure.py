@@ -48,7 +48,7 @@ class Standing:
 
 
 class Configuring:
-    """One configuration while it is in force."""
+    """The configuration that is in force, until another one is."""
 
     def __init__(
         self,
@@ -57,27 +57,28 @@ class Configuring:
         tell: Callable[[Event], Future[int]],
         *,
         begin_anew: BeginAnew | None = None,
-        refused: tuple[str, str] = ("", ""),
     ) -> None:
-        """`refused`: a text that could not be put in force, and why."""
-        self.config, self.since = config, clock.now()
-        self._clock, self._tell, self._begin_anew = clock, tell, begin_anew
-        self._refused = refused
+        self._clock, self._begin_anew = clock, begin_anew
         self._looking, self._changing = threading.Lock(), asyncio.Lock()
-        self._stamp: Stamp | None = None
-        self._standing = Standing("in force")
+        self.in_force(config, tell)
+
+    def in_force(
+        self, config: Config, tell: Callable[[Event], Future[int]], *, refused: tuple[str, str] = ("", "")
+    ) -> None:
+        """Another configuration is in force now. `refused`: a text that could not be, and why."""
+        with self._looking:
+            self.config, self.since = config, self._clock.now()
+            self._tell, self._refused = tell, refused
+            self._stamp: Stamp | None = (0, 0, 0)  # of no file
+            self._standing = Standing("in force")
 
     def standing(self) -> Standing:
         """What stands on disk. The file is examined only when its date has changed; blocks for that. Any thread."""
         with self._looking:
             stamp = self._stamp_now()
-            if stamp is None or stamp != self._stamp:
+            if stamp != self._stamp:
                 self._standing, self._stamp = self._looked(), stamp
             return self._standing
-
-    def has_changed(self) -> bool:
-        """Whether somebody touched the file since it was last looked at."""
-        return self._stamp_now() != self._stamp
 
     def _stamp_now(self) -> Stamp | None:
         try:
@@ -100,11 +101,13 @@ class Configuring:
 
     async def watch(self) -> None:
         """Tell in the log what somebody did to the file, once. Runs until cancelled."""
-        await asyncio.to_thread(self.standing)
+        told = await asyncio.to_thread(self.standing)
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
-            if self.has_changed():
-                self._log_standing(await asyncio.to_thread(self.standing))
+            found = await asyncio.to_thread(self.standing)
+            if found is not told and not self._changing.locked():  # else it is our own change, that comes into force
+                self._log_standing(found)
+                told = found
 
     def _log_standing(self, standing: Standing) -> None:
         path = self.config.path

@@ -19,6 +19,7 @@ from wattbook.model.clock import supersedes
 
 WAITING_MAX = 1000  # items a watcher may be behind: half a minute of a full RS-485 line
 WATCHERS_MAX = 100  # a wall of screens; each holds a connection and its queue
+BEGINS_ANEW = "another configuration comes into force"  # why streams end that may begin again at once
 STATUS_EVERY_S = 0.25  # a readout at 300 Bd brings 7 bytes in this time
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 _log = logging.getLogger(__name__)
@@ -24,6 +25,10 @@ class Notifier:
     def ready(self, status: str) -> None:
         """Start-up is finished: what was started after us may go on."""
         self._send(f"READY=1\nSTATUS={status}\nMAINPID={os.getpid()}")
+
+    def reloading(self) -> None:
+        """Another configuration comes into force; `ready` tells when it is."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def alive(self) -> None:
         """Keep the watchdog from its restart. Due at least every `watchdog_s`; half of it is usual."""

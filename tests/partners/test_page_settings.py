@@ -337,6 +337,7 @@ def test_a_file_changed_by_hand_is_used_when_somebody_says_so(alone: tuple[str, 
         page = context.new_page()
         page.goto(f"{url}#/settings")
         expect(page.get_by_label("Name")).to_have_value("Workshop")
+        expect(page.get_by_role("region", name="About")).to_contain_text("Runs since")
         path.write_text(ALONE.replace('"Workshop"', '"Barn"'), encoding="utf-8")
         page.reload()
         region = page.get_by_role("region", name="Configuration file")

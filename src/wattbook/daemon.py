@@ -91,7 +91,7 @@ class _Lasting:
     """What outlives a configuration."""
 
     def __init__(self, clock: SystemClock, begins: _Begins, stack: AsyncExitStack) -> None:
-        self.clock, self.stack = clock, stack
+        self.clock, self.stack, self.since = clock, stack, clock.now()
         self.systemd, self.anew = Notifier(), Anew()
         self.stopping = _on_signals()
         self.before: Config | None = None  # what comes back when the one that begins cannot
@@ -220,6 +220,7 @@ async def _serve(config: Config, lasting: _Lasting) -> None:
             sinks={sink.settings.name: sink for sink in sinks},
             alerts=alerts,
             configuring=configuring,
+            started=lasting.since,
         )
         tasks: list[asyncio.Task[None]] = []
         stack.push_async_callback(_ended, tasks)

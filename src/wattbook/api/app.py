@@ -92,6 +92,7 @@ def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
                 "timezone": str(site.timezone),
                 "book": str(context.config.book),
                 "commit_every_s": site.commit_every,
+                "started": instant_text(context.started),
                 "gap": gap,
                 "configuration": configuration.in_short(context),
             }

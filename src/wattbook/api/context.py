@@ -37,6 +37,7 @@ class ApiContext:
     amender: Amender | None = None  # None = this book cannot be changed from here
     sinks: Mapping[str, RunningSink] = field(default_factory=dict)  # name -> sink
     alerts: Alerts | None = None
+    started: datetime | None = None  # when the daemon began, before any change of its configuration
     configuring: Configuring | None = None  # None = the configuration cannot be changed from here
 
     @cached_property

@@ -88,6 +88,7 @@ ABOUT = _get(
         "timezone": "Europe/Prague",
         "book": "/var/lib/wattbook/wattbook.db",
         "commit_every_s": 1.0,
+        "started": "2026-11-20T08:00:00.000Z",
         "gap": {"since": "2026-11-21T01:00:00.000Z", "reason": "the disk is full"},
         "configuration": {"state": "in force", "problem": ""},
     },

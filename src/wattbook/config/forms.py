@@ -28,7 +28,7 @@ from wattbook.sinks import KINDS, SinkSettings, settings_class
 from wattbook.values import DayTime, Seconds, Secret, Start
 
 KeyJson = Mapping[str, Any]
-SITE_KEYS = ("name", "timezone", "on_reset", "commit_every")  # the others name files
+SITE_KEYS = ("name", "timezone", "language", "on_reset", "commit_every")  # the others name files
 OF_TABLE: Mapping[str, type] = {
     "site": SiteSettings, "supply": SupplySettings, "backup": BackupSettings, "alert": AlertSettings,
     "notify": NotifySettings, "sink": SinkSettings, "meter": MeterSettings, "line": LineSettings,

@@ -50,7 +50,7 @@ export interface About {
   site: string;
   timezone: string;
   book: string;
-  started?: string; // when the daemon began
+  started: string | null; // when the daemon began
   gap: { since: string; reason: string } | null; // the book cannot be written
   configuration?: { state: "in force" | "changed" | "broken"; problem: string }; // the file on disk against what is used
 }

@@ -83,6 +83,11 @@ export function axisTime(at: number, timeZone: string): string {
   return bare.join("").trim();
 }
 
+/** A day of the site's calendar with its year, for what lies far away: "21 Nov 2027". */
+export function date(at: number, timeZone: string): string {
+  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", timeZone }).format(at);
+}
+
 /** A time of the site's clock, with the date when it is not today's. */
 export function clock(at: number, timeZone: string, seconds = false): string {
   const day = (moment: number) => new Intl.DateTimeFormat("en-CA", { timeZone }).format(moment);

@@ -165,7 +165,9 @@ class House {
 
   /** Ask anew what has just been changed. */
   async refresh(): Promise<void> {
-    await this.#check();
+    // A daemon that begins anew has ended the stream: what it says now is told by the next one.
+    clearTimeout(this.#retry);
+    await (this.connection === "open" ? this.#check() : this.#open());
   }
 
   #isOpen(): void {

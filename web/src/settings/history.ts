@@ -30,7 +30,8 @@ const TOLD = {
   "alert.muted": "audit.alert.muted",
   "alert.unmuted": "audit.alert.unmuted",
   "alert.tested": "audit.alert.tested",
-  "configuration.changed": "audit.config.changed",
+  "configuration.changed": "audit.configuration.changed",
+  "configuration.applied": "audit.configuration.applied",
 } as const satisfies Record<string, Key>;
 
 const LIVES = {
@@ -49,8 +50,9 @@ const LIVES = {
 
 export function changeWords({ kind, subject, body }: Change): string {
   const known = TOLD[kind as keyof typeof TOLD];
+  const table = typeof body.table === "string" && body.table !== subject ? `${body.table} ` : "";
   const role = typeof body.role === "string" ? t(`role.${body.role as Role}`) : "";
-  if (known) return t(known, { subject, role });
+  if (known) return t(known, { subject: table + subject, role });
   const life = LIVES[kind.replace(/^meter\./, "") as keyof typeof LIVES];
   return t("audit.meter", { subject: subject || kind, what: life ? t(life) : kind });
 }

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
 from wattbook.access import Access, LocalSecret, PeopleFile
@@ -30,6 +31,7 @@ from wattbook.engine.proxies import in_words, serving_proxies
 from wattbook.engine.retain import retain
 from wattbook.engine.run_sinks import make_sinks
 from wattbook.engine.seal import seal_history
+from wattbook.engine.share_line import shared_line
 from wattbook.engine.status import ProxyStatus, SupplyNow
 from wattbook.model import SystemClock
 from wattbook.store import Book, BookReader
@@ -93,6 +95,7 @@ async def run(config: Config, *, started: Callable[[Served], None], clock: Syste
             amender=make_amender(config, book, reader, clock, judges),
             sinks={sink.settings.name: sink for sink in sinks},
             alerts=alerts,
+            shared=partial(shared_line, config, lines),
         )
         served = await stack.enter_async_context(serving(context))
         config.address.write_text(served.url, encoding="utf-8")

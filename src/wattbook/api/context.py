@@ -14,6 +14,7 @@ from wattbook.engine.amend import Amender
 from wattbook.engine.live import Live
 from wattbook.engine.run_sinks import RunningSink
 from wattbook.engine.status import MeterStatus, ProxyStatus, SupplyNow
+from wattbook.engine.take_turns import SharedLine
 from wattbook.model import Clock, Keeper
 from wattbook.store import BookReader, BookStatistics
 
@@ -36,6 +37,7 @@ class ApiContext:
     amender: Amender | None = None  # None = this book cannot be changed from here
     sinks: Mapping[str, RunningSink] = field(default_factory=dict)  # name -> sink
     alerts: Alerts | None = None
+    shared: Callable[[str], SharedLine | None] = lambda port: None  # the line that holds a port; raises ConfigError
 
     @cached_property
     def meters(self) -> Mapping[str, MeterSettings]:

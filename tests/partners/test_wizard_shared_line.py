@@ -1,4 +1,4 @@
-"""The wizard on a line of strict slaves that the daemon reads: it asks between polls, and the meters keep their turns."""
+"""The wizard on a line of strict slaves that the daemon reads: it asks between polls, and meters keep their turns."""
 
 from __future__ import annotations
 

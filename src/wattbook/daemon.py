@@ -34,6 +34,7 @@ from wattbook.engine.proxies import in_words, serving_proxies
 from wattbook.engine.retain import retain
 from wattbook.engine.run_sinks import make_sinks
 from wattbook.engine.seal import seal_history
+from wattbook.engine.share_line import shared_line
 from wattbook.engine.status import ProxyStatus, SupplyNow
 from wattbook.model import BookError, Event, SystemClock, WattbookError
 from wattbook.store import Book, BookReader
@@ -221,6 +222,7 @@ async def _serve(config: Config, lasting: _Lasting) -> None:
             alerts=alerts,
             configuring=configuring,
             started=lasting.since,
+            shared=partial(shared_line, config, lines),
         )
         tasks: list[asyncio.Task[None]] = []
         stack.push_async_callback(_ended, tasks)

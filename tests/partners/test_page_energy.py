@@ -177,6 +177,30 @@ def test_energy_is_divided_by_place_and_by_source(home: House, page: Page) -> No
         expect(page.locator('.qualities [data-quality="estimated"]')).to_be_visible()  # the generator is silent
 
 
+def test_what_a_solar_plant_gave_is_another_direction(home: House, page: Page) -> None:
+    given = (
+        Reading(
+            "barn", FIRST + timedelta(minutes=15 * quarter),
+            {"active_energy_import": 9e7 + quarter, "active_energy_export": 50.0 * quarter},
+        )
+        for quarter in range(14 * 96 + 1, 15 * 96 + 1)
+    )  # fmt: skip
+    with served(home) as server:
+        opened(page, server.url, f"energy?view=day&at=2026-11-19&{SHOP}")
+        expect(page.get_by_role("group", name="Direction")).to_have_count(0)  # no meter counts what it gives
+        home.keep(*given)
+        opened(page, server.url, f"energy?view=day&at=2026-11-20&{SHOP}")
+        direction = page.get_by_role("group", name="Direction")
+        expect(direction.get_by_role("link", name="Taken in")).to_have_attribute("aria-current", "true")
+        direction.get_by_role("link", name="Given out").click()
+        expect(page.locator("[role=status]")).to_have_text("Friday, 20 November 2026: barn gave 4.75 kWh.")
+        expect(page.get_by_role("group", name="Meters").get_by_role("checkbox")).to_have_count(1)
+        assert "quantity=active_energy_export" in (page.get_by_text("Download CSV").get_attribute("href") or "")
+        page.get_by_role("link", name="Place", exact=True).click()
+        expect(page.locator("[role=status]")).to_contain_text("gave 4.75 kWh")
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_a_wrong_address_is_mended_and_a_refusal_told(home: House, page: Page) -> None:
     with served(home) as server:
         opened(page, server.url, "energy?view=decade&at=2026-02-31&by=colour&of=nobody")

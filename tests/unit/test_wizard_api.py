@@ -61,7 +61,7 @@ async def test_to_stop_where_nothing_is_scanned_is_no_mistake(home: House) -> No
     ("body", "words"),
     [
         ({"model": "pzem-16", "port": "tcp://host"}, 'did you mean "pzem-016"'),
-        ({"model": "pzem-016", "port": "/dev/null"}, "this machine has no serial port /dev/null"),
+        ({"model": "pzem-016", "port": "/dev/full"}, "this machine has no serial port /dev/full"),
         ({"model": "pzem-016"}, '"port" is'),
         ({"port": "tcp://host"}, '"model" is missing'),
     ],

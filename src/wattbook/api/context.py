@@ -15,6 +15,7 @@ from wattbook.engine.configure import Configuring
 from wattbook.engine.live import Live
 from wattbook.engine.run_sinks import RunningSink
 from wattbook.engine.status import MeterStatus, ProxyStatus, SupplyNow
+from wattbook.engine.take_turns import SharedLine
 from wattbook.model import Clock, Keeper
 from wattbook.store import BookReader, BookStatistics
 
@@ -39,6 +40,7 @@ class ApiContext:
     alerts: Alerts | None = None
     started: datetime | None = None  # when the daemon began, before any change of its configuration
     configuring: Configuring | None = None  # None = the configuration cannot be changed from here
+    shared: Callable[[str], SharedLine | None] = lambda port: None  # the line that holds a port; raises ConfigError
 
     @cached_property
     def meters(self) -> Mapping[str, MeterSettings]:

@@ -10,6 +10,8 @@ from wattbook.api.describe import _get
 _VALUES = [{"name": "voltage", "title": "Voltage", "unit": "V", "value": 230.1}]
 _SURVEY: Mapping[str, Any] = {
     "port": "/dev/serial/by-id/usb-1a86_USB_Serial-if00-port0",
+    "line": "",
+    "settings": "",
     "state": "running",
     "error": "",
     "done_s": 12.5,
@@ -44,7 +46,7 @@ def _ordered(described: Mapping[str, Any], order: Mapping[str, Any], status: int
 WIZARD = _get(
     "What a new meter can be: ports of this machine, lines, models, and the scan that goes on",
     {
-        "ports": [{"port": "/dev/ttyUSB0", "line": "rs485"}],
+        "ports": [{"port": "/dev/ttyUSB0", "line": "rs485", "settings": "9600 8N1"}],
         "lines": [{"name": "rs485", "port": "/dev/ttyUSB0"}],
         "models": [{"name": "pzem-016", "title": "PZEM-014 / PZEM-016 AC energy meter", "protocol": "modbus"}],
         "scan": None,
@@ -56,12 +58,13 @@ START_SCAN = _ordered(
         "Scan a port for Modbus meters, or stop",
         _SURVEY,
         schema=_OBJECT_OR_NULL,
-        _400="port: this machine has no serial port /dev/null; choose one of the list",
+        _400="port: this machine has no serial port /dev/ttyUSB9; choose one of the list",
         _409="tcp://192.168.1.20 is being scanned; stop that first",
     ),
     {"do": "start", "port": "tcp://192.168.1.20:502"},
     202,
-    "`do` is start or stop. One port is scanned at a time; a port that the daemon reads is not scanned.",
+    "`do` is start or stop. One port is scanned at a time. One that the daemon reads is asked between its polls, with "
+    "the line's settings: `line` and `settings` say so; other speeds cannot be tried while it is in use.",
 )
 TEST = _ordered(
     _get(
@@ -72,7 +75,7 @@ TEST = _ordered(
     ),
     _DEVICE,
     200,
-    "Settings that are left out are the model's.",
+    "Settings that are left out are the model's; on a line that the daemon reads they are the line's.",
 )
 ADD_METER = _ordered(
     _get(

@@ -20,12 +20,12 @@ from wattbook.api.answers import Refusal, json_response, read_shape
 from wattbook.api.context import ApiContext
 from wattbook.config import NotRight, Piece, append, pieces_text, present
 from wattbook.engine.draft import Names, new_line
-from wattbook.engine.once import read_once
-from wattbook.engine.scan import Found
+from wattbook.engine.once import read_in_turn, read_once
+from wattbook.engine.scan import Found, shown_settings
 from wattbook.engine.survey import Survey, check_port, ports_of
-from wattbook.model import MeterError, Reading, quantity
-from wattbook.profiles import SerialSettings
-from wattbook.transports.open import list_ports
+from wattbook.engine.take_turns import SharedLine
+from wattbook.model import ConfigError, MeterError, Reading, quantity
+from wattbook.profiles import Profile, SerialSettings
 from wattbook.transports.ports import scheme_of, shown
 
 
@@ -71,11 +71,11 @@ class Wizard:
     async def get(self) -> Response:
         """What there is to choose from."""
         config = self.context.config
-        ports = await asyncio.to_thread(ports_of, config)
+        ports = await asyncio.to_thread(ports_of, config, self.context.shared)
         models = await asyncio.to_thread(list, config.library)
         return json_response(
             {
-                "ports": [{"port": each.port, "line": each.line} for each in ports],
+                "ports": [{"port": each.port, "line": each.line, "settings": each.settings} for each in ports],
                 "lines": [{"name": line.name, "port": shown(line.port)} for line in config.lines],
                 "models": [{"name": one.name, "title": one.title, "protocol": one.protocol} for one in models],
                 "scan": self._survey_json(),
@@ -96,10 +96,9 @@ class Wizard:
             return json_response(self._survey_json())
         if running:
             raise Refusal(409, f"{shown(running.port)} is being scanned; stop that first")
-        config = self.context.config
-        check_port(config, order.port, await asyncio.to_thread(list_ports))
-        library = await asyncio.to_thread(list, config.library)
-        self.survey = Survey(order.port, library, thorough=order.thorough)
+        shared = await self._line_at(order.port)
+        library = await asyncio.to_thread(list, self.context.config.library)
+        self.survey = Survey(order.port, library, thorough=order.thorough, shared=shared)
         self.survey.start()
         return json_response(self._survey_json(), status=202)
 
@@ -107,25 +106,39 @@ class Wizard:
         """One reading of a meter that is not written down yet."""
         device = read_shape(await request.body(), Device)
         profile = self.context.config.library.get(device.model)
-        check_port(self.context.config, device.port, await asyncio.to_thread(list_ports))
+        shared = await self._line_at(device.port)
         if self._asking.locked() or (self.survey and self.survey.state == "running"):
             raise Refusal(409, "a line is being asked already; wait for it, or stop the scan")
-        settings = _settings(device, profile.serial)
         async with self._asking:
             try:
-                reading = await asyncio.to_thread(
-                    read_once, device.port, replace(profile, serial=settings), device.address, clock=self.context.clock
-                )
+                reading = await asyncio.to_thread(self._read, device, profile, shared)
             except MeterError as error:
                 raise Refusal(409, str(error)) from error
         return json_response(_reading_json(reading))
+
+    async def _line_at(self, port: str) -> SharedLine | None:
+        """The line that is to be asked between its polls; None: the port is free. Raises ConfigError."""
+        ports = await asyncio.to_thread(ports_of, self.context.config, self.context.shared)
+        check_port(port, [each.port for each in ports])
+        return self.context.shared(port)
+
+    def _read(self, device: Device, profile: Profile, shared: SharedLine | None) -> Reading:
+        """Ask a meter once. Blocks. Raises MeterError or ConfigError."""
+        settings, clock = _settings(device, profile.serial), self.context.clock
+        if shared is None:
+            return read_once(device.port, replace(profile, serial=settings), device.address, clock=clock)
+        if device.baud and (settings.baud, settings.parity) != (shared.settings.baud, shared.settings.parity):
+            raise ConfigError(
+                f'baud: line "{shared.name}" is in use at {shown_settings(shared.settings)}; others cannot be tried'
+            )
+        return read_in_turn(shared, profile, device.address, clock=clock)
 
     async def post_meter(self, request: Request) -> Response:
         """Write a meter down, and its line where that is new."""
         meter = read_shape(await request.body(), NewMeter)
         config = self.context.config
-        if meter.port:
-            check_port(config, meter.port, await asyncio.to_thread(list_ports))
+        if meter.port and (shared := await self._line_at(meter.port)):
+            meter = msgspec.structs.replace(meter, port="", line=shared.name)
         async with self._writing:
             try:
                 written = await asyncio.to_thread(self._write, meter)
@@ -155,6 +168,8 @@ class Wizard:
         taken = {(each.line, each.address): each.name for each in config.meters}
         return {
             "port": shown(survey.port),
+            "line": survey.shared.name if survey.shared else "",
+            "settings": shown_settings(survey.shared.settings) if survey.shared else "",
             "state": survey.state,
             "error": survey.error,
             "done_s": round(survey.progress.done_s, 1),

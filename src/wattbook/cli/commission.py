@@ -17,6 +17,7 @@ from wattbook.cli.show import HERE, console, for_people
 from wattbook.codecs.reading_json import format_instant
 from wattbook.config import Config
 from wattbook.drivers.modbus import unit_address
+from wattbook.engine.asking import asking
 from wattbook.engine.commission import (
     Tell,
     check_new_address,
@@ -28,7 +29,6 @@ from wattbook.engine.commission import (
 )
 from wattbook.engine.commission import reset_energy as give_reset
 from wattbook.engine.recognise import Recognised
-from wattbook.engine.scan import asking
 from wattbook.model import ConfigError, Event, MeterError, SystemClock, Unreachable, quantity
 from wattbook.model.nearest import did_you_mean
 from wattbook.profiles import Library, Profile, SerialSettings

@@ -9,8 +9,8 @@ from wattbook.codecs.conversation import Conversation, Pause
 from wattbook.codecs.modbus import WRITE_MANY, Request
 from wattbook.codecs.modbus_ask import Framing, command, write_register, write_registers
 from wattbook.drivers.modbus import ModbusMeter
+from wattbook.engine.asking import Asking
 from wattbook.engine.recognise import Recognised, recognise
-from wattbook.engine.scan import Asking
 from wattbook.engine.trials import ADDRESSES, FIRST_BYTE_THOROUGH_S, probe_of
 from wattbook.model.errors import ConfigError, Garbled, MeterError, Refused, Unreachable
 from wattbook.profiles.profile import Command, CommandName, Profile
@@ -132,7 +132,7 @@ def _who_answers(line: Asking, profile: Profile, tell: Tell) -> list[int]:
         tell(unit, len(ADDRESSES))
         request = Request(unit, probe.function, probe.address, probe.count)
         try:
-            line.player.play(line.framing.exchange(request, FIRST_BYTE_THOROUGH_S + 5 * line.player.link.character_s))
+            line.player.play(line.framing.exchange(request, FIRST_BYTE_THOROUGH_S + 5 * line.player.character_s))
         except (Refused, Garbled):
             found.append(unit)
         except LinkLost:

@@ -80,9 +80,9 @@ class Lines:
         """How one meter fares."""
         return self._statuses[meter]
 
-    def asked(self, line: str) -> SerialLine | TcpLine:
-        """A line of Modbus meters by its name, to be asked for somebody else."""
-        return self._asked[line]
+    def asked(self, line: str) -> SerialLine | TcpLine | None:
+        """A line of meters that are asked by its name, to be asked for somebody else; None: nobody is asked there."""
+        return self._asked.get(line)
 
     @property
     def report(self) -> Report:

@@ -16,6 +16,7 @@ from wattbook.codecs.telegram import Damage
 from wattbook.drivers.asked import make_asked
 from wattbook.drivers.host import PORT as HOST
 from wattbook.drivers.host import Host
+from wattbook.engine.take_turns import SharedLine
 from wattbook.model import Clock, ConfigError, MeterError, Reading, Unreachable
 from wattbook.profiles import Profile, SerialSettings
 from wattbook.transports.open import open_link
@@ -75,6 +76,19 @@ def read_once(
         if error.meter:
             raise
         raise type(error)(f"{error}; {_ADVICE}", meter=f"{name} on {port}") from error
+    return Reading(name, clock.now(), measured.values, doubt=measured.doubt)
+
+
+def read_in_turn(line: SharedLine, profile: Profile, address: int | str | None, *, clock: Clock) -> Reading:
+    """Ask one meter once on a line that the daemon reads, between its polls. Raises as `read_once` does."""
+    if profile.protocol != "modbus":
+        raise ConfigError(f'line "{line.name}" has Modbus meters, and "{profile.name}" is none')
+    name = str(address) if address not in (None, "") else profile.name
+    with line.asking() as asking:
+        try:
+            measured = asking.player.play(make_asked(profile, address, asking.framing).conversation(ASKED_TIMEOUT_S))
+        except MeterError as error:
+            raise type(error)(f"{error}; {_ADVICE}", meter=f"{name} on line {line.name}") from error
     return Reading(name, clock.now(), measured.values, doubt=measured.doubt)
 
 

@@ -6,11 +6,12 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from wattbook.config import Config, LineSettings, ProxySettings
+from wattbook.config import Config, ProxySettings
 from wattbook.engine.collect import TcpLine
 from wattbook.engine.gateway import Gateway, Route
 from wattbook.engine.lines import Lines
 from wattbook.engine.proxy import Proxy
+from wattbook.engine.share_line import units_of
 from wattbook.engine.status import ProxyStatus
 from wattbook.model import Clock, Keeper
 from wattbook.transports.ports import AUTO, shown
@@ -41,24 +42,15 @@ async def serving_proxies(
 
 def _gateway(config: Config, name: str, lines: Lines, clock: Clock) -> Gateway:
     asked = lines.asked(name)
+    assert asked is not None, f"a proxy's line {name} is one of meters that are asked"
     [line] = [line for line in config.lines if line.name == name]
     over_tcp = isinstance(asked, TcpLine)
     route = Route(
         timeout_s_min=_NETWORK_S if over_tcp else 0.0,
         broadcasts=not over_tcp,
-        meters=_units(config, line) if line.port == AUTO or len(line.ports) > 1 else None,
+        meters=units_of(config, line) if line.port == AUTO or len(line.ports) > 1 else None,
     )
     return Gateway(asked, route, clock=clock)
-
-
-def _units(config: Config, line: LineSettings) -> dict[int, str]:
-    """Unit -> meter of a line."""
-    units: dict[int, str] = {}
-    for meter in config.meters_of(line):
-        modbus = config.profiles[meter.name].modbus
-        assert modbus is not None
-        units[modbus.address_default if meter.address is None else int(meter.address)] = meter.name
-    return units
 
 
 def in_words(config: Config, settings: ProxySettings, listen: str) -> str:

@@ -8,25 +8,23 @@ next address is asked; its frame names it, and it is asked again with patience.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from urllib.parse import urlsplit
 
 from wattbook.codecs.conversation import Conversation, Pause
 from wattbook.codecs.modbus import Request, open_rtu
-from wattbook.codecs.modbus_ask import Framing, Rtu, Tcp
+from wattbook.engine.asking import Asking, asking, check_scannable, with_port
 from wattbook.engine.recognise import Recognised, recognise
-from wattbook.engine.trials import SCAN_S_MAX, Pass, serial_passes, tcp_passes
-from wattbook.model.errors import ConfigError, Garbled, MeterError, Refused
+from wattbook.engine.take_turns import SharedLine
+from wattbook.engine.trials import SCAN_S_MAX, Pass, pass_in_turn, serial_passes, tcp_passes
+from wattbook.model.errors import Garbled, MeterError, Refused
 from wattbook.profiles.profile import Profile, SerialSettings
 from wattbook.transports.link import LinkLost
-from wattbook.transports.open import open_link
-from wattbook.transports.play import Player
-from wattbook.transports.ports import default_port, host_and_port, is_modbus_tcp, scheme_of, split_port
+from wattbook.transports.ports import is_modbus_tcp
 
-_TCP_WIRE = SerialSettings(4_000_000)  # nothing on a network takes the time of a character
 _PATIENT_S = 0.5  # for the first byte, where somebody was noticed
 _SETTLE_S = 0.2  # for answers that are still to come
 _TRIES = 3
@@ -82,63 +80,6 @@ def _quiet(progress: Progress) -> None:
     """Nobody watches."""
 
 
-@dataclass(slots=True)
-class _Tap:
-    """Sees the bytes of a line: those of the answer now, and what came late or unasked before the last request."""
-
-    heard: bytes = b""
-    before: bytes = b""
-
-    def wire(self, direction: str, data: bytes) -> None:
-        if direction == ">":
-            self.before, self.heard = self.heard, b""
-        else:
-            self.heard += data
-
-    def take(self) -> bytes:
-        """The answer that was just heard; what comes from now on was not asked for."""
-        heard, self.heard = self.heard, b""
-        return heard
-
-
-@dataclass(slots=True)
-class Asking:
-    """A line that is open for questions."""
-
-    player: Player
-    framing: Framing
-    tap: _Tap
-
-
-@contextmanager
-def asking(port: str, settings: SerialSettings) -> Iterator[Asking]:
-    """Open a line for Modbus, RTU or TCP as its address says. Raises LinkLost, ConfigError."""
-    check_scannable(port)
-    tcp = is_modbus_tcp(port)
-    link = open_link(with_port(port), _TCP_WIRE if tcp else settings)
-    tap = _Tap()
-    try:
-        yield Asking(Player(link, framed=not tcp, wire=tap.wire), Tcp() if tcp else Rtu(), tap)
-    finally:
-        link.close()
-
-
-def check_scannable(port: str) -> None:
-    """Raise ConfigError for what no Modbus meter is behind."""
-    scheme = scheme_of(port)
-    if scheme not in ("", "tcp", "rtu+tcp", "rfc2217"):
-        raise ConfigError(f"no Modbus meter is asked over {scheme}://; name a serial port, tcp:// or rtu+tcp://")
-
-
-def with_port(port: str) -> str:
-    """An address with its TCP port, the standard's where it is left out. Raises ConfigError."""
-    scheme = scheme_of(port)
-    if not scheme:
-        return port
-    host, number = host_and_port(split_port(port), port, default_port(scheme, modbus=True))
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{number}"
-
-
 def passes_of(port: str, profiles: Sequence[Profile], *, thorough: bool) -> list[Pass]:
     """What a scan of this port asks. Raises ConfigError."""
     check_scannable(port)
@@ -157,12 +98,17 @@ class Scan:
         profiles: Sequence[Profile],
         *,
         thorough: bool = False,
+        shared: SharedLine | None = None,
         tell: Tell = _quiet,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Plan. Raises ConfigError."""
+        """Plan. `shared`: the port is read by the daemon, and is asked between its polls. Raises ConfigError."""
         self.outcome = Outcome(port)
-        self.passes = passes_of(port, profiles, thorough=thorough)
+        if shared is None:
+            self.passes = passes_of(port, profiles, thorough=thorough)
+        else:
+            self.passes = [pass_in_turn(profiles, shared.settings, shared.units)]
+        self._shared = shared
         self._port, self._profiles, self._tell, self._monotonic = port, profiles, tell, monotonic
         self._network = urlsplit(port).scheme in ("tcp", "rtu+tcp")
         self._tcp = is_modbus_tcp(port)
@@ -181,11 +127,14 @@ class Scan:
         began = self._monotonic()
         for number, one in enumerate(self.passes):
             left_s = began + self._bound_s - self._monotonic() if self._network else None
-            with asking(self._port, one.settings) as line:
+            with self._asking(one) as line:
                 if not self._pass(line, one, left_s):
                     break
             self._done_s = sum(done.seconds for done in self.passes[: number + 1])
         return self.outcome
+
+    def _asking(self, one: Pass) -> AbstractContextManager[Asking]:
+        return asking(self._port, one.settings) if self._shared is None else self._shared.asking()
 
     def _pass(self, line: Asking, one: Pass, left_s: float | None) -> bool:
         """Ask the addresses of a pass; whether the scan shall go on."""
@@ -277,7 +226,7 @@ class Scan:
         )
         line.tap.take()
         self._seen.add((one.settings.baud, unit))
-        settings = None if self._network else _usual(one.settings, who)
+        settings = None if self._network else one.settings if self._shared else _usual(one.settings, who)
         self.outcome.found.append(Found(self._port, unit, settings, who))
 
     def _answers_to_all(self, line: Asking, one: Pass, trial: Request) -> bool:

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 from wattbook.codecs.conversation import Conversation
@@ -59,13 +60,21 @@ class SerialLine:
         for worker in list(self._workers.values()):
             worker.stop()
 
-    def submit(self, conversation: Conversation[T], *, meter: str = "", guest: bool = False) -> Future[T]:
-        """Play a conversation before any further poll, on the port of `meter` ("" = the line's first port).
+    def holds(self, port: str) -> bool:
+        """Whether this port is ours now; a line of several lets go of those where none of its meters is."""
+        return any(map(partial(_is_same, port), list(self._workers)))
+
+    def submit(
+        self, conversation: Conversation[T], *, meter: str = "", port: str = "", guest: bool = False
+    ) -> Future[T]:
+        """Play a conversation before any further poll, on this port, that of `meter`, or the line's first one.
 
         A `guest`'s (a request of another program) goes between polls. The future raises LinkLost when the line is
         gone, LineBusy when too many wait.
         """
-        for worker in list(self._workers.values()):
+        for held, worker in list(self._workers.items()):
+            if port and not _is_same(port, held):
+                continue
             if not meter or self._fixed or worker.has(meter):
                 return worker.submit(conversation, guest=guest)
         refused: Future[T] = Future()
@@ -107,3 +116,7 @@ class SerialLine:
             return list(self._task.ports)
         taken = {os.path.realpath(port) for port in self._task.taken}
         return [port for port in list_ports() if os.path.realpath(port) not in taken]
+
+
+def _is_same(port: str, other: str) -> bool:
+    return os.path.realpath(port) == os.path.realpath(other)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from wattbook.config import Config
-from wattbook.engine.scan import Outcome, Progress, Scan
+from wattbook.engine.scan import Outcome, Progress, Scan, shown_settings
+from wattbook.engine.share_line import line_at
+from wattbook.engine.take_turns import SharedLine
 from wattbook.model import ConfigError, MeterError
 from wattbook.profiles import Profile
 from wattbook.transports.open import list_ports
@@ -22,10 +24,14 @@ _STOP_S_MAX = 10.0  # a scan looks at least as often whether it shall stop
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """A serial port of this machine. `line`: the daemon reads it, so nobody else can; "" = it is free."""
+    """A serial port of this machine. `line`: the daemon reads it; "" = it is free.
+
+    `settings`: what others are asked with between the daemon's polls, as "9600 8N1"; "" = nobody else can be.
+    """
 
     port: str
     line: str
+    settings: str
 
 
 class _Stopped(Exception):
@@ -35,14 +41,16 @@ class _Stopped(Exception):
 class Survey:
     """The scan that goes on, or the last one. Its attributes are written by its thread alone."""
 
-    def __init__(self, port: str, library: Sequence[Profile], *, thorough: bool) -> None:
-        """Plan. Raises ConfigError."""
-        self.port = port
+    def __init__(
+        self, port: str, library: Sequence[Profile], *, thorough: bool = False, shared: SharedLine | None = None
+    ) -> None:
+        """Plan. `shared`: the daemon reads the port, which is asked between its polls. Raises ConfigError."""
+        self.port, self.shared = port, shared
         self.state: Literal["running", "done", "stopped", "failed"] = "running"
         self.error = ""
         self.progress = Progress(0.0, 0.0, "")
         self._stop = threading.Event()
-        self._scan = Scan(port, library, thorough=thorough, tell=self._tell)
+        self._scan = Scan(port, library, thorough=thorough, shared=shared, tell=self._tell)
         self.progress = Progress(0.0, self._scan.total_s, "")
         self._thread = threading.Thread(target=self._run, name=f"scan {shown(port)}", daemon=True)
 
@@ -76,25 +84,26 @@ class Survey:
             self.state = "done"
 
 
-def ports_of(config: Config) -> Sequence[Port]:
-    """The serial ports of this machine. Raises Unreachable when they cannot be listed."""
-    return [Port(port, line_at(config, port)) for port in list_ports()]
+def ports_of(config: Config, shared: Callable[[str], SharedLine | None]) -> Sequence[Port]:
+    """The serial ports of this machine, and those of the file. Raises Unreachable when they cannot be listed."""
+    listed = list_ports()
+    real = {os.path.realpath(port) for port in listed}
+    of_file = [port for line in config.lines for port in (line.port, *line.ports) if port and port != AUTO]
+    more = [port for port in of_file if not scheme_of(port) and os.path.realpath(port) not in real]
+    return [_port(config, port, shared) for port in dict.fromkeys((*listed, *more))]
 
 
-def line_at(config: Config, port: str) -> str:
-    """The line of a configuration that holds a serial port; "" = none does."""
-    if scheme_of(port):
-        return ""
-    real = os.path.realpath(port)
-    for line in config.lines:
-        held = [each for each in (line.port, *line.ports) if each]
-        if AUTO in held or real in {os.path.realpath(each) for each in held if not scheme_of(each)}:
-            return line.name
-    return ""
+def _port(config: Config, port: str, shared: Callable[[str], SharedLine | None]) -> Port:
+    line = line_at(config, port)
+    try:
+        used = shared(port) if line else None
+    except ConfigError:
+        return Port(port, line, "")
+    return Port(port, used.name, shown_settings(used.settings)) if used else Port(port, "", "")
 
 
-def check_port(config: Config, port: str, ports: Iterable[str]) -> None:
-    """Raise ConfigError unless the page may ask at a port: a serial one of this machine that is free, or an address.
+def check_port(port: str, ports: Iterable[str]) -> None:
+    """Raise ConfigError unless the page may ask at a port: one of these, or an address on the network.
 
     A path that somebody typed is none: whoever can reach the page could open any file of this machine with it.
     """
@@ -105,8 +114,3 @@ def check_port(config: Config, port: str, ports: Iterable[str]) -> None:
         raise ConfigError(f"port: no Modbus meter is asked over {scheme}://; one of tcp://, rtu+tcp://, rfc2217://")
     if not scheme and port not in ports:
         raise ConfigError(f"port: this machine has no serial port {port}; choose one of the list")
-    if line := line_at(config, port):
-        raise ConfigError(
-            f'port: the daemon reads it as line "{line}"; stop the daemon and run `wattbook scan {port} --write'
-            f" {config.path.name}`, or add the meter by hand"
-        )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wattbook.codecs.modbus import REQUEST_SIZE, Request
@@ -17,6 +17,7 @@ FIRST_BYTE_S = (0.02, 0.035)  # at the least: USB adapters hold bytes for 16 ms.
 # a rule; who does is heard while the next address is asked, and asked again
 FIRST_BYTE_THOROUGH_S = 0.05
 FIRST_BYTE_TCP_S, FIRST_BYTE_TCP_THOROUGH_S = 0.2, 1.0  # a network, and often a gateway with a serial line behind it
+FIRST_BYTE_IN_TURN_S = 0.1  # on a line in use: who answers later speaks into a poll, which is then asked again
 _ANSWER_CHARACTERS = 5  # 3.5 of silence before an answer and its first byte
 BAUDS = (9600, 19200, 38400, 2400, 4800, 115200, 57600, 1200)  # of meters, the likeliest first
 PARITIES: tuple[Parity, ...] = ("none", "even", "odd")
@@ -29,11 +30,12 @@ class Pass:
     settings: SerialSettings
     trials: tuple[Request, ...]  # one an address: cheap, any answer shows that somebody is there
     first_byte_s: float
+    share: float = 1.0  # of the line's time that is ours
 
     @property
     def trial_s(self) -> float:
         """How long an address takes at which nobody is."""
-        return REQUEST_SIZE * self.settings.character_s + self.timeout_s
+        return (REQUEST_SIZE * self.settings.character_s + self.timeout_s) / self.share
 
     @property
     def timeout_s(self) -> float:
@@ -83,6 +85,20 @@ def tcp_passes(profiles: Iterable[Profile], *, thorough: bool = False) -> list[P
     units = dict.fromkeys((*own, *TCP_UNITS))
     trials = tuple(own.get(unit, replace(probe, unit=unit)) for unit in units)
     return [Pass(SerialSettings(), trials, FIRST_BYTE_TCP_THOROUGH_S if thorough else FIRST_BYTE_TCP_S)]
+
+
+def pass_in_turn(profiles: Iterable[Profile], settings: SerialSettings, taken: Collection[int]) -> Pass:
+    """The one pass over a line that is in use: its settings are not ours to change, and `taken` addresses are known.
+
+    Models that have these settings when they are new come first.
+    """
+    models = [profile for profile in profiles if profile.modbus is not None]
+    alike = [each for each in models if (each.serial.baud, each.serial.parity) == (settings.baud, settings.parity)]
+    own = _own_trials([*alike, *models])
+    probe = _usual_probe(alike or models)
+    units = [unit for unit in dict.fromkeys((*own, *ADDRESSES)) if unit in ADDRESSES and unit not in taken]
+    trials = tuple(own.get(unit, replace(probe, unit=unit)) for unit in units)
+    return Pass(settings, trials, FIRST_BYTE_IN_TURN_S, share=0.5)  # the polls have the other half, if they need it
 
 
 def _thorough(models: Sequence[Profile], done: set[SerialSettings]) -> Iterator[Pass]:

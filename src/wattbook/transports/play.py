@@ -72,6 +72,11 @@ class Player:
     _asked: bytes = b""
     _usual: dict[bytes, _Usual] = field(default_factory=dict)  # by request
 
+    @property
+    def character_s(self) -> float:
+        """How long a character takes on the wire."""
+        return self.link.character_s
+
     def play(self, conversation: Conversation[T]) -> T:
         """Return what the conversation returns, or raise what it raises; LinkLost when the link is gone."""
         answer: bytes | None = None

@@ -4,11 +4,16 @@ import { comparisons, type Period, STEP, type Than, type View, periodOf } from "
 export const DIVISIONS = ["meter", "place", "source"] as const;
 export type Division = (typeof DIVISIONS)[number];
 
+/** Into the house, or out of it: what a solar plant gives. */
+export const WAYS = ["import", "export"] as const;
+export type Way = (typeof WAYS)[number];
+
 export interface Choice {
   period: Period;
   by: Division;
   of: string[]; // meters; of "place" the place whose parts are shown; none = what there is
   than: Than | ""; // "" = what is told without being asked
+  way: Way;
 }
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
@@ -22,6 +27,7 @@ export function read(hash: string, today: string): Choice {
     by: DIVISIONS.find((each) => each === told.get("by")) ?? "meter",
     of: told.getAll("of"),
     than: THANS.find((each) => each === told.get("than")) ?? "",
+    way: WAYS.find((each) => each === told.get("way")) ?? "import",
   };
 }
 
@@ -38,9 +44,10 @@ export function thanOf({ period, than }: Choice): Than {
   return period.view === "day" ? "week" : "before";
 }
 
-export function write({ period, by, of, than }: Choice): string {
+export function write({ period, by, of, than, way }: Choice): string {
   const told = new URLSearchParams({ view: period.view, at: period.at, by });
   if (than) told.set("than", than);
+  if (way !== "import") told.set("way", way);
   for (const each of of) told.append("of", each);
   return `#/energy?${told}`;
 }

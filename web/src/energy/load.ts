@@ -4,7 +4,7 @@ import { atOrBelow, children } from "../lib/locations";
 import type { Choice } from "./choice";
 import { endOf, type Period, startOf, STEP } from "./period";
 
-export const QUANTITY = "active_energy_import";
+export const QUANTITY = { import: "active_energy_import", export: "active_energy_export" } as const;
 export const QUALITIES = ["measured", "spread", "estimated", "missing"] as const; // from the best to the worst
 export type Energy = (typeof QUALITIES)[number];
 export const SOURCES = ["utility", "generator", "solar", "battery", "unknown"] as const;
@@ -49,7 +49,7 @@ export async function load(choice: Choice, period: Period, known: Known, until =
   const span = spanOf(period, known, until);
   const asked = questions(choice, known).filter((each) => [each.meter, each.location].some((names) => names?.length));
   const told = await Promise.all(
-    asked.map((each) => ask<Told | Told[]>("query", { ...each, ...span, quantity: QUANTITY, every: STEP[period.view] })),
+    asked.map((each) => ask<Told | Told[]>("query", { ...each, ...span, quantity: QUANTITY[choice.way], every: STEP[period.view] })),
   );
   const whole = choice.by === "source" && !choice.of.length;
   const fed = SOURCES.filter((source) => known.meters.some((meter) => meter.source === source));
@@ -69,7 +69,8 @@ function spanOf(period: Period, known: Known, until = Infinity): { from: string;
 
 /** The address of a file with what is shown. */
 export function download(choice: Choice, known: Known, format: "csv" | "xlsx"): string {
-  const told = new URLSearchParams({ quantity: QUANTITY, every: STEP[choice.period.view], format });
+  const every = STEP[choice.period.view];
+  const told = new URLSearchParams({ quantity: QUANTITY[choice.way], every, format });
   for (const [name, value] of Object.entries(spanOf(choice.period, known, known.now))) told.set(name, value);
   for (const each of questions(choice, known)) {
     for (const name of [each.meter ?? []].flat()) told.append("meter", name);

@@ -2,6 +2,7 @@
 import { hourSpan } from "../lib/format";
 import { language, locale, t, type Key } from "../lib/i18n";
 import { dayOf, utc } from "./days";
+import type { Way } from "./choice";
 import { endOf, type Period, startOf, type Than, type View } from "./period";
 
 /** "14.2 kWh": as many decimals as the size has use for. */
@@ -98,11 +99,13 @@ export function sentence(parts: {
   used: number;
   before: number | null;
   than: string;
+  way: Way;
 }): string {
+  const say = parts.way === "export" ? ("energy.given" as const) : ("energy.sentence" as const);
   const told = { when: parts.when, who: parts.who, energy: energy(parts.used), than: parts.than };
-  if (parts.before === null || parts.before <= 0) return t("energy.sentence", told);
+  if (parts.before === null || parts.before <= 0) return t(say, told);
   const change = Math.round((parts.used / parts.before - 1) * 100);
-  if (!change) return t("energy.sentence.same", told);
+  if (!change) return t(`${say}.same`, told);
   const percent = new Intl.NumberFormat(locale).format(Math.abs(change));
-  return t(change < 0 ? "energy.sentence.less" : "energy.sentence.more", { ...told, percent });
+  return t(change < 0 ? `${say}.less` : `${say}.more`, { ...told, percent });
 }

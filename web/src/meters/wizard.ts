@@ -23,6 +23,8 @@ export interface Found {
 
 export interface Survey {
   port: string;
+  line: string; // that is read meanwhile
+  settings: string; // of that line, as "9600 8N1"
   state: "running" | "done" | "stopped" | "failed";
   error: string;
   done_s: number;
@@ -33,7 +35,7 @@ export interface Survey {
 }
 
 export interface Choices {
-  ports: { port: string; line: string }[];
+  ports: { port: string; line: string; settings: string }[]; // of a line that is read: settings "" = nobody else can be asked
   lines: { name: string; port: string }[];
   models: { name: string; title: string; protocol: string }[];
   scan: Survey | null;

@@ -1,7 +1,7 @@
 """Take the pictures of the manual: every page of the navigation as the demo's house shows it, in Debian's Chromium.
 
-`python docs/screenshots.py [NAME…]` writes docs/pictures/NAME.webp, light on a desk, and NAME-phone.webp, dark on a phone,
-for each page of web/src/lib/pages.ts and for those of MORE; and top.svg. A page that is added needs nothing here.
+`python docs/screenshots.py [NAME…]` writes docs/pictures/NAME.webp, light on a desk, and NAME-phone.webp, dark on a
+phone, for each page of web/src/lib/pages.ts and for those of MORE; and top.svg. A page that is added needs nothing here.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ MORE: Mapping[str, str] = {  # what has no place of its own in the navigation
     "wizard": "#/meters?add",
     "login": "login",
 }
-_BOOK = "~/.local/share/wattbook-demo/wattbook.db"  # what a reader's own demo says, in place of where the pictures were taken
+_BOOK = "~/.local/share/wattbook-demo/wattbook.db"  # of a reader's own demo
 _HOUSE = """
 [backup]
 dir = "backups"
@@ -74,9 +74,10 @@ SCREENS = (Screen("", 1280, 800, "light", 1.0), Screen("-phone", 390, 844, "dark
 
 
 def pages() -> Mapping[str, str]:
-    """Name -> address of each page of the navigation, as the pictures are named: {"now": "#/", "energy": "#/energy"}."""
+    """Name -> address of each page of the navigation, as its picture is named: {"now": "#/", …}."""
     found = re.findall(r'path: "(/[^"]*)",\s*title: "nav\.(\w+)"', PAGES.read_text(encoding="utf-8"))
-    assert found, f"no page in {PAGES}"
+    if not found:
+        raise SystemExit(f"no page is in {PAGES.relative_to(ROOT)}: it is read as it was written on 2026-11-28")
     return {name: f"#{path}" for path, name in found}
 
 
@@ -102,10 +103,9 @@ def demo(folder: Path) -> Iterator[str]:
     template = resources.files("wattbook.cli").joinpath("demo.toml").read_text(encoding="utf-8")
     (folder / "wattbook.toml").write_text(template.replace("{lines}", str(folder / "lines")) + _HOUSE, encoding="utf-8")
     command = [sys.executable, "-m", "wattbook", "demo", "--dir", str(folder), "--listen", "127.0.0.1:0"]
-    with (folder / "demo.log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:
+    with (folder / "demo.log").open("wb") as log, subprocess.Popen(command, stderr=log) as process:  # noqa: S603 - our own program
         try:
-            said = wait(lambda: _said(folder / "demo.log", process))
-            yield said
+            yield wait(lambda: _said(folder / "demo.log", process))
         finally:
             process.terminate()
 
@@ -113,7 +113,8 @@ def demo(folder: Path) -> Iterator[str]:
 def _said(log: Path, process: subprocess.Popen[bytes]) -> str:
     """The page's address, once the past is in the book."""
     text = log.read_text(encoding="utf-8", errors="replace")
-    assert process.poll() is None, f"the demo ended: {text}"
+    if process.poll() is not None:
+        raise SystemExit(f"the demo ended: {text}")
     found = re.search(r"page +(http://\S+)", text)
     return found[1] if found and "past of the house is in the book" in text else ""
 
@@ -131,7 +132,8 @@ def wait(found: Callable[[], T]) -> T:
     """What is found, as soon as it is."""
     deadline = time.monotonic() + _READY_S_MAX
     while not (it := found()):
-        assert time.monotonic() < deadline, "the demo's house did not get ready"
+        if time.monotonic() > deadline:
+            raise SystemExit("the demo's house did not get ready")
         time.sleep(_STEP_S)
     return it
 
@@ -150,7 +152,7 @@ def take(browser: Browser, screen: Screen, url: str, file: Path) -> None:
     settle(page)
     file.write_bytes(webp(page))
     context.close()
-    print(f"{file.relative_to(ROOT)}  {file.stat().st_size} bytes")
+    sys.stdout.write(f"{file.relative_to(ROOT)}  {file.stat().st_size} bytes\n")
 
 
 def settle(page: Page) -> None:
@@ -168,7 +170,7 @@ def webp(page: Page) -> bytes:
         picture = base64.b64decode(answer["data"])
         if len(picture) <= BYTES_MAX:
             return picture
-    raise AssertionError(f"{page.url} is too large a picture")
+    raise SystemExit(f"{page.url} is too large a picture")
 
 
 async def take_top(url: str, file: Path) -> None:

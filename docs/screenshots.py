@@ -1,7 +1,7 @@
 """Take the pictures of the manual: every page of the navigation as the demo's house shows it, in Debian's Chromium.
 
 `python docs/screenshots.py [NAME…]` writes docs/pictures/NAME.webp, light on a desk, and NAME-phone.webp, dark on a
-phone, for each page of web/src/lib/pages.ts and for those of MORE; and top.svg. A page that is added needs nothing here.
+phone, for each page of web/src/lib/pages.ts and for those of MORE; and top.svg. A new page needs nothing here.
 """
 
 from __future__ import annotations

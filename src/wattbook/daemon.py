@@ -48,7 +48,7 @@ async def run(
     clock: SystemClock | None = None,
     beside: Callable[[Book], None] | None = None,
 ) -> None:
-    """Read, keep and serve until SIGINT or SIGTERM. Once the page answers, `started` is called, and `beside` in a thread.
+    """Read, keep and serve until SIGINT or SIGTERM. Once the page answers, `started` is called, `beside` in a thread.
 
     Raises ConfigError, or BookError when the book cannot be opened.
     """

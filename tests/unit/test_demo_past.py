@@ -46,7 +46,7 @@ def test_a_new_book_gets_it_once_and_says_so(config: Config) -> None:
                 "utility", "active_energy_import", Span(UNTIL - timedelta(days=10), UNTIL), Step(1, "d"), PRAGUE
             )
             (event, *_) = reader.events_about("", (PAST,))
-    assert 250_000 < sum(energy.value) < 700_000  # Wh in ten days
+    assert 250_000 < sum(energy.values) < 700_000  # Wh in ten days
     assert states(config) == ["begun", "done"]
     assert "simulated" in event.body["note"]
     assert past_of(config, UNTIL) is None

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from api_house import House, house
 from api_server import served
-from page_browser import PATIENCE_MS, Watched, barriers, chromium, needs, window
+from page_browser import PATIENCE_MS, Watched, barriers, needs, window
 from wattbook.model import Quality, Reading
 from wattbook.profiles import Library
 from wattbook.simulate import SimulatedLine, SimulatedMeter, build
@@ -23,12 +23,6 @@ ROWS = 40
 DOUBTED = (20, 21)  # rows whose power is in doubt
 
 pytestmark = [pytest.mark.enable_socket, *needs]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ JOBS     ?= $(shell nproc)  # tests at once: many wait for a line or a server
 DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium openssl \
   influxdb mariadb-server nats-server nginx postgresql prometheus victoria-metrics  # started on ports of their own
 
-.PHONY: demo setup web test check unit bench torture lock docs clean
+.PHONY: demo setup web test check unit bench torture lock docs screenshots clean
 
 demo:
 	@started=$$(date +%s%N) && $(MAKE) -j2 $(RUN) $(PAGE)/index.html && \
@@ -48,6 +48,9 @@ bench: setup .venv/.debian-ready
 
 docs: setup
 	$(BIN)/python docs/generate.py
+
+screenshots: setup .venv/.debian-ready
+	$(BIN)/python docs/screenshots.py
 
 lock: setup
 	$(BIN)/python requirements/lock.py

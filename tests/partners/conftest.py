@@ -1,9 +1,14 @@
 """Fixtures of tests that speak to real partners."""
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +23,12 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
         subprocess.run(command, cwd=folder, check=True, timeout=60, capture_output=True)
         (folder / f"{name}.key").chmod(0o644)  # a broker that is no root reads it, too
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> "Iterator[Browser]":
+    """A browser for the tests of one module; each of them opens a window of its own."""
+    from page_browser import chromium  # most partners need no browser
+
+    with chromium() as browser:
+        yield browser

@@ -8,55 +8,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from api_house import NOW, House, house, pzem
 from api_server import served
-from wattbook.api.app import PAGE
+from page_browser import PATIENCE_MS, Watched, needs, window
 from wattbook.engine.status import DarkSpan, SupplyNow
 from wattbook.model import Reading
 
-CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE_MS = 30_000  # only reached when something is wrong
-QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")
-
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is missing: apt-get install chromium"),
-    pytest.mark.skipif(not (PAGE / "index.html").exists(), reason="the page is not built: make web"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *QUIET])
-        yield browser
-        browser.close()
-
-
-class Watched:
-    """A page whose complaints and requests are kept."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.complaints: list[str] = []
-        self.hosts: set[str] = set()
-        page.on("console", self._said)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", lambda request: self.hosts.add(request.url.split("/")[2]))
-
-    def _said(self, said: ConsoleMessage) -> None:
-        if said.type in ("error", "warning"):
-            self.complaints.append(said.text)
+pytestmark = needs
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture
 def watched(browser: Browser) -> Iterator[Watched]:
-    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
-    yield Watched(context.new_page())
-    context.close()
+    with window(browser) as context:
+        yield Watched(context.new_page())
 
 
 @pytest.fixture

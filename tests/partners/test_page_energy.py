@@ -10,53 +10,34 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from api_house import NOW, House, house
 from api_server import served
-from wattbook.api.app import PAGE
+from page_browser import PATIENCE_MS, Watched, needs, window
 from wattbook.model import Reading
 
-CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE_MS = 30_000  # only reached when something is wrong
-QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")
 FIRST = datetime(2026, 11, 5, 23, tzinfo=UTC)  # midnight in Prague
 SHOP = "by=meter&of=workshop"  # nobody says how often it is read, so quarters of an hour are no gap
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="chromium is missing: apt-get install chromium"),
-    pytest.mark.skipif(not (PAGE / "index.html").exists(), reason="the page is not built: make web"),
-]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", *QUIET])
-        yield browser
-        browser.close()
+pytestmark = needs
+expect.set_options(timeout=PATIENCE_MS)
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    return []
+def watched(browser: Browser) -> Iterator[Watched]:
+    with window(browser) as context:
+        yield Watched(context.new_page())
 
 
 @pytest.fixture
-def page(browser: Browser, complaints: list[str]) -> Iterator[Page]:
-    context = browser.new_context(locale="en-GB", viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(PATIENCE_MS)
-    page = context.new_page()
+def page(watched: Watched) -> Page:
+    return watched.page
 
-    def said(message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning"):
-            complaints.append(message.text)
 
-    page.on("console", said)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    yield page
-    context.close()
+@pytest.fixture
+def complaints(watched: Watched) -> list[str]:
+    return watched.complaints
 
 
 @pytest.fixture

@@ -12,16 +12,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from api_house import House, house, pzem
 from api_server import served
-from page_browser import AXE, PATIENCE_MS, barriers, chromium, needs, until, window
+from page_browser import AXE, PATIENCE_MS, barriers, needs, until, window
 
 pytestmark = needs
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

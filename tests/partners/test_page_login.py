@@ -11,7 +11,6 @@ from playwright.sync_api import Browser, expect
 from access_house import PASSWORD, add_user
 from api_house import House, house
 from api_server import served
-from test_page import browser  # noqa: F401 - a fixture
 
 
 @pytest.fixture
@@ -20,7 +19,7 @@ def home(tmp_path: Path) -> Iterator[House]:
         yield home
 
 
-def test_the_first_password(home: House, browser: Browser) -> None:  # noqa: F811 - the fixture
+def test_the_first_password(home: House, browser: Browser) -> None:
     with served(home) as server:
         page = browser.new_page()
         said: list[str] = []
@@ -41,7 +40,7 @@ def test_the_first_password(home: House, browser: Browser) -> None:  # noqa: F81
     assert home.people.people().known("anna").role == "admin"
 
 
-def test_the_way_in_on_a_phone_in_the_dark(home: House, browser: Browser) -> None:  # noqa: F811 - the fixture
+def test_the_way_in_on_a_phone_in_the_dark(home: House, browser: Browser) -> None:
     add_user(home)
     with served(home) as server:
         context = browser.new_context(viewport={"width": 360, "height": 700}, color_scheme="dark")

@@ -11,17 +11,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from api_house import House, house, pzem
 from api_server import served
-from page_browser import PATIENCE_MS, Watched, chromium, needs, window
+from page_browser import PATIENCE_MS, Watched, needs, window
 from wattbook.model import Quality, Reading
 
 pytestmark = needs
 expect.set_options(timeout=PATIENCE_MS)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from wattbook.config import Config
@@ -19,11 +20,12 @@ _log = logging.getLogger("wattbook.demo")
 
 
 def past_of(config: Config, until: datetime) -> Callable[[Book], None] | None:
-    """What writes the past up to an aware instant; None where a book was there before, unless its past was cut short."""
-    if config.book.exists():
-        began = _cut_short(config)
-        return began and (lambda book: _write(book, config.site.timezone, began))
-    return lambda book: _write(book, config.site.timezone, until)
+    """What writes the past up to an aware instant; None where a book was there before.
+
+    One whose past was cut short gets the rest, up to the instant it was begun with.
+    """
+    end = _cut_short(config) if config.book.exists() else until
+    return None if end is None else partial(_write, zone=config.site.timezone, until=end)
 
 
 def _cut_short(config: Config) -> datetime | None:
@@ -35,7 +37,7 @@ def _cut_short(config: Config) -> datetime | None:
     return datetime.fromisoformat(events[-1].body["until"])
 
 
-def _write(book: Book, zone: ZoneInfo, until: datetime) -> None:
+def _write(book: Book, *, zone: ZoneInfo, until: datetime) -> None:
     """Write it, in any thread. What was written before a stop is found to be the same."""
     from wattbook.simulate.house import House
     from wattbook.simulate.past import make_past

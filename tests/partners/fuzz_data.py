@@ -20,7 +20,7 @@ BODIES = {
     "right to left": '{"do":"\u202etset","name":"\u202e\u0000\ufffe\U0010ffff","why":"a\u0301"}'.encode(),
     "types": b'{"do":[{}],"name":{},"who":[],"why":1,"from":{},"registers":[],"scopes":{},"keys":1,"table":[]}',
     "long": b'{"do":"' + b"x" * 99_000 + b'"}',
-    "too long": b'{"do":"' + b"x" * 2_000_000 + b'"}',
+    "too long": b'{"do":"' + b"x" * 120_000 + b'"}',
 }
 KINDS = (
     "",

@@ -129,4 +129,6 @@ def _mean_power(energy: Floats, elapsed_s: Floats) -> Floats:
 def _columns(meter: str, elapsed_s: Floats, values: Mapping[str, Floats]) -> Columns:
     at_ms = to_ms(BEGINNING - ZONE) + np.rint(elapsed_s * 1000).astype(np.int64)
     cells = {name: array("d", column.tobytes()) for name, column in values.items()}
-    return Columns("", meter, array("q", at_ms.tobytes()), array("q"), cells, array("B", bytes([GOOD_CODE]) * len(at_ms)))
+    return Columns(
+        "", meter, array("q", at_ms.tobytes()), array("q"), cells, array("B", bytes([GOOD_CODE]) * len(at_ms))
+    )

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from bench import machine
 from bench.book_files import folder
 from bench.figures import Figure, progress, show
-from bench.page_browser import Took, Zoom, chromium, load, zoom
+from bench.page_browser import Took, Zoom, chromium, load, window, zoom
 from bench.page_house import EVERY_S, living, of_a_year
 from bench.page_streams import listen, pages
 from bench.running import Running, get_json
@@ -84,9 +84,10 @@ def open_pages(run: Running, seconds: float) -> list[Figure]:
     with _pages(run, PAGES, _SETTLED_S + seconds):
         time.sleep(_SETTLED_S)
         with_mb, busy = _cost(run, seconds)
+    url = f"http://127.0.0.1:{run.port}/"
     with chromium() as browser:
         for _ in range(REAL_PAGES):
-            browser.new_context().new_page().goto(f"http://127.0.0.1:{run.port}/")
+            window(browser, url).goto(url)
         time.sleep(_SETTLED_S)
         _, real = _cost(run, seconds)
     return [

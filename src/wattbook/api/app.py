@@ -13,6 +13,7 @@ from fastapi import Path as PathParameter
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
@@ -240,9 +241,11 @@ def _add_errors(app: FastAPI) -> None:
             message = f'nothing is at "{request.url.path}"' + (
                 f'; did you mean "{near[0]}"?' if near else "; see /api/v1/docs"
             )
-        elif error.status_code == 405:
-            message = f"{request.method} is not for this address; it takes {(error.headers or {}).get('Allow', 'GET')}"
-        return json_response({"error": message}, status=error.status_code, headers=error.headers)
+        headers = error.headers
+        if error.status_code == 405:
+            headers = {"allow": _methods(app, request)}
+            message = f"{request.method} is not for this address; it takes {headers['allow']}"
+        return json_response({"error": message}, status=error.status_code, headers=headers)
 
     async def wrong_parameters(request: Request, error: RequestValidationError) -> Response:
         return json_response({"error": "; ".join(map(_parameter, error.errors()))}, status=400)
@@ -260,6 +263,13 @@ def _add_errors(app: FastAPI) -> None:
         (WattbookError, in_words), (Exception, fault),
     ):  # fmt: skip
         app.add_exception_handler(kind, handler)  # type: ignore[arg-type]  # starlette's type allows Exception only
+
+
+def _methods(app: FastAPI, request: Request) -> str:
+    """What an address takes: each of its methods is a route of its own, and starlette tells the first one's alone."""
+    routes = [route for route in app.router.routes if route.matches(request.scope)[0] is not Match.NONE]
+    same = [route for route in routes if getattr(route, "path", "") == getattr(routes[0], "path", "")]
+    return ", ".join(sorted({method for route in same for method in getattr(route, "methods", None) or ()}))
 
 
 def _parameter(problem: dict[str, Any]) -> str:

@@ -8,6 +8,10 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.responses import Response
 
+from wattbook.api import shapes
+from wattbook.api.describe_common import add_common
+from wattbook.api.shapes import Schema, one_of, order_of, shape_of
+
 INTRODUCTION = (
     "Readings, energy and the state of meters. Values are in base units (V, A, W, Wh, Hz …), instants in UTC. "
     'Every error is {"error": "what happened, where, what to do"}. Until a password is '
@@ -64,10 +68,14 @@ def _get(
     *,
     schema: Mapping[str, Any] | None = None,
     kind: str = "application/json",
+    loose: Mapping[str, Schema] | None = None,
     **errors: str,
 ) -> dict[str, Any]:
-    """The arguments of a FastAPI route that answers raw bytes, so that its shape is told by an example."""
-    content = {kind: {"schema": schema or {"type": "object"}, "example": example}}
+    """The arguments of a FastAPI route that answers raw bytes, so that its shape is told by an example.
+
+    `loose`: schemas of the keys that are not always as in the example.
+    """
+    content = {kind: {"schema": schema or shape_of(example, loose or {}), "example": example}}
     return {
         "summary": summary,
         "response_class": Response,
@@ -78,7 +86,6 @@ def _get(
 route = _get  # for files of their own that describe other routes
 
 _NO_METER = 'no meter is called "main-b"; did you mean "main-a"?'
-_ARRAY: Mapping[str, Any] = {"type": "array", "items": {"type": "object"}}
 
 ABOUT = _get(
     "Which wattbook this is and where its book lies",
@@ -92,7 +99,14 @@ ABOUT = _get(
         "gap": {"since": "2026-11-21T01:00:00.000Z", "reason": "the disk is full"},
         "configuration": {"state": "in force", "problem": ""},
     },
+    loose={"gap": shapes.OBJECT_OR_NULL},
 )
+_OF_METER: Mapping[str, Schema] = {
+    "since": shapes.TEXT_OR_NULL,
+    "hints": shapes.TEXTS,
+    "last_at": shapes.TEXT_OR_NULL,
+    "progress": shapes.OBJECT_OR_NULL,
+}
 METERS = _get(
     "Every meter and how it fares",
     [
@@ -114,7 +128,7 @@ METERS = _get(
             "counters": {"polls": 9, "answers": 9, "timeouts": 0, "garbled": 0, "refused": 0},
         }
     ],
-    schema=_ARRAY,
+    loose=_OF_METER,
 )
 LIFE = _get(
     "What happened to a meter: replaced, reset, corrected, by whom and why",
@@ -136,6 +150,7 @@ LIFE = _get(
             }
         ],
     },
+    loose={"body": shapes.OBJECT},
     _404=_NO_METER,
 )
 _ORDER = {
@@ -152,9 +167,29 @@ CHANGE_LIFE: Mapping[str, Any] = {
         "`do` is install, replace, reset, rollover, ratio, rewire, move, correct, accept, drop or undo. An event of a "
         "meter's life rewrites no reading; what a correction changed is kept, so `undo` brings it back."
     ),
-    "openapi_extra": {
-        "requestBody": {"content": {"application/json": {"schema": {"type": "object"}, "example": _ORDER}}}
-    },
+    "openapi_extra": order_of(
+        _ORDER,
+        "do",
+        "why",
+        do=one_of(
+            "install", "replace", "reset", "rollover", "ratio", "rewire", "move", "correct", "accept", "drop", "undo"
+        ),
+        registers={"type": ["object", "null"], "additionalProperties": shapes.OBJECT},
+        values=shapes.NUMBERS_BY_NAME,
+        quantities=shapes.TEXTS,
+        number={"type": "integer"},
+        ct=shapes.NUMBER,
+        pt=shapes.NUMBER,
+        swap={"type": "boolean"},
+        turn={"type": "boolean"},
+        phases={"type": ["array", "null"], "items": shapes.TEXT},
+        location={"type": "string", "maxLength": 200},
+        at=shapes.TEXT,
+        to=shapes.TEXT_OR_NULL,
+        why={"type": "string", "minLength": 1, "maxLength": 500},
+        who=shapes.WHO,
+        **{"from": shapes.TEXT_OR_NULL},
+    ),
 }
 _SINK_LIST = _get(
     "How readings reach other systems",
@@ -173,7 +208,7 @@ _SINK_LIST = _get(
             "set_aside": 0,
         }
     ],
-    schema=_ARRAY,
+    loose={"newest": shapes.TEXT_OR_NULL},
 )
 SINKS: Mapping[str, Any] = {
     **_SINK_LIST,
@@ -190,13 +225,14 @@ CHANGE_SINK: Mapping[str, Any] = {
         "`do` is pause, resume or replay. A paused sink stays so over restarts. Replay delivers everything `from` an "
         "instant on once more (without it from the beginning), or, with `refused`, what the sink had set aside."
     ),
-    "openapi_extra": {
-        "requestBody": {
-            "content": {
-                "application/json": {"schema": {"type": "object"}, "example": {"do": "replay", "from": "2026-11-01"}}
-            }
-        }
-    },
+    "openapi_extra": order_of(
+        {"do": "replay", "from": "2026-11-01"},
+        "do",
+        do=one_of("pause", "resume", "replay"),
+        refused={"type": "boolean"},
+        who=shapes.WHO,
+        **{"from": shapes.TEXT},
+    ),
 }
 SUPPLY = _get(
     "Which source feeds the house now: utility, generator, dark, or unknown",
@@ -212,6 +248,13 @@ SUPPLY = _get(
         },
         "last_at": {"utility": "2026-11-21T02:20:05.000Z", "generator": "2026-11-21T02:20:05.000Z"},
     },
+    loose={
+        "state": shapes.TEXT_OR_NULL,
+        "since": shapes.TEXT_OR_NULL,
+        "for_s": shapes.NUMBER_OR_NULL,
+        "dark": shapes.OBJECT_OR_NULL,
+        "last_at": {"type": "object", "additionalProperties": shapes.TEXT_OR_NULL},
+    },
 )
 STORAGE = _get(
     "How large the book is, how fast it grows, when its disk will be full, and its newest backup",
@@ -226,11 +269,15 @@ STORAGE = _get(
         "commit_every_s": 1.0,
         "last_backup": "2026-11-21T02:00:00.000Z",
     },
+    loose={
+        "bytes_a_day": shapes.NUMBER_OR_NULL,
+        "full_at": shapes.TEXT_OR_NULL,
+        "last_backup": shapes.TEXT_OR_NULL,
+    },
 )
 QUANTITIES = _get(
     "Titles and units of quantities; without names, of all that the meters told",
     [{"name": "voltage", "title": "Voltage", "unit": "V", "kind": "gauge", "obis": "12.7.0"}],
-    schema=_ARRAY,
     _400='no quantity is called "volts"; did you mean "voltage"?',
 )
 LATEST = _get(
@@ -350,7 +397,7 @@ VIRTUAL_METERS = _get(
             "parts": {"main-a": 1.0, "main-b": 1.0},
         }
     ],
-    schema=_ARRAY,
+    loose={"parts": shapes.NUMBERS_BY_NAME},
 )
 _LIVE_STREAM = _get(
     "The last reading of each meter, then new ones and changes of state as they happen (server-sent events)",
@@ -358,7 +405,7 @@ _LIVE_STREAM = _get(
     '"seq":4711}\n\nevent: status\ndata: {"name":"heat-pump","state":"away","reason":"no answer",…}\n\n'
     'event: supply\ndata: {"state":"generator","since":"2026-11-21T01:20:05.000Z",…}\n\n'
     'event: alerts\ndata: {"raised":1,"changed":8213}\n\n',
-    schema={"type": "string"},
+    schema=shapes.EVENT,
     kind="text/event-stream",
     _404=_NO_METER,
     _503="too many live streams are open; close some pages",
@@ -381,6 +428,7 @@ METRICS = _get(
 ENERGY = _get(
     "The address of the optical reader that wattbook replaces",
     {"energy": {"highTarif": "0004200.177", "lowTarif": "0021209.409", "suma": "0025409.587"}},
+    loose=dict.fromkeys(("highTarif", "lowTarif", "suma"), shapes.TEXT_OR_0),
 )
 
 _PLAIN_TABLE = "meter,at,voltage,active_energy_import\nmain-a,2026-11-21T01:02:03Z,230.1,25409587\n"
@@ -443,6 +491,7 @@ def add_raw_routes(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         schema = made()
         schema["paths"].setdefault("/api/v1/readings", _POST_READINGS)
+        add_common(schema)
         return schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way to extend it

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattbook.api.describe import route
+from wattbook.api.shapes import NUMBER_OR_NULL, OBJECT, TEXT, TEXT_OR_NULL, TEXTS, WHO, one_of, order_of
 
 BEFORE = "Only events with a number under this one: the answer's `before` asks for the next page."
 OF_RULE = "Only of the rule with this name, be it still there or not."
@@ -20,6 +21,7 @@ _STATE: Mapping[str, Any] = {
     "worst": 5400.0,
     "text": "main-a: Active power 5.21 kW, above 5 kW for 10 min",
 }
+_OF_STATE = {"since": TEXT_OR_NULL, "value": NUMBER_OR_NULL, "worst": NUMBER_OR_NULL}
 ALERTS = route(
     "What is watched and how it stands, and who is told",
     {
@@ -55,6 +57,15 @@ ALERTS = route(
             }
         ],
     },
+    loose={
+        **_OF_STATE,
+        "settings": OBJECT,
+        "muted_until": TEXT_OR_NULL,
+        "alerts": TEXTS,
+        "quiet": TEXT_OR_NULL,
+        "remind_s": NUMBER_OR_NULL,
+        "sent_at": TEXT_OR_NULL,
+    },
 )
 HISTORY = route(
     "What was raised, recovered, reminded, muted and tested, the newest first, and to whom it was sent",
@@ -81,13 +92,15 @@ HISTORY = route(
         ],
         "before": None,
     },
+    loose={
+        **_OF_STATE,
+        **dict.fromkeys(("kind", "severity", "about", "quantity", "text", "until"), TEXT_OR_NULL),
+        "lasted_s": NUMBER_OR_NULL,
+        "before": NUMBER_OR_NULL,
+        "sent": TEXTS,
+    },
     _400='"limit": Input should be less than or equal to 1000',
 )
-
-
-def _order(example: Mapping[str, Any]) -> Mapping[str, Any]:
-    content = {"application/json": {"schema": {"type": "object"}, "example": example}}
-    return {"requestBody": {"required": True, "content": content}}
 
 
 CHANGE_ALERT: Mapping[str, Any] = {
@@ -102,7 +115,13 @@ CHANGE_ALERT: Mapping[str, Any] = {
         "`do` is test, mute or unmute. A test sends a message to everybody whom the rule tells, also in quiet hours. A "
         "muted rule (`for` so long, else until it is unmuted) is decided on, but nobody is told."
     ),
-    "openapi_extra": _order({"do": "mute", "for": "2h"}),
+    "openapi_extra": order_of(
+        {"do": "mute", "for": "2h"},
+        "do",
+        do=one_of("test", "mute", "unmute"),
+        who=WHO,
+        **{"for": TEXT},
+    ),
 }
 TEST_TARGET: Mapping[str, Any] = {
     **route(
@@ -113,5 +132,5 @@ TEST_TARGET: Mapping[str, Any] = {
         _413="an order has at most 100000 bytes",
         _503="anna: mail.example.org did not take the mail: Connection refused",
     ),
-    "openapi_extra": _order({"do": "test"}),
+    "openapi_extra": order_of({"do": "test"}, "do", do=one_of("test"), who=WHO),
 }

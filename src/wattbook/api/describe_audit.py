@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wattbook.api.describe import route
+from wattbook.api.shapes import NUMBER_OR_NULL, OBJECT
 
 BEFORE = "Only changes with a number under this one: the answer's `before` asks for the next page."
 AUDIT = route(
@@ -20,4 +21,5 @@ AUDIT = route(
         ],
         "before": None,
     },
+    loose={"before": NUMBER_OR_NULL, "body": OBJECT},
 )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattbook.api.describe import route
+from wattbook.api.shapes import NUMBER_OR_NULL, OBJECT, TEXT, Schema, one_of, order_of, shape_of
 
 _NOT_RIGHT = "nothing was written, for it would not be right: limit: must be a number"
 _BROKEN = "wattbook.toml:12: not TOML: Expected '=' after a key; the configuration before stays in force"
@@ -20,9 +21,14 @@ _KEY: Mapping[str, Any] = {
 }
 
 
-def _ordered(described: Mapping[str, Any], order: Mapping[str, Any], words: str) -> Mapping[str, Any]:
-    body = {"required": True, "content": {"application/json": {"schema": {"type": "object"}, "example": order}}}
-    return {**described, "description": words, "openapi_extra": {"requestBody": body}}
+_PROBLEMS: Schema = {"type": "array", "items": shape_of({"line": 12, "message": "…"}, {"line": NUMBER_OR_NULL})}
+_FORMS: Schema = {"type": "object", "additionalProperties": {"type": "object", "required": ["keys"]}}
+
+
+def _ordered(
+    described: Mapping[str, Any], order: Mapping[str, Any], words: str, *needed: str, **keys: Schema
+) -> Mapping[str, Any]:
+    return {**described, "description": words, "openapi_extra": order_of(order, *needed, **keys)}
 
 
 CONFIGURATION = route(
@@ -43,6 +49,7 @@ CONFIGURATION = route(
             "line": [{"name": "rs485", "port": "/dev/ttyUSB0"}],
         },
     },
+    loose={"state": one_of("in force", "changed", "broken"), "problems": _PROBLEMS, "tables": OBJECT},
 )
 FORMS = route(
     "What a form for each table asks for",
@@ -56,6 +63,7 @@ FORMS = route(
         "meter": {"keys": [], "virtual": []},
         "line": {"keys": []},
     },
+    schema=_FORMS,
 )
 CHANGE = _ordered(
     route(
@@ -67,6 +75,12 @@ CHANGE = _ordered(
     {"do": "change", "table": "alert", "name": "over 5 kW", "keys": {"limit": 6000, "lasting": None}},
     "A key that is null is taken away; one that is not given stays, secrets too. Comments in the file stay. A refusal "
     "says in `fields` what is wrong with which key, and nothing is written.",
+    "do",
+    "table",
+    do=one_of("add", "change", "remove"),
+    table=TEXT,
+    name=TEXT,
+    keys=OBJECT,
 )
 APPLY = _ordered(
     route("Read wattbook.toml again and use it", {"applied": True}, _409=_BROKEN),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattbook.api.describe import _get
+from wattbook.api.shapes import OBJECT_OR_NULL, TEXT, Schema, one_of, order_of
 
 _VALUES = [{"name": "voltage", "title": "Voltage", "unit": "V", "value": 230.1}]
 _SURVEY: Mapping[str, Any] = {
@@ -34,13 +35,22 @@ _SURVEY: Mapping[str, Any] = {
     ],
     "remarks": [],
 }
-_OBJECT_OR_NULL: Mapping[str, Any] = {"type": ["object", "null"]}
+_OF_DEVICE: Mapping[str, Schema] = {
+    "port": TEXT,
+    "model": TEXT,
+    "address": {"type": ["integer", "string", "null"]},
+    "baud": {"type": "integer"},
+    "parity": one_of("", "none", "even", "odd"),
+    "stopbits": {"type": "integer", "enum": [0, 1, 2]},
+}
 _DEVICE = {"port": "tcp://192.168.1.20:502", "model": "pzem-016", "address": 4}
 
 
-def _ordered(described: Mapping[str, Any], order: Mapping[str, Any], status: int, words: str) -> Mapping[str, Any]:
-    body = {"content": {"application/json": {"schema": {"type": "object"}, "example": order}}}
-    return {**described, "status_code": status, "description": words, "openapi_extra": {"requestBody": body}}
+def _ordered(
+    described: Mapping[str, Any], order: Mapping[str, Any], status: int, words: str, *needed: str, **keys: Schema
+) -> Mapping[str, Any]:
+    extra = order_of(order, *needed, **keys)
+    return {**described, "status_code": status, "description": words, "openapi_extra": extra}
 
 
 WIZARD = _get(
@@ -51,13 +61,14 @@ WIZARD = _get(
         "models": [{"name": "pzem-016", "title": "PZEM-014 / PZEM-016 AC energy meter", "protocol": "modbus"}],
         "scan": None,
     },
+    loose={"scan": OBJECT_OR_NULL},
 )
-SCAN = _get("How far the scan is and what it found; null when there was none", _SURVEY, schema=_OBJECT_OR_NULL)
+SCAN = _get("How far the scan is and what it found; null when there was none", _SURVEY, schema=OBJECT_OR_NULL)
 START_SCAN = _ordered(
     _get(
         "Scan a port for Modbus meters, or stop",
         _SURVEY,
-        schema=_OBJECT_OR_NULL,
+        schema=OBJECT_OR_NULL,
         _400="port: this machine has no serial port /dev/ttyUSB9; choose one of the list",
         _409="tcp://192.168.1.20 is being scanned; stop that first",
     ),
@@ -65,6 +76,10 @@ START_SCAN = _ordered(
     202,
     "`do` is start or stop. One port is scanned at a time. One that the daemon reads is asked between its polls, with "
     "the line's settings: `line` and `settings` say so; other speeds cannot be tried while it is in use.",
+    "do",
+    do=one_of("start", "stop"),
+    port=TEXT,
+    thorough={"type": "boolean"},
 )
 TEST = _ordered(
     _get(
@@ -76,6 +91,8 @@ TEST = _ordered(
     _DEVICE,
     200,
     "Settings that are left out are the model's; on a line that the daemon reads they are the line's.",
+    "model",
+    **_OF_DEVICE,
 )
 ADD_METER = _ordered(
     _get(
@@ -86,4 +103,8 @@ ADD_METER = _ordered(
     {**_DEVICE, "name": "press", "location": "plant/hall 2", "every": "5s", "source": ""},
     201,
     "What stands in the file stays, comments included. A refusal says in `fields` what is wrong with which key.",
+    "model",
+    "name",
+    **_OF_DEVICE,
+    **dict.fromkeys(("name", "line", "serial", "location", "every", "source"), TEXT),
 )

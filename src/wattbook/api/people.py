@@ -17,6 +17,7 @@ from wattbook.api.answers import Refusal, instant_text, json_response, read_orde
 from wattbook.api.gate import check_header, cookie_name
 from wattbook.api.who import DIRECT, ENCRYPTED, actor_of, address_of, as_ordered, principal_of
 from wattbook.model import ConfigError
+from wattbook.model.nearest import did_you_mean
 from wattbook.model.principal import Kind, Principal
 from wattbook.transports.addresses import is_loopback
 
@@ -79,6 +80,7 @@ async def while_held(access: Access, principal: Principal, stream: AsyncIterator
 async def _log_in(access: Access, request: Request) -> Response:
     check_header(request.scope)
     given = read_order(await request.body())
+    _check_keys(given, "name", "password")
     name, password = _text(given, "name"), _text(given, "password")
     try:
         session = await access.log_in(name, password, address_of(request))
@@ -98,6 +100,7 @@ async def _change_own(access: Access, request: Request) -> Response:
     order, who = read_order(await request.body()), principal_of(request)
     if who.kind is not Kind.USER:
         raise Refusal(403, "only who has logged in has a password of its own")
+    _check_keys(order, "do", "old", "password")
     if order.get("do") != "passwd":
         raise ConfigError('"do" is passwd')
     try:
@@ -141,7 +144,13 @@ def _token_json(token: Token) -> Mapping[str, Any]:
 
 def _who(request: Request, order: Mapping[str, Any]) -> str:
     """Who orders: a command says who called it."""
-    return str(order.get("who") or "")[:100] or actor_of(request)
+    return str(order.get("who") or actor_of(request))
+
+
+def _check_keys(given: Mapping[str, Any], *known: str) -> None:
+    for key in given:
+        if key not in known:
+            raise ConfigError(f'nothing is called "{key}" here{did_you_mean(key, known)}')
 
 
 def _text(given: Mapping[str, Any], key: str) -> str:

@@ -20,7 +20,6 @@ from wattbook.model.nearest import did_you_mean
 DEEDS = ("test", "mute", "unmute")
 _KEYS = ("do", "for", "who")
 _KINDS = {"test": TESTED, "mute": MUTED, "unmute": UNMUTED}
-_WHO_MAX = 200
 
 
 async def order_alert(alerts: Alerts, rule: AlertSettings, given: Mapping[str, Any], *, who: str) -> Mapping[str, Any]:
@@ -36,7 +35,7 @@ async def order_alert(alerts: Alerts, rule: AlertSettings, given: Mapping[str, A
         except (ValueError, OverflowError) as error:
             raise ConfigError(f'"for": {error}') from error
         body["until"] = format_instant(until)
-    event = Event(_KINDS[given["do"]], rule.name, now, body, str(given.get("who", who))[:_WHO_MAX])
+    event = Event(_KINDS[given["do"]], rule.name, now, body, str(given.get("who", who)))
     number = await asyncio.wrap_future(alerts.book.append_event(event))
     return {"done": given["do"], "number": number}
 
@@ -44,7 +43,7 @@ async def order_alert(alerts: Alerts, rule: AlertSettings, given: Mapping[str, A
 async def order_target(alerts: Alerts, name: str, given: Mapping[str, Any], *, who: str) -> Mapping[str, Any]:
     """Send a target a message now. Raises NotSent or ConfigError when it does not go out."""
     check_order(given, ("test",))
-    await alerts.carriers[name].test(str(given.get("who", who))[:_WHO_MAX])
+    await alerts.carriers[name].test(str(given.get("who", who)))
     return {"done": "test"}
 
 

@@ -51,6 +51,8 @@ def _check(given: Mapping[str, Any]) -> None:
         raise ConfigError(f'"{given["do"]}" takes neither "from" nor "refused"')
     if not isinstance(given.get("refused", False), bool):
         raise ConfigError('"refused" is true or false')
+    if not isinstance(given.get("from", ""), str):
+        raise ConfigError('"from" is an instant as text: 2026-11-21T08:00, today or -24h')
     if given.get("refused") and "from" in given:
         raise ConfigError('choose "from" or "refused"')
 

@@ -103,7 +103,7 @@ def carry_out(
     Raises ConfigError or UnknownQuantity for an order that cannot be understood, BookError for one that cannot be done.
     """
     do = given.get("do")
-    if do not in _KEYS:
+    if not isinstance(do, str) or do not in _KEYS:
         raise ConfigError(f'"do" is one of {", ".join(_KEYS)}{did_you_mean(str(do), _KEYS)}')
     for key in given:
         if key not in (*_ALWAYS, *_KEYS[do]):

@@ -5,7 +5,6 @@ Loaded only when somebody asks: numpy takes 17 MB.
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from array import array
 from collections.abc import Sequence
@@ -241,17 +240,16 @@ def _period_ms(connection: sqlite3.Connection, meter_id: int, before_ms: int) ->
     found = connection.execute(
         "SELECT at FROM hot WHERE meter = ? AND at < ? ORDER BY at DESC LIMIT ?", (meter_id, before_ms, _PERIOD_FROM)
     ).fetchall()
-    instants = {at_ms for (at_ms,) in found}
+    newest = np.unique(np.array([at_ms for (at_ms,) in found], np.int64))
     frames = connection.execute(
         "SELECT id FROM frame WHERE meter = ? AND from_at < ? ORDER BY from_at DESC", (meter_id, before_ms)
     )
-    enough = sorted(instants)[-_PERIOD_FROM] if len(instants) >= _PERIOD_FROM else -math.inf
     for (frame_id,) in frames:  # ends: each frame has a reading, and PERIOD_FROM are enough
         head = sealed.head_of(connection, frame_id)
-        if head.to_at <= enough:
+        if len(newest) == _PERIOD_FROM and head.to_at <= newest[0]:
             break
         its = sealed.readable(partial(sealed.open_instants, connection, head))
-        instants.update(() if its is None else its[its < before_ms].tolist())
-        if len(instants) >= _PERIOD_FROM:
-            enough = sorted(instants)[-_PERIOD_FROM]
-    return median_distance_ms(sorted(instants)[-_PERIOD_FROM:])
+        if its is not None:
+            last = np.sort(its[its < before_ms])[-_PERIOD_FROM:]  # a frame has each instant once
+            newest = np.unique(np.concatenate((newest, last)))[-_PERIOD_FROM:]
+    return median_distance_ms(newest.tolist())

@@ -27,6 +27,7 @@ from wattbook.store.steps import Step, boundaries
 
 Aggregate = Literal["mean", "min", "max", "last"]
 _READERS_MAX = 4  # connections at once: two cores keep no more busy
+_SEQ_DIGITS_MAX = 18  # of a number that SQLite keeps
 _READER_WAIT_S = 30.0  # for a free one; every transaction is far under 1 s
 
 
@@ -325,6 +326,6 @@ class BookReader:
 
 
 def _seq_of(after: str) -> int:
-    if after and not (after.isascii() and after.isdigit()):
+    if after and not (after.isascii() and after.isdigit() and len(after) <= _SEQ_DIGITS_MAX):
         raise BookError(f'"{after}" is no position of this book')
     return int(after or 0)

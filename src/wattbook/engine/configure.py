@@ -16,9 +16,8 @@ from wattbook.config.edit import SINGLE, tables_of
 from wattbook.config.from_browser import permitted
 from wattbook.config.told import table_told, tables_told, without_references
 from wattbook.config.write_whole import write_whole
-from wattbook.engine.survey import check_port
+from wattbook.engine.survey import check_port, serial_ports
 from wattbook.model import BookError, Clock, ConfigError, Event, WattbookError
-from wattbook.transports.open import list_ports
 
 LOOK_EVERY_S = 1.0  # between two looks at the file's date: one system call
 PROBLEMS_MAX = 100  # that are told; a file can have one a line
@@ -161,8 +160,8 @@ class Configuring:
         return self._begin_anew is not None
 
     def _allowed(self, config: Config, edit: Edit) -> Edit:
-        ports = list_ports() if edit.table == "line" else []
-        return permitted(config, config.text, edit, lambda port: check_port(config, port, ports))
+        ports = serial_ports(config) if edit.table == "line" else []
+        return permitted(config, config.text, edit, lambda port: check_port(port, ports))
 
     def _write(self, edit: Edit, actor: str) -> None:
         change(self.config.path, edit, before=lambda: self._record(edit, actor))

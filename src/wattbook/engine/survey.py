@@ -85,12 +85,17 @@ class Survey:
 
 
 def ports_of(config: Config, shared: Callable[[str], SharedLine | None]) -> Sequence[Port]:
+    """The ports that may be asked, and which line holds each. Raises Unreachable when they cannot be listed."""
+    return [_port(config, port, shared) for port in serial_ports(config)]
+
+
+def serial_ports(config: Config) -> Sequence[str]:
     """The serial ports of this machine, and those of the file. Raises Unreachable when they cannot be listed."""
     listed = list_ports()
     real = {os.path.realpath(port) for port in listed}
     of_file = [port for line in config.lines for port in (line.port, *line.ports) if port and port != AUTO]
     more = [port for port in of_file if not scheme_of(port) and os.path.realpath(port) not in real]
-    return [_port(config, port, shared) for port in dict.fromkeys((*listed, *more))]
+    return list(dict.fromkeys((*listed, *more)))
 
 
 def _port(config: Config, port: str, shared: Callable[[str], SharedLine | None]) -> Port:

@@ -37,6 +37,7 @@ from wattbook.engine.seal import seal_history
 from wattbook.engine.share_line import shared_line
 from wattbook.engine.status import ProxyStatus, SupplyNow
 from wattbook.model import BookError, Event, SystemClock, WattbookError
+from wattbook.model.batch import to_ms
 from wattbook.store import Book, BookReader
 from wattbook.transports.systemd import Notifier
 
@@ -93,6 +94,7 @@ class _Lasting:
 
     def __init__(self, clock: SystemClock, begins: _Begins, stack: AsyncExitStack) -> None:
         self.clock, self.stack, self.since = clock, stack, clock.now()
+        self.run = to_ms(clock.now())
         self.systemd, self.anew = Notifier(), Anew()
         self.stopping = _on_signals()
         self.before: Config | None = None  # what comes back when the one that begins cannot
@@ -194,7 +196,7 @@ async def _serve(config: Config, lasting: _Lasting) -> None:
         proxies = await stack.enter_async_context(serving_proxies(config, lines, keeper=keeper, clock=clock))
         for settings, proxy in zip(config.proxies, proxies, strict=True):
             _log.info("serving %s", in_words(config, settings, proxy.listen))
-        supply = _supply(config, book, live, clock)
+        supply = _supply(config, book, live, lasting)
         sinks = make_sinks(config, book, reader, clock)
         alerts = make_alerts(
             config, book, reader, clock, lambda: [(each.settings.name, each.status) for each in sinks],
@@ -274,21 +276,23 @@ def _configuring(config: Config, lasting: _Lasting, book: Book) -> Configuring:
     if lasting.configuring is None:
         found = Configuring(config, lasting.clock, tell, begin_anew=lasting.anew.begin)
         lasting.configuring = found
-        _on_hangup(found)
+        _on_hangup(found, lasting.systemd)
     else:
         lasting.configuring.in_force(config, tell, refused=lasting.anew.refused)
     return lasting.configuring
 
 
-def _on_hangup(configuring: Configuring) -> None:
+def _on_hangup(configuring: Configuring, systemd: Notifier) -> None:
     """SIGHUP has wattbook.toml read again."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def apply() -> None:
+        systemd.reloading()
         try:
             await configuring.apply("SIGHUP")
         except WattbookError as error:
             _log.error("SIGHUP: %s", error)
+            systemd.ready(str(error))
 
     def begin() -> None:
         task = asyncio.create_task(apply(), name="SIGHUP")
@@ -311,19 +315,23 @@ async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks, timeout=END_S_MAX)
 
 
-def _supply(config: Config, book: Book, live: Live, clock: SystemClock) -> SupplyDecider | None:
+def _supply(config: Config, book: Book, live: Live, lasting: _Lasting) -> SupplyDecider | None:
     """What decides which source feeds the house, where a meter can tell."""
     rule = supply_rule(config)
     if rule is None:
         return None
-    return SupplyDecider(
+    found = SupplyDecider(
         rule,
-        clock,
+        lasting.clock,
         boot=boot_id(),
         lag_s=config.site.commit_every,
         stalled=lambda: book.statistics().gap_since is not None,
         changed=live.show_supply,
+        run=lasting.run,
     )
+    if position := book.position(found.name):
+        found.recall(position.bookmark)
+    return found
 
 
 async def serve_proxies(config: Config, *, started: Callable[[Sequence[ProxyStatus]], None]) -> None:

@@ -274,21 +274,23 @@ def _configuring(config: Config, lasting: _Lasting, book: Book) -> Configuring:
     if lasting.configuring is None:
         found = Configuring(config, lasting.clock, tell, begin_anew=lasting.anew.begin)
         lasting.configuring = found
-        _on_hangup(found)
+        _on_hangup(found, lasting.systemd)
     else:
         lasting.configuring.in_force(config, tell, refused=lasting.anew.refused)
     return lasting.configuring
 
 
-def _on_hangup(configuring: Configuring) -> None:
+def _on_hangup(configuring: Configuring, systemd: Notifier) -> None:
     """SIGHUP has wattbook.toml read again."""
     tasks: set[asyncio.Task[None]] = set()
 
     async def apply() -> None:
+        systemd.reloading()
         try:
             await configuring.apply("SIGHUP")
         except WattbookError as error:
             _log.error("SIGHUP: %s", error)
+            systemd.ready(str(error))
 
     def begin() -> None:
         task = asyncio.create_task(apply(), name="SIGHUP")

@@ -5,28 +5,37 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import time
 import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from running import HOUSE, daemon, get_json, simulated, until, wattbook, write_house
+from running import HOUSE, WAIT_S_MAX, daemon, get_json, post, simulated, until, wattbook, write_house
 
-MORE = """
+ONE_MORE = """
 [[meter]]
-name = "main-c"
+name = "main-x"
 line = "rs485"
 model = "pzem-016"
-address = 4
+address = 6
 every = "200ms"
 """
-ONE_MORE = MORE.replace("main-c", "main-x").replace("address = 4", "address = 6")
+HIGH = """
+[[alert]]
+name = "high"
+kind = "above"
+quantity = "voltage"
+limit = 100
+meters = ["main-a"]
+"""
 
 
 @pytest.fixture
@@ -160,3 +169,66 @@ def test_readings_go_on_across_many_changes(house: Path, tmp_path: Path) -> None
     assert sent == len(json.loads(said.stdout)["points"]) == 20
     assert wattbook("verify", "-c", house).returncode == 0
     print(f"a change takes {sorted(times)[10]:.2f} s, at most {max(times):.2f} s")
+
+
+def test_systemd_is_told_when_it_is_done(house: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(WAIT_S_MAX)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        with running(house, tmp_path) as (_, process):
+            assert systemd.recv(1024).startswith(b"READY=1")
+            for good in (True, False):
+                house.write_text(house.read_text() + ("" if good else "[[line"))
+                process.send_signal(signal.SIGHUP)
+                heard = [systemd.recv(1024)]
+                while not heard[-1].startswith(b"READY=1"):
+                    heard.append(systemd.recv(1024))
+                assert heard[0].startswith(b"RELOADING=1\nMONOTONIC_USEC=")
+                assert (b"not TOML" in heard[-1]) is not good
+
+
+def test_the_wizard_s_meter_is_there_at_once_and_two_changes_wait_for_each_other(house: Path, tmp_path: Path) -> None:
+    with running(house, tmp_path) as (url, _), ThreadPoolExecutor() as pool:
+        meters = [{"model": "push", "name": f"press {number}"} for number in range(2)]
+        rules = [{"name": f"rule {number}", "kind": "silent"} for number in range(2)]
+        asked = [pool.submit(post, url + "api/v1/wizard/meter", json.dumps(meter).encode()) for meter in meters]
+        changed = [pool.submit(change, url, do="add", table="alert", keys=rule) for rule in rules]
+        answers = [each.result(WAIT_S_MAX) for each in asked]
+        assert [answer["restart"] for answer in answers] == [False, False]
+        assert [each.result(WAIT_S_MAX)[0] for each in changed] == [200, 200]
+        names = {meter["name"] for meter in get_json(url + "api/v1/meters")}
+        assert {"press 0", "press 1", "main-a"} <= names
+        assert {rule["name"] for rule in get_json(url + "api/v1/alerts")["rules"]} == {"rule 0", "rule 1"}
+
+
+def test_who_is_logged_in_stays_so_and_streams_begin_again(house: Path, tmp_path: Path) -> None:
+    with running(house, tmp_path) as (url, process):
+        assert wattbook("user", "add", "anna", "--stdin", "-c", house, given="four words are enough\n").returncode == 0
+        body = json.dumps({"name": "anna", "password": "four words are enough"}).encode()
+        login = urllib.request.Request(url + "api/v1/login", body, {"x-wattbook": "1"})
+        with urllib.request.urlopen(login, timeout=WAIT_S_MAX) as answer:
+            cookie = answer.headers["set-cookie"].partition(";")[0]
+        with urllib.request.urlopen(
+            urllib.request.Request(url + "api/v1/live", headers={"cookie": cookie}), timeout=WAIT_S_MAX
+        ) as stream:
+            process.send_signal(signal.SIGHUP)
+            assert b"retry: 100" in stream.read()
+        me = urllib.request.Request(url + "api/v1/me", headers={"cookie": cookie})
+        with urllib.request.urlopen(me, timeout=WAIT_S_MAX) as answer:
+            assert json.loads(answer.read())["name"] == "anna"
+
+
+def test_what_an_alert_decided_is_not_decided_again(house: Path, tmp_path: Path) -> None:
+    house.write_text(
+        house.read_text()
+        + '\n[[alert]]\nname = "high"\nkind = "above"\nquantity = "voltage"\nlimit = 100\nmeters = ["main-a"]\n'
+    )
+    with running(house, tmp_path) as (url, process):
+        until(lambda: get_json(url + "api/v1/alerts")["rules"][0]["state"] == "raised")
+        since = get_json(url + "api/v1/alerts")["rules"][0]["since"]
+        for number in range(3):
+            assert change(url, do="change", table="supply", keys={"generator_current": 1.0 + number})[0] == 200
+            rule = get_json(url + "api/v1/alerts")["rules"][0]
+            assert (rule["state"], rule["since"]) == ("raised", since)
+        assert len(get_json(url + "api/v1/alerts/history")["events"]) == 1

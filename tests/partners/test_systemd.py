@@ -2,6 +2,7 @@
 
 import os
 import socket
+import time
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,12 @@ def test_messages_arrive_where_systemd_listens(tmp_path: Path, abstract: bool) -
         notifier.ready("reading 3 meters")
         notifier.alive()
         notifier.stopping()
-        heard = [systemd.recv(1024).decode() for _ in range(3)]
+        notifier.reloading()
+        heard = [systemd.recv(1024).decode() for _ in range(4)]
     assert heard[0].startswith("READY=1\nSTATUS=reading 3 meters\nMAINPID=")
-    assert heard[1:] == ["WATCHDOG=1", "STOPPING=1"]
+    assert heard[1:3] == ["WATCHDOG=1", "STOPPING=1"]
+    told, at_us = heard[3].split("\nMONOTONIC_USEC=")
+    assert told == "RELOADING=1" and 0 <= time.monotonic() - int(at_us) / 1e6 < 60
     assert notifier.watchdog_s == 4.0
 
 

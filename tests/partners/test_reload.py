@@ -220,11 +220,8 @@ def test_who_is_logged_in_stays_so_and_streams_begin_again(house: Path, tmp_path
 
 
 def test_what_an_alert_decided_is_not_decided_again(house: Path, tmp_path: Path) -> None:
-    house.write_text(
-        house.read_text()
-        + '\n[[alert]]\nname = "high"\nkind = "above"\nquantity = "voltage"\nlimit = 100\nmeters = ["main-a"]\n'
-    )
-    with running(house, tmp_path) as (url, process):
+    house.write_text(house.read_text() + HIGH)
+    with running(house, tmp_path) as (url, _):
         until(lambda: get_json(url + "api/v1/alerts")["rules"][0]["state"] == "raised")
         since = get_json(url + "api/v1/alerts")["rules"][0]["since"]
         for number in range(3):

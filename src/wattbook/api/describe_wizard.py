@@ -96,13 +96,14 @@ TEST = _ordered(
 )
 ADD_METER = _ordered(
     _get(
-        "Write a meter into wattbook.toml; the daemon reads it after a restart",
-        {"written": '[[meter]]\nname = "press"\n…', "file": "wattbook.toml", "restart": True},
+        "Write a meter into wattbook.toml; the daemon begins to read it at once",
+        {"written": '[[meter]]\nname = "press"\n…', "file": "wattbook.toml", "restart": False},
         _400='nothing was written, for it would not be right: two meters are called "press"',
     ),
     {**_DEVICE, "name": "press", "location": "plant/hall 2", "every": "5s", "source": ""},
     201,
-    "What stands in the file stays, comments included. A refusal says in `fields` what is wrong with which key.",
+    "What stands in the file stays, comments included. `restart` is true when it is read later, for the file is wrong "
+    "elsewhere. A refusal says in `fields` what is wrong with which key.",
     "model",
     "name",
     **_OF_DEVICE,

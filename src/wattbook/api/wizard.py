@@ -18,7 +18,8 @@ from starlette.responses import Response
 from wattbook.api import describe_wizard as describe
 from wattbook.api.answers import Refusal, json_response, read_shape
 from wattbook.api.context import ApiContext
-from wattbook.config import NotRight, Piece, append, pieces_text, present
+from wattbook.api.who import actor_of
+from wattbook.config import Edit, NotRight, Piece, append, pieces_text, present
 from wattbook.engine.draft import Names, new_line
 from wattbook.engine.once import read_in_turn, read_once
 from wattbook.engine.scan import Found, shown_settings
@@ -61,12 +62,11 @@ class NewMeter(Device, forbid_unknown_fields=True, kw_only=True):
 
 @dataclass
 class Wizard:
-    """One scan at a time, one change of the file at a time."""
+    """One scan at a time."""
 
     context: ApiContext
     survey: Survey | None = None
     _asking: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _writing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     async def get(self) -> Response:
         """What there is to choose from."""
@@ -139,25 +139,29 @@ class Wizard:
         config = self.context.config
         if meter.port and (shared := await self._line_at(meter.port)):
             meter = msgspec.structs.replace(meter, port="", line=shared.name)
-        async with self._writing:
-            try:
-                written = await asyncio.to_thread(self._write, meter)
-            except NotRight as error:
-                return json_response({"error": str(error), "fields": dict(error.fields)}, status=400)
-        applied = await self._use()
-        return json_response({"written": written, "file": config.path.name, "restart": not applied}, status=201)
+        try:
+            written, used = await self._written(meter, actor_of(request))
+        except NotRight as error:
+            return json_response({"error": str(error), "fields": dict(error.fields)}, status=400)
+        return json_response({"written": written, "file": config.path.name, "restart": not used}, status=201)
 
-    async def _use(self) -> bool:
-        """Begin to read the new meter at once; False = after a restart, or when the rest of the file is mended."""
-        configuring = self.context.configuring
-        return configuring is not None and await configuring.use_written()
+    async def _written(self, meter: NewMeter, actor: str) -> tuple[str, bool]:
+        """Append; return what was appended, and whether it is used already. Raises ConfigError."""
+        path, configuring = self.context.config.path, self.context.configuring
 
-    def _write(self, meter: NewMeter) -> str:
-        """Append, and return what was appended. Raises ConfigError."""
-        path = self.context.config.path
-        pieces = _pieces(meter, Names.of(present(path)))
-        append(path, pieces)
-        return pieces_text(pieces)
+        def write() -> str:
+            pieces = _pieces(meter, Names.of(present(path)))
+            append(path, pieces, before=lambda: record(pieces))
+            return pieces_text(pieces)
+
+        def record(pieces: Sequence[Piece]) -> None:
+            if configuring is not None:
+                for piece in pieces:
+                    configuring.record(Edit("add", piece.table, piece.keys), actor)
+
+        if configuring is None:
+            return await asyncio.to_thread(write), False
+        return await configuring.write(write)
 
     def _survey_json(self) -> Mapping[str, Any] | None:
         survey = self.survey

@@ -73,13 +73,14 @@ def present(path: Path) -> Config | None:
     return config
 
 
-def append(path: Path, pieces: Sequence[Piece]) -> None:
+def append(path: Path, pieces: Sequence[Piece], *, before: Callable[[], None] = lambda: None) -> None:
     """Append pieces, or begin the file with them. Raises ConfigError, and leaves the file as it was, when the whole
-    would have a new problem."""
+    would have a new problem. `before` is called when all is right, and before anything is written."""
     old = text_of(path) if path.exists() else ""
     joint = "" if not old else "\n" if old.endswith("\n") else "\n\n"
     new = old + joint + pieces_text(pieces)
     _check(path, old, new, range(old.count("\n") + 1, new.count("\n") + 1))
+    before()
     write_whole(path, new)
 
 

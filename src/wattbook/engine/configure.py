@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from wattbook.config import Config, Edit, NotRight, Piece, Problem, change, examine
 from wattbook.config.append import text_of
@@ -24,6 +24,7 @@ PROBLEMS_MAX = 100  # that are told; a file can have one a line
 _WRITE_S_MAX = 60.0  # for an event to be durable
 _log = logging.getLogger(__name__)
 
+T = TypeVar("T")
 State = Literal["in force", "changed", "broken"]
 Stamp = tuple[int, int, int]  # inode, size, nanoseconds of its last change
 BeginAnew = Callable[[Config], Awaitable[None]]  # returns when it is in force; raises, and the old one is
@@ -164,9 +165,10 @@ class Configuring:
         return permitted(config, config.text, edit, lambda port: check_port(port, ports))
 
     def _write(self, edit: Edit, actor: str) -> None:
-        change(self.config.path, edit, before=lambda: self._record(edit, actor))
+        change(self.config.path, edit, before=lambda: self.record(edit, actor))
 
-    def _record(self, edit: Edit, actor: str) -> None:
+    def record(self, edit: Edit, actor: str) -> None:
+        """Write down in the book who changes what. Blocks until it is durable. Raises BookError."""
         # Before the change: one that is written down and then fails is seen; one that was made unseen is not.
         told = table_told(edit.table, {key: value for key, value in edit.keys.items() if value is not None})
         gone = [key for key, value in edit.keys.items() if value is None]
@@ -193,13 +195,18 @@ class Configuring:
             await asyncio.to_thread(self._tell_durably, event)
             await self._use()
 
-    async def use_written(self) -> bool:
-        """Use what another part of the program wrote; False = it waits, for the file is broken elsewhere."""
+    async def write(self, write: Callable[[], T]) -> tuple[T, bool]:
+        """Have another part of the program write the file, in a thread; return what that returns, and whether the file
+        is used now. It waits when it is wrong elsewhere. Raises what `write` raises."""
         async with self._changing:
+            written = await asyncio.to_thread(write)
             if not self.can_begin or (await asyncio.to_thread(self.standing)).config is None:
-                return False
-            await self._use()
-            return True
+                return written, False
+            try:
+                await self._use()
+            except WattbookError:
+                return written, False  # the log and the page tell why
+            return written, True
 
     async def _use(self) -> None:
         standing = await asyncio.to_thread(self.standing)
@@ -222,7 +229,7 @@ def _written(config: Config, edit: Edit) -> str:
     if edit.do == "remove":
         return ""
     tables, name = tables_of(text_of(config.path), edit.table), edit.keys.get("name", edit.name)
-    found = tables[0] if edit.table in SINGLE else next(each for each in tables if each.get("name") == name)
+    found = tables[0] if edit.table in SINGLE else next((each for each in tables if each.get("name") == name), {})
     told = table_told(edit.table, found)
     return Piece(edit.table, {key: _blotted(value) for key, value in told.items()}).text()
 

@@ -37,6 +37,7 @@ from wattbook.engine.seal import seal_history
 from wattbook.engine.share_line import shared_line
 from wattbook.engine.status import ProxyStatus, SupplyNow
 from wattbook.model import BookError, Event, SystemClock, WattbookError
+from wattbook.model.batch import to_ms
 from wattbook.store import Book, BookReader
 from wattbook.transports.systemd import Notifier
 
@@ -194,7 +195,7 @@ async def _serve(config: Config, lasting: _Lasting) -> None:
         proxies = await stack.enter_async_context(serving_proxies(config, lines, keeper=keeper, clock=clock))
         for settings, proxy in zip(config.proxies, proxies, strict=True):
             _log.info("serving %s", in_words(config, settings, proxy.listen))
-        supply = _supply(config, book, live, clock)
+        supply = _supply(config, book, live, lasting)
         sinks = make_sinks(config, book, reader, clock)
         alerts = make_alerts(
             config, book, reader, clock, lambda: [(each.settings.name, each.status) for each in sinks],
@@ -313,19 +314,23 @@ async def _ended(tasks: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.wait(tasks, timeout=END_S_MAX)
 
 
-def _supply(config: Config, book: Book, live: Live, clock: SystemClock) -> SupplyDecider | None:
+def _supply(config: Config, book: Book, live: Live, lasting: _Lasting) -> SupplyDecider | None:
     """What decides which source feeds the house, where a meter can tell."""
     rule = supply_rule(config)
     if rule is None:
         return None
-    return SupplyDecider(
+    found = SupplyDecider(
         rule,
-        clock,
+        lasting.clock,
         boot=boot_id(),
         lag_s=config.site.commit_every,
         stalled=lambda: book.statistics().gap_since is not None,
         changed=live.show_supply,
+        run=to_ms(lasting.since),
     )
+    if position := book.position(found.name):
+        found.recall(position.bookmark)
+    return found
 
 
 async def serve_proxies(config: Config, *, started: Callable[[Sequence[ProxyStatus]], None]) -> None:

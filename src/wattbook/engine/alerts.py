@@ -71,6 +71,8 @@ def make_alerts(
         unwritable=lambda: book.statistics().gap_reason if book.statistics().gap_since else "",
     )
     watcher = Watcher(config, looks, clock, lambda: book.statistics().gap_since is not None, show)
+    if position := book.position(NAME):
+        watcher.recall(position.bookmark)
     carriers = {carrier.target.name: carrier for carrier in make_carriers(config, book, reader, clock)}
     return Alerts(config, book, reader, clock, watcher, carriers)
 

@@ -37,16 +37,22 @@ class SupplyDecider:
     changed: Callable[[SupplyNow], None] = lambda now: None
     now: SupplyNow = field(default_factory=lambda: SupplyNow("unknown"))
     name: str = NAME
-    _started: int = 0
+    run: int = 0  # when this run of the program began, in ms; 0 = now
 
     def __post_init__(self) -> None:
-        self._started = to_ms(self.clock.now())
+        self.run = self.run or to_ms(self.clock.now())
+
+    def recall(self, bookmark: str) -> None:
+        """Show what this very run decided before its configuration changed; what another one did may be long ago."""
+        memory = _memory(bookmark)
+        if memory.run == self.run:
+            self._show(memory)
 
     async def take(self, batch: Batch, bookmark: str) -> Decision:
         """Decide as far as the batch goes; an empty one says that all was quiet until now."""
         supply = Supply(self.rule, _memory(bookmark))
-        if supply.memory.run != self._started:
-            supply.begin(self._started, boot=self.boot)
+        if supply.memory.run != self.run:
+            supply.begin(self.run, boot=self.boot)
         if not len(batch) and self.stalled():
             return Decision(bookmark)
         events = list(self._decide(supply, batch))

@@ -69,6 +69,10 @@ class Watcher:
         self._show(batch)
         return Decision(write_memory(memory), tuple(events))
 
+    def recall(self, bookmark: str) -> None:
+        """Show what was decided last, until there is something to decide."""
+        self.now = self._memory(bookmark)
+
     def standing(self) -> AlertsNow:
         """How many rules are raised, and what changed last."""
         raised = sum(self.now.is_raised(rule.name) for rule in self.config.alerts)

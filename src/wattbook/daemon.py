@@ -94,7 +94,6 @@ class _Lasting:
 
     def __init__(self, clock: SystemClock, begins: _Begins, stack: AsyncExitStack) -> None:
         self.clock, self.stack, self.since = clock, stack, clock.now()
-        self.run = to_ms(clock.now())
         self.systemd, self.anew = Notifier(), Anew()
         self.stopping = _on_signals()
         self.before: Config | None = None  # what comes back when the one that begins cannot
@@ -327,7 +326,7 @@ def _supply(config: Config, book: Book, live: Live, lasting: _Lasting) -> Supply
         lag_s=config.site.commit_every,
         stalled=lambda: book.statistics().gap_since is not None,
         changed=live.show_supply,
-        run=lasting.run,
+        run=to_ms(lasting.since),
     )
     if position := book.position(found.name):
         found.recall(position.bookmark)

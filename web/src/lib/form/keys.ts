@@ -5,7 +5,7 @@
 // `values` holds what the file has, key by key; a key that is not in it takes its default. Save `differing(keys,
 // before, values)`: only what changed, so that defaults are not written down. The texts of a key are `form.<of>.<key>`
 // or `form.<key>`, else the key itself in words; those that help are `form.<of>.<key>.help` or the daemon's.
-import { textOf } from "../i18n";
+import { t, textOf } from "../i18n";
 import type { Keys, Value } from "../configuration";
 
 export type Suggest = "meters" | "quantities" | "sinks" | "alerts" | "locations";
@@ -42,6 +42,7 @@ export function labelOf(key: string, of = ""): string {
 }
 
 export function helpOf(key: FormKey, of = ""): string {
+  if (key.type === "list" && key.required) return t("form.one_at_least");
   return textOf(`form.${of}.${key.key}.help`) ?? textOf(`form.${key.key}.help`) ?? key.help;
 }
 

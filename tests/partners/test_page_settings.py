@@ -203,6 +203,7 @@ def test_a_file_broken_by_hand_is_shown_with_its_place(home: House, server: Serv
         expect(region).to_contain_text("Broken on disk; what ran before stays in force")
         expect(region).to_contain_text(f"Line {line}")
         expect(region).to_contain_text("Europe/Prag")
+        expect(page.get_by_role("region", name="Site")).to_contain_text("mend it by hand first")
         expect(page.get_by_text("the running one stays in force")).to_be_visible()  # the banner, on every page
         assert barriers(page) == []
         page.goto(server.url)
@@ -345,4 +346,5 @@ def test_a_file_changed_by_hand_is_used_when_somebody_says_so(alone: tuple[str, 
         region.get_by_role("button", name="Use it now").click()
         expect(region.get_by_role("status")).to_have_text("It is in force now.")
         expect(page).to_have_title("Settings · Barn · wattbook")
+        expect(page.get_by_role("region", name="Site").get_by_label("Name")).to_have_value("Barn")
         expect(region).to_contain_text("In force since")

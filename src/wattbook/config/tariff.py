@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter, ValidationError
@@ -57,7 +58,7 @@ def _of_times(found: Sequence[tuple[int, Version]], text: str) -> Iterator[Probl
         if version.start and version.end and version.end <= version.start:
             yield _problem(text, (number, "valid_to"), f"valid_to {version.end} is not after {version.start}")
     ordered = sorted(found, key=lambda each: each[1].start or date.min)
-    for (one, before), (number, after) in zip(ordered, ordered[1:], strict=False):
+    for (one, before), (number, after) in pairwise(ordered):
         if after.start is None or before.start == after.start:
             yield _problem(text, (number, "valid_from"), f"it begins with [[tariff]] {one + 1}; say from when it holds")
         elif before.end and before.end > after.start:
@@ -71,8 +72,8 @@ def _of_prices(found: Sequence[tuple[int, Version]], text: str, sources: Sequenc
     for number, version in found:
         for (source, export), zones in version.zones.items():
             what = f"{'export to' if export else 'energy from'} {source}"
-            first = next((n for n, each in enumerate(version.prices) if (each.source, each.export) == (source, export)), 0)
             for problem in zones.problems():
+                first = version.prices.index(zones.prices[0])
                 yield _problem(text, (number, "energy", first), f"{what}: {problem}")
         for source in sorted({*sources} - {*FREE}):
             if (source, False) not in version.zones:

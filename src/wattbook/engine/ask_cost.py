@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 from wattbook.config import Config
 from wattbook.engine.ask import NobodyTells
@@ -16,6 +17,10 @@ from wattbook.model.batch import from_ms
 from wattbook.model.nearest import did_you_mean
 from wattbook.store import BookReader
 from wattbook.tariffs import EnergyPrice, Tariff, amount_of, plain, rounded
+
+if TYPE_CHECKING:  # these load numpy, 17 MB, which is loaded when the first question comes
+    from wattbook.engine.cost import Charge
+    from wattbook.engine.told import Told
 
 POINTS_MAX = 20_000  # of all answers to one question: each is exact decimal text with its parts
 NO_TARIFF = "nobody says what energy costs: add a [[tariff]] to wattbook.toml (see how-to/cost)"
@@ -32,13 +37,18 @@ class Cost:
 
     meter: str
     currency: str
-    charges: Sequence[Any]  # of engine.cost.Charge: the module loads numpy, and only when somebody asks
+    charges: Sequence[Charge]  # one for each step
+
+    @property
+    def total(self) -> Charge:
+        """All steps as one."""
+        from wattbook.engine.cost import in_all
+
+        return in_all(self.charges)
 
     def to_json(self, *, stepped: bool) -> Mapping[str, Any]:
         """Amounts are decimal text; `rounded` is as it is paid."""
-        from wattbook.engine.cost import in_all
-
-        total = in_all(self.charges)
+        total = self.total
         told: dict[str, Any] = {"meter": self.meter, "total": _charge_json(total)}
         if total.known:
             told["total"]["rounded"] = format(rounded(total.amount, self.currency), "f")
@@ -85,7 +95,8 @@ def with_sources(question_meters: Sequence[str], sources: Sequence[str], config:
     found = list(question_meters)
     for source in sources:
         if source not in SOURCES:
-            raise NotThere(f'no source is called "{source}"{did_you_mean(source, SOURCES)}; one of: {", ".join(SOURCES)}')
+            near = did_you_mean(source, SOURCES)
+            raise NotThere(f'no source is called "{source}"{near}; one of: {", ".join(SOURCES)}')
         at = [meter.name for meter in config.meter_tables if meter.source == source]
         if not at:
             raise NotThere(f'no meter has source = "{source}"')
@@ -93,8 +104,8 @@ def with_sources(question_meters: Sequence[str], sources: Sequence[str], config:
     return list(dict.fromkeys(found))
 
 
-def _asked(told: Any, question: Question) -> Sequence[Asked]:
-    config: Config = told.config
+def _asked(told: Told, question: Question) -> Sequence[Asked]:
+    config = told.config
     places = {meter.name: places_of(told.reader, meter) for meter in config.meters} if question.locations else {}
     asked = meters_asked(config, question, places)
     told.stays.update({each.name: each.stays for each in asked if each.stays is not None})
@@ -104,7 +115,7 @@ def _asked(told: Any, question: Question) -> Sequence[Asked]:
     return able
 
 
-def _charge_json(charge: Any) -> dict[str, Any]:
+def _charge_json(charge: Charge) -> dict[str, Any]:
     known = charge.known
     told: dict[str, Any] = {
         "amount": plain(charge.amount) if known else None,
@@ -114,7 +125,7 @@ def _charge_json(charge: Any) -> dict[str, Any]:
     return told | ({"missing_s": charge.missing_ms // 1000} if charge.missing_ms else {})
 
 
-def _part_json(price: EnergyPrice, wh: Any) -> Mapping[str, Any]:
+def _part_json(price: EnergyPrice, wh: Decimal) -> Mapping[str, Any]:
     amount = amount_of(wh, price.price)
     return {
         "name": price.name,

@@ -76,7 +76,7 @@ class Charge:
 
     @property
     def quality(self) -> EnergyQuality:
-        """As that of energy: `missing` where nothing is known, at least `spread` where a part of the time is missing."""
+        """As that of energy: `missing` where nothing is known, at least `spread` where a part of it is."""
         if not self.known:
             return EnergyQuality.MISSING
         return ENERGY_QUALITIES[max(self.worst, _SPREAD) if self.missing_ms else self.worst]

@@ -33,7 +33,12 @@ class Version:
     def zones(self) -> Mapping[tuple[str, bool], Zones]:
         """(Source, whether export) -> its prices."""
         keys = dict.fromkeys((each.source, each.export) for each in self.prices)
-        found = {key: Zones(tuple(p for p in self.prices if (p.source, p.export) == key), self.holidays) for key in keys}
+        found = {
+            (source, export): Zones(
+                tuple(each for each in self.prices if (each.source, each.export) == (source, export)), self.holidays
+            )
+            for source, export in keys
+        }
         free = {(source, False): Zones((EnergyPrice(source, _ZERO, source),)) for source in FREE}
         return free | found
 

@@ -91,7 +91,7 @@ def _shape_problems(error: ValidationError, text: str, number: int) -> Iterator[
         key, message = str(at[-1]), detail["msg"].removeprefix("Value error, ")
         if detail["type"] == "unexpected_keyword_argument":
             message = f'unknown key "{key}"{did_you_mean(key, [each.name for each in fields(settings)])}'
-        elif detail["type"] == "missing_argument":
+        elif detail["type"] in ("missing_argument", "missing"):
             message = f'"{key}" is missing'
         elif detail["type"] == "literal_error":
             message = f"{key}: cannot be {detail['input']!r}; it is {detail['ctx']['expected']}"

@@ -205,8 +205,9 @@ def _given(told: Told, asked: Asked, question: Question) -> Question:
 
 
 def _exported(told: Told, asked: Asked, tariff: Tariff) -> bool:
+    """Whether a credit is due: only a register tells, a power that is added up would make all of it `estimated`."""
     priced = any(("utility", True) in version.zones for version in tariff.versions)
-    return priced and all(told.answers(part, EXPORT) for part in asked.parts)
+    return priced and all(told.tells(part, EXPORT) for part in asked.parts)
 
 
 def _check_clock(asked: Asked, tariff: Tariff) -> None:

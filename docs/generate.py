@@ -185,6 +185,7 @@ def commands() -> Iterator[str]:
         "latest",
         "top",
         "query",
+        "cost",
         "export",
         "import",
         "backup",

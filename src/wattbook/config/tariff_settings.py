@@ -80,8 +80,12 @@ class EnergyPriceSettings:
     source: Literal["utility", "generator", "solar", "battery"] = "utility"  # solar and battery cost 0 by themselves
     export: bool = False  # what is paid for a kWh that is given away: a credit
     register: Literal["", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8"] = ""  # where a meter has it, it decides
-    days: Annotated[tuple[Annotated[str, PlainValidator(_day)], ...], Field(max_length=10)] = ()  # workday, sun, …
-    times: Annotated[tuple[Annotated[tuple[int, int], PlainValidator(_times)], ...], Field(max_length=48)] = ()  # local
+    days: Annotated[
+        tuple[Annotated[str, PlainValidator(_day)], ...], Field(max_length=10)
+    ] = ()  # mon … sun, workday, weekend, holiday; () = all
+    times: Annotated[
+        tuple[Annotated[tuple[int, int], PlainValidator(_times)], ...], Field(max_length=48)
+    ] = ()  # "22:00-06:00", local
     months: Annotated[tuple[Annotated[int, Field(ge=1, le=12)], ...], Field(max_length=12)] = ()  # 1 to 12; () = all
 
     def made(self) -> EnergyPrice:
@@ -97,7 +101,7 @@ class TariffSettings:
 
     __pydantic_config__ = _STRICT
     currency: Annotated[str, PlainValidator(_currency)]  # of ISO 4217: EUR
-    energy: Annotated[tuple[EnergyPriceSettings, ...], Field(min_length=1, max_length=PRICES_MAX)]  # [[tariff.energy]]
+    energy: Annotated[tuple[EnergyPriceSettings, ...], Field(min_length=1, max_length=PRICES_MAX)]  # the tables below
     valid_from: Day | None = None  # the first local day: 2026-01-01; else since ever
     valid_to: Day | None = None  # the first local day that it does not hold; else until the next table
     holidays: Annotated[tuple[Day, ...], Field(max_length=HOLIDAYS_MAX)] = ()  # what `days = ["holiday"]` means

@@ -35,6 +35,7 @@ from wattbook.config import (
 )
 from wattbook.config.comments import own_comment
 from wattbook.config.sinks import read_sinks
+from wattbook.config.tariff_settings import EnergyPriceSettings, TariffSettings
 from wattbook.model.vocabulary import all_names, base_names, quantity
 from wattbook.profiles import Library
 from wattbook.sinks import KINDS, SinkSettings, settings_class
@@ -80,7 +81,8 @@ def configuration() -> Iterator[str]:
               "[[line]]": LineSettings, "[[meter]]": MeterSettings,
               "[[meter]] with a formula": VirtualMeterSettings, "[[proxy]]": ProxySettings,
               "[supply]": SupplySettings, "[[retention]]": RetentionSettings, "[backup]": BackupSettings,
-              "[[alert]]": AlertSettings, "[[notify]]": NotifySettings}  # fmt: skip
+              "[[alert]]": AlertSettings, "[[notify]]": NotifySettings,
+              "[[tariff]]": TariffSettings, "[[tariff.energy]]": EnergyPriceSettings}  # fmt: skip
     for title, settings in tables.items():
         yield f"\n## {title}\n\n{(settings.__doc__ or '').split(': ', 1)[-1].capitalize()}\n"
         yield from _keys(settings)
@@ -183,6 +185,7 @@ def commands() -> Iterator[str]:
         "latest",
         "top",
         "query",
+        "cost",
         "export",
         "import",
         "backup",

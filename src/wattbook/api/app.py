@@ -23,6 +23,7 @@ from wattbook.api.alerts import add_alert_routes
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.compress import Compress
 from wattbook.api.context import ApiContext
+from wattbook.api.cost import add_cost_routes
 from wattbook.api.gate import Gate
 from wattbook.api.guard import Guard
 from wattbook.api.ingest import PATH as INGEST_PATH
@@ -84,7 +85,7 @@ def make_app(context: ApiContext) -> ASGIApp:
 def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
     @app.get("/api/v1/about", **describe.ABOUT)
     def about() -> Response:
-        site, book = context.config.site, context.statistics()
+        site, tariff, book = context.config.site, context.config.tariff, context.statistics()
         gap = {"since": instant_text(book.gap_since), "reason": book.gap_reason} if book.gap_since else None
         return json_response(
             {
@@ -96,6 +97,7 @@ def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
                 "started": instant_text(context.started),
                 "gap": gap,
                 "configuration": configuration.in_short(context),
+                "currency": tariff.currency(context.clock.now()) if tariff else None,
             }
         )
 
@@ -146,6 +148,7 @@ def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:
         return readings_response(context.reader.latest(meters, now=context.clock.now()))
 
     energy.add_routes(app, context)
+    add_cost_routes(app, context)
 
     @app.get("/api/v1/live", **describe.LIVE)
     async def live(request: Request, meters: MeterNames = None) -> Response:

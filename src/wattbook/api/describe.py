@@ -98,6 +98,7 @@ ABOUT = _get(
         "started": "2026-11-20T08:00:00.000Z",
         "gap": {"since": "2026-11-21T01:00:00.000Z", "reason": "the disk is full"},
         "configuration": {"state": "in force", "problem": ""},
+        "currency": "CZK",
     },
     loose={"gap": shapes.OBJECT_OR_NULL},
 )

@@ -31,6 +31,7 @@ ROOMS = {
     "book": ("latest",),
     "top": ("top",),
     "query": ("query",),
+    "cost": ("cost",),
     "export": ("export",),
     "grafana": ("grafana",),
     "importing": ("import",),

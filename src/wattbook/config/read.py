@@ -28,6 +28,8 @@ from wattbook.config.settings import (
     SupplySettings,
 )
 from wattbook.config.sinks import read_sinks
+from wattbook.config.tariff import read_tariff
+from wattbook.config.tariff_settings import TariffSettings
 from wattbook.config.text import Problem, place_of
 from wattbook.config.words import shape_problems, split_kind
 from wattbook.model.errors import ConfigError
@@ -69,6 +71,7 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
             return None, _in_order(problems)
     library, found = _library(path, shaped, text)
     sinks, wrong = read_sinks(shaped.sink, text, path.resolve().parent)
+    tariff, unpriced = read_tariff(shaped.tariff, text, shaped.site.timezone, _sources(shaped))
     config = Config(
         path.resolve(),
         shaped.site,
@@ -85,9 +88,15 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
         tuple(sinks),
         shaped.alert,
         shaped.notify,
+        tariff,
         text,
     )
-    return config, _in_order([*problems, *found, *wrong, *problems_of(config, text)])
+    return config, _in_order([*problems, *found, *wrong, *unpriced, *problems_of(config, text)])
+
+
+def _sources(file: File) -> Sequence[str]:
+    """Where meters stand."""
+    return [meter.source for meter in file.meter if meter.source]
 
 
 def _shape(table: Mapping[str, Any], path: Path) -> File:
@@ -131,6 +140,7 @@ _SHAPES: Mapping[str, type] = {
     "site": SiteSettings, "log": LogSettings, "api": ApiSettings, "line": LineSettings, "meter": MeterSettings,
     "proxy": ProxySettings, "supply": SupplySettings, "retention": RetentionSettings,
     "backup": BackupSettings, "sink": SinkSettings, "alert": AlertSettings, "notify": NotifySettings,
+    "tariff": TariffSettings,
 }  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from wattbook.model.formula import FORMULA_SIZE_MAX, Factors, parse_formula
 from wattbook.model.virtual import expand
 from wattbook.profiles import POWER_MAX_ANY, Library, Profile, SerialSettings, swap_import_export
 from wattbook.sinks import SinkSettings
+from wattbook.tariffs import Tariff
 from wattbook.values import DayTime, Name, Seconds, Secret, SecretText, Zone
 
 _EVERY_ASKED = {  # seconds
@@ -216,6 +217,7 @@ class File:
     alert: tuple[AlertSettings, ...] = ()
     notify: tuple[NotifySettings, ...] = ()
     sink: tuple[Mapping[str, Any], ...] = ()  # each read as its kind says: `config.sinks`
+    tariff: Any = ()  # one table or several: `config.tariff`
     simulate: Mapping[str, Any] = field(default_factory=dict)  # read by `wattbook simulate` alone
 
 
@@ -238,6 +240,7 @@ class Config:
     sinks: tuple[SinkSettings, ...] = ()
     alerts: tuple[AlertSettings, ...] = ()
     notify: tuple[NotifySettings, ...] = ()
+    tariff: Tariff | None = None  # None = nobody says what energy costs
     text: str = field(default="", repr=False)  # of the file, secrets included: what it says now is compared with it
 
     @cached_property

@@ -52,6 +52,7 @@ export interface About {
   book: string;
   started: string | null; // when the daemon began
   gap: { since: string; reason: string } | null; // the book cannot be written
+  currency?: string | null; // what energy is paid in; null = there is no tariff
   configuration?: { state: "in force" | "changed" | "broken"; problem: string }; // the file on disk against what is used
 }
 

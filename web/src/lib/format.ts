@@ -41,6 +41,11 @@ export function tick(watts: number): string {
   return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(value)} ${unit}`;
 }
 
+/** An amount of money, as it is paid: "CZK 51.42", "51,42 Kč". */
+export function money(amount: number, currency: string): string {
+  return new Intl.NumberFormat(locale, { style: "currency", currency }).format(amount);
+}
+
 // Symbols, not words: a locale's words would stand among the texts of another language.
 const TIMES: [number, string][] = [
   [86400, "d"],

@@ -18,12 +18,16 @@ export function compared({ today, yesterday }: Day): Change | null {
   return { direction: Math.abs(share) < SAME_SHARE ? "same" : share < 0 ? "less" : "more", percent };
 }
 
-/** The day of the house: what its sources gave; or, where no meter stands at a source, what its loads took. */
-export function houseDay(meters: Meter[], days: Record<string, Day>, readings: Record<string, Reading>): Day | null {
+/** The meters that tell what the house used: those of its sources; or, where none stands at one, of its loads. */
+export function houseMeters(meters: Meter[], days: Record<string, Day>, readings: Record<string, Reading>): Meter[] {
   const counting = meters.filter((meter) => days[meter.name]);
   const sources = counting.filter((meter) => meter.source && meter.source !== "battery"); // it gives what it took before
   const told = sources.length ? sources : counting.filter((meter) => readings[meter.name]?.values.active_power !== undefined);
-  const of = told.length ? told : counting.slice(0, 1);
+  return told.length ? told : counting.slice(0, 1);
+}
+
+/** The day of the house. */
+export function houseDay(of: Meter[], days: Record<string, Day>): Day | null {
   if (!of.length) return null;
   return { today: added(of, days, "today"), yesterday: added(of, days, "yesterday") };
 }

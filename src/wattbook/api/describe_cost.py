@@ -1,0 +1,33 @@
+"""What the OpenAPI page says about costs."""
+
+from __future__ import annotations
+
+from wattbook.api.describe import route
+
+SOURCE = "All meters that stand at this source: utility, generator, solar or battery; may be repeated."
+COST = route(
+    "What energy costs, by the prices of [[tariff]]",
+    {
+        "currency": "CZK",
+        "from": "2026-11-20T23:00:00.000Z",
+        "to": "2026-11-21T12:00:00.000Z",
+        "every": None,
+        "costs": [
+            {
+                "meter": "main-a",
+                "total": {"amount": "28.4175", "energy": "5250", "quality": "measured", "rounded": "28.42"},
+                "prices": [
+                    {
+                        "name": "high tariff",
+                        "source": "utility",
+                        "export": False,
+                        "price": "5.413",
+                        "energy": "5250",
+                        "amount": "28.4175",
+                    }
+                ],
+            }
+        ],
+    },
+    _404="nobody says what energy costs: add a [[tariff]] to wattbook.toml (see how-to/cost)",
+)

@@ -1,0 +1,130 @@
+"""What today cost on page Now, beside a calculation of its own made here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from api_house import House, house
+from api_server import served
+from page_browser import PATIENCE_MS, Watched, chromium, needs, window
+from wattbook.model import Reading
+
+pytestmark = needs
+expect.set_options(timeout=PATIENCE_MS)
+PRAGUE = ZoneInfo("Europe/Prague")
+QUARTER = timedelta(minutes=15)
+TARIFF = """
+[[tariff]]
+currency = "CZK"
+[[tariff.energy]]
+name = "high"
+price = "6.24"
+[[tariff.energy]]
+name = "low"
+price = "4.18"
+times = ["22:00-06:00", "13:00-15:00"]
+[[tariff.energy]]
+name = "diesel"
+price = "14.60"
+source = "generator"
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+def noon() -> datetime:
+    """Half past three in the afternoon of a day that is near, so that both tariffs have been there."""
+    return datetime.now(PRAGUE).replace(hour=15, minute=30, second=0, microsecond=0).astimezone(UTC)
+
+
+def used(quarter: int) -> int:
+    """Wh of main-a in a quarter, counted from the first: no two are alike for long, and yesterday took more."""
+    return 400 - quarter + 50 * (quarter % 7)
+
+
+def counted(now: datetime) -> list[tuple[datetime, int]]:
+    """The quarters from yesterday's midnight until now, each with what was used in it."""
+    local = now.astimezone(PRAGUE)
+    start = (local - timedelta(days=1)).replace(hour=0, minute=0).astimezone(UTC)
+    return [(start + n * QUARTER, used(n)) for n in range(int((now - start) / QUARTER))]
+
+
+def keep(home: House, now: datetime) -> None:
+    register, readings = 1_000_000, []
+    for at, wh in counted(now):
+        readings.append(Reading("main-a", at, {"active_energy_import": register, "active_power": 500.0}))
+        register += wh
+    home.keep(*readings, Reading("main-a", now, {"active_energy_import": register, "active_power": 500.0}))
+
+
+def by_hand(now: datetime, days_ago: int) -> Decimal:
+    """CZK of one local day up to this time of it."""
+    local = now.astimezone(PRAGUE)
+    day, until = local.date() - timedelta(days=days_ago), local.time()
+    total = Decimal(0)
+    for at, wh in counted(now):
+        wall = at.astimezone(PRAGUE)
+        if wall.date() == day and wall.time() < until:
+            low = wall.hour >= 22 or wall.hour < 6 or 13 <= wall.hour < 15
+            total += wh * Decimal("4.18" if low else "6.24")
+    return total / 1000
+
+
+def test_now_tells_what_today_cost_against_yesterday(tmp_path: Path, browser: Browser) -> None:
+    now = noon()
+    with house(tmp_path, 'listen = "127.0.0.1:0"', more=TARIFF) as home:
+        home.clock.at = now
+        keep(home, now)
+        with served(home) as server, window(browser, locale="en-GB") as context:
+            watched = Watched(context.new_page())
+            page = watched.page
+            page.clock.set_fixed_time(now)
+            page.goto(server.url)
+            cost = page.locator(".tile .cost")
+            today, yesterday = by_hand(now, 0), by_hand(now, 1)
+            expect(cost.locator(".amount")).to_have_text(re.compile(rf"^CZK\s{today:.2f}$"))
+            expect(cost.locator(".row")).to_contain_text(f"{yesterday:.2f}")
+            percent = round((1 - today / yesterday) * 100)
+            expect(cost.locator(".change")).to_have_text(f"{percent} % less than yesterday by this time")
+            assert watched.complaints == []
+
+
+def test_money_is_written_as_the_reader_writes_it(tmp_path: Path, browser: Browser) -> None:
+    now = noon()
+    with house(tmp_path, 'listen = "127.0.0.1:0"', more=TARIFF) as home:
+        home.clock.at = now
+        keep(home, now)
+        with served(home) as server, window(browser, locale="cs-CZ") as context:
+            page = context.new_page()
+            page.clock.set_fixed_time(now)
+            page.goto(server.url)
+            text = f"{by_hand(now, 0):.2f}".replace(".", ",")
+            expect(page.locator(".tile .cost .amount")).to_have_text(re.compile(rf"^{text}\sKč$"))
+
+
+def test_without_a_tariff_no_cost_is_shown_and_none_asked_for(tmp_path: Path, browser: Browser) -> None:
+    now = noon()
+    with house(tmp_path, 'listen = "127.0.0.1:0"') as home:
+        home.clock.at = now
+        keep(home, now)
+        with served(home) as server, window(browser) as context:
+            page = context.new_page()
+            page.clock.set_fixed_time(now)
+            asked: list[str] = []
+            page.on("request", lambda request: asked.append(request.url))
+            page.goto(server.url)
+            expect(page.locator(".tile .change")).to_contain_text("yesterday")
+            expect(page.locator(".tile .cost")).to_have_count(0)
+            assert not [url for url in asked if "/cost" in url]

@@ -84,8 +84,11 @@ class Survey:
             self.state = "done"
 
 
-def ports_of(config: Config, shared: Callable[[str], SharedLine | None]) -> Sequence[Port]:
-    """The serial ports of this machine, and those of the file. Raises Unreachable when they cannot be listed."""
+def ports_of(config: Config, shared: Callable[[str], SharedLine | None] = lambda port: None) -> Sequence[Port]:
+    """The serial ports of this machine, and those of the file. Raises Unreachable when they cannot be listed.
+
+    `shared`: the line of a running daemon that holds a port; without one every port is free.
+    """
     listed = list_ports()
     real = {os.path.realpath(port) for port in listed}
     of_file = [port for line in config.lines for port in (line.port, *line.ports) if port and port != AUTO]

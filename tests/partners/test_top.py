@@ -194,8 +194,44 @@ async def test_words_choose_meters(home: House) -> None:
             await sees(pilot, "generator", "heat-pump", "workshop")
             await pilot.press("down", "down", "j", "k")
             assert isinstance(pilot.app, Top)
-            assert pilot.app.chosen == "workshop"  # from the heat pump, where the words had led
+            assert pilot.app.chosen == "barn"  # from the heat pump, where the words had led
             await pilot.press("q")
+
+
+async def test_a_virtual_meter_is_shown_with_what_its_parts_tell(home: House) -> None:
+    for name in ("workshop", "barn"):
+        home.statuses[name].state = "present"
+    with served(home) as server:
+        async with opened(server) as pilot:
+            await sees(pilot, "Σ computed")
+            home.context.live.publish(reading("workshop", power=300.0))
+            home.context.live.publish(reading("barn", power=450.0))
+            await until(pilot, lambda: "1\u202f200 W" in line_of(pilot, "Σ computed"))  # workshop + 2 * barn
+            await pilot.press(*["down"] * 5, "enter")
+            await sees(pilot, "= workshop + 2 * barn", "computed", "Active power")
+
+
+async def test_the_table_stands_in_the_order_of_a_column(home: House) -> None:
+    powers = {"main-a": 50.0, "generator": 7.0, "heat-pump": 900.0}
+    for name in powers:
+        home.statuses[name].state = "present"
+    with served(home) as server:
+        async with opened(server) as pilot:
+            for name, power in powers.items():
+                home.context.live.publish(reading(name, power=power))
+            await sees(pilot, "50.0 W", "7.0 W", "900 W")
+            assert isinstance(pilot.app, Top)
+            assert pilot.app._order[:3] == ["main-a", "generator", "heat-pump"]
+            await pilot.press("s", "s")
+            assert pilot.app._order[:3] == ["heat-pump", "main-a", "generator"]
+            await sees(pilot, "Power▼")
+            assert pilot.app.chosen == "main-a"  # the cursor stays on its meter
+            await pilot.press("S")
+            assert pilot.app._order[:3] == ["generator", "main-a", "heat-pump"]
+            await sees(pilot, "Power▲")
+            await pilot.click("#meters", offset=(3, 0))
+            await sees(pilot, "Meter▲")
+            assert pilot.app._order[0] == "barn"
 
 
 async def test_a_lost_connection_is_said_and_a_daemon_that_starts_again_is_found(

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from starlette.routing import Mount, Route
+from starlette.routing import Match, Mount, Route
 
 from access_house import CHANGE, PASSWORD, add_token, add_user, bearer, by, log_in
 from api_house import House, house, pzem
@@ -42,7 +42,7 @@ def routes_of(home: House) -> set[tuple[str, str]]:
     """(method, path) of everything the application answers."""
     gate = make_app(home.context)._app  # type: ignore[attr-defined]
     found: set[tuple[str, str]] = set()
-    for route in gate._routes:
+    for route in gate._needs.routes:
         if isinstance(route, Mount):
             found.add(("GET", route.path))
         else:
@@ -54,6 +54,18 @@ def routes_of(home: House) -> set[tuple[str, str]]:
 def test_every_route_is_in_the_table(home: House) -> None:
     missing = routes_of(home) - PERMITS.keys()
     assert not missing, f"add to api/permits.py who may call {sorted(missing)}"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "DELETE"])
+def test_the_look_up_of_an_address_agrees_with_the_router(home: House, method: str) -> None:
+    needs = make_app(home.context)._app._needs  # type: ignore[attr-defined]
+    paths = {path for _, path in PERMITS} | {filled(path) for _, path in PERMITS} | {"/nowhere", "", "*"}
+    for path in paths | {f"{path}/" for path in paths} | {f"{path}/life" for path in paths}:
+        for root in ("", "/root", "/api"):
+            request = {"type": "http", "method": method, "path": path, "root_path": root, "headers": []}
+            routed = next((route for route in needs.routes if route.matches(request)[0] is Match.FULL), None)
+            wanted = PERMITS.get((method, routed.path), Special.UNLISTED) if routed else Anyone.KNOWN
+            assert needs.of(request) is wanted, (path, root)
 
 
 def filled(path: str) -> str:

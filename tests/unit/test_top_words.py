@@ -6,10 +6,11 @@ import pytest
 
 from wattbook.model import ConfigError
 from wattbook.top import lines
-from wattbook.top.answers import About, Alert, AlertState, Meter, Reading, Series, Sink, Supply, Watched
+from wattbook.top.answers import About, Alert, AlertState, Meter, Reading, Series, Sink, Supply, Virtual, Watched
 from wattbook.top.ask import Place, parse_url
-from wattbook.top.house import Energy, House, Lost, Meters, Opened, Past, Sinks
+from wattbook.top.house import Computed, Energy, House, Lost, Meters, Opened, Past, Sinks
 from wattbook.top.rows import Rows, columns, value_of, wanted
+from wattbook.top.sorting import Sorting, in_order
 from wattbook.top.trace import POINTS_MAX, Trace
 from wattbook.top.words import change, duration, length, spark, text
 
@@ -173,3 +174,44 @@ def test_below_a_reverse_proxy_and_with_names_of_any_kind() -> None:
     place = Place("https://a.example/w")
     assert place.path("meters/a b/life") == "/w/api/v1/meters/a%20b/life"
     assert place.path("query", [("meter", "a&b")]) == "/w/api/v1/query?meter=a%26b"
+
+
+def test_a_virtual_meter_is_what_its_parts_are() -> None:
+    house = House(About(site="House"))
+    house.take(Opened())
+    house.take(Meters([Meter("a", state="present"), Meter("b", state="present")]))
+    house.take(Computed([Virtual("rest", "a - b", "house", parts={"a": 1.0, "b": -1.0})]))
+    house.take(Reading("a", NOW, {"active_power": 1500.0}))
+    assert "rest" not in house.readings  # of b nothing is known
+    before = NOW - timedelta(seconds=3)
+    house.take(Reading("b", before, {f"active_power_l{phase}": 100.0 for phase in (1, 2, 3)}, quality="suspect"))
+    rest = house.readings["rest"]
+    assert (rest.values, rest.at, rest.doubted("active_power")) == ({"active_power": 1200.0}, before, True)
+    assert [(meter.name, meter.state) for meter in house.rows()][-1] == ("rest", "computed")
+    house.take(Meter("b", state="away"))
+    last = house.rows()[-1]
+    assert (last.state, last.reason, last.live) == ("away", "b: not present", False)
+
+
+def test_meters_stand_in_the_order_of_a_column_and_the_unknown_last() -> None:
+    house = House(About(site="House"))
+    house.take(Opened())
+    powers = {"c": 5.0, "a": 700.0, "d": None, "B": 60.0}
+    house.take(Meters([Meter(name, state="present") for name in powers]))
+    for name, power in powers.items():
+        house.take(Reading(name, NOW, {"active_power": power} if power is not None else {"voltage": 230.0}))
+
+    def names(sorting: Sorting) -> str:
+        return "".join(meter.name for meter in in_order(house, house.rows(), sorting))
+
+    power = Sorting().by("active_power")
+    assert (names(Sorting()), names(power), names(power.turn())) == ("cadB", "aBcd", "cBad")
+    assert (names(Sorting("name")), names(Sorting("name", turned=True))) == ("aBcd", "dcBa")
+    assert (power.mark, power.turn().mark, Sorting("name").mark) == ("▼", "▲", "▲")
+    assert power.by("active_power").by("active_power") == Sorting()
+    shown = columns(80)
+    sorting, keys = Sorting(), []
+    for _ in range(len(shown)):
+        keys.append(sorting.key)
+        sorting = sorting.next(shown)
+    assert keys == ["", *(column.key for column in shown[:-1])] and sorting == Sorting()

@@ -17,7 +17,7 @@ from wattbook.access import Access
 from wattbook.access.access import of_this_machine
 from wattbook.api.answers import Refusal
 from wattbook.api.forwarded import LOCAL_SCHEME
-from wattbook.api.permits import Anyone, Need, Special, need_of
+from wattbook.api.permits import Anyone, Need, Needs, Special
 from wattbook.api.who import DIRECT, ENCRYPTED, KEY
 from wattbook.model import WattbookError
 from wattbook.model import principal as people
@@ -33,13 +33,13 @@ class Gate:
     """Middleware that finds out who asks, and whether it may."""
 
     def __init__(self, app: ASGIApp, access: Access, routes: Sequence[BaseRoute], *, ask_password: bool) -> None:
-        self._app, self._access, self._routes, self._ask_password = app, access, routes, ask_password
+        self._app, self._access, self._needs, self._ask_password = app, access, Needs(routes), ask_password
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Go on with the principal in the scope, or raise Refusal."""
         if scope["type"] != "http":
             raise Refusal(403, "only HTTP is spoken here")
-        need = need_of(self._routes, scope)
+        need = self._needs.of(scope)
         try:
             who = self._admitted(scope, need)
             lost = need is Anyone.PUBLIC and scope["path"] == "/" and self._is_lost(scope, who)

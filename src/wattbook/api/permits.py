@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
+from typing import TypeGuard
 
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import Scope as Request
 
 from wattbook.model.principal import Scope
@@ -84,12 +85,46 @@ PERMITS: Mapping[tuple[str, str], Need] = {
 }
 
 
-def need_of(routes: Sequence[BaseRoute], request: Request) -> Need:
-    """What a request needs. Asked of the router's own routes, so that the two cannot disagree about an address.
+class Needs:
+    """What each request needs, asked of the router's own routes, so that the two cannot disagree about an address.
 
-    Where nothing is, everybody who is known is told so.
+    Asking all routes takes 130 us, a fifth of what a posted reading costs. So for each address without parameters we
+    keep the routes that match it, in their order; what else is asked for can only match routes with parameters.
     """
-    for route in routes:
-        if route.matches(request)[0] is Match.FULL:
-            return PERMITS.get((request["method"], getattr(route, "path", "")), Special.UNLISTED)
-    return Anyone.KNOWN
+
+    def __init__(self, routes: Sequence[BaseRoute]) -> None:
+        self.routes = routes
+        self._count = 0  # of routes, when the look-up was made
+        self._of_path: dict[str, Sequence[BaseRoute]] = {}
+        self._others: Sequence[BaseRoute] = ()
+
+    def of(self, request: Request) -> Need:
+        """What a request needs. Where nothing is, everybody who is known is told so."""
+        for route in self._candidates(request):
+            if route.matches(request)[0] is Match.FULL:
+                return PERMITS.get((request["method"], getattr(route, "path", "")), Special.UNLISTED)
+        return Anyone.KNOWN
+
+    def _candidates(self, request: Request) -> Sequence[BaseRoute]:
+        if request.get("root_path"):
+            return self.routes
+        if len(self.routes) != self._count:
+            self._look_up()
+        return self._of_path.get(request["path"], self._others)
+
+    def _look_up(self) -> None:
+        paths = {route.path for route in self.routes if _is_fixed(route)}
+        self._of_path = {path: [route for route in self.routes if _is_at(route, path)] for path in paths}
+        self._others = [route for route in self.routes if not _is_fixed(route)]
+        self._count = len(self.routes)
+
+
+def _is_fixed(route: BaseRoute) -> TypeGuard[Route]:
+    """Whether a route answers at one address alone."""
+    return isinstance(route, Route) and "{" not in route.path
+
+
+def _is_at(route: BaseRoute, path: str) -> bool:
+    """Whether a route answers some method at an address."""
+    asked = {"type": "http", "method": "GET", "path": path, "root_path": "", "headers": []}
+    return route.matches(asked)[0] is not Match.NONE

@@ -48,6 +48,21 @@ class Meter(msgspec.Struct, frozen=True):
     refusal: str = ""
     counters: Counters = Counters()
 
+    @property
+    def live(self) -> bool:
+        """Whether its values are of now."""
+        return self.state in ("present", "computed")
+
+
+class Virtual(msgspec.Struct, frozen=True):
+    """A meter that is computed from others: real meter -> how many times it counts."""
+
+    name: str
+    formula: str = ""
+    location: str = ""
+    source: str = ""
+    parts: Mapping[str, float] = {}
+
 
 class Reading(msgspec.Struct, frozen=True):
     """What a meter told at an instant, in base units."""

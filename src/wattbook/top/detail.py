@@ -17,7 +17,7 @@ _LINE_MAX = 60  # blocks
 
 def detail(house: House, name: str, width: int) -> Text:
     """The whole panel, `width` columns wide."""
-    meter = house.meters.get(name)
+    meter = house.row(name)
     if meter is None:
         return Text("No meter is chosen.")
     parts = [*_head(house, meter), *_power(house, meter, width), *_values(house, meter), *_life(house, meter)]
@@ -62,7 +62,7 @@ def _values(house: House, meter: Meter) -> Iterator[Text]:
     if reading is None:
         yield Text("No reading yet")
         return
-    old = "" if house.connected and meter.state == "present" else " · NOT LIVE"
+    old = "" if house.connected and meter.live else " · NOT LIVE"
     age = length((house.now() - reading.at).total_seconds())
     at = clock(reading.at, house.zone, house.now(), seconds=True)
     yield Text(f"Read {at}, {age} ago{old}", style="bold")

@@ -12,9 +12,23 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from wattbook.top.answers import About, Life, Meter, Quantity, Reading, Series, Sink, Storage, Supply, Watched
+from wattbook.top.answers import About, Life, Meter, Quantity, Reading, Series, Sink, Storage, Supply, Virtual, Watched
 from wattbook.top.ask import Asker, NoAnswer, Place, Stream
-from wattbook.top.house import ENERGY, POWER, Energy, Heard, Learned, Lost, Meters, News, Opened, Past, Sinks, zone_of
+from wattbook.top.computed import POWER
+from wattbook.top.house import (
+    ENERGY,
+    Computed,
+    Energy,
+    Heard,
+    Learned,
+    Lost,
+    Meters,
+    News,
+    Opened,
+    Past,
+    Sinks,
+    zone_of,
+)
 from wattbook.top.trace import SPAN_S
 
 RETRY_S = 2.0
@@ -41,6 +55,7 @@ class Follower:
         self._about = About(site="")
         self._told: dict[str, set[str]] = {}  # meter -> names of its quantities
         self._asked: set[str] = set()  # names whose titles are known, or not to be known
+        self._virtual: dict[str, Virtual] = {}
         self._wanted = ""  # the meter whose life is shown
         self._due: dict[str, float] = {}  # question -> when it is asked again
         self._threads = [
@@ -123,6 +138,9 @@ class Follower:
                 self._say(msgspec.json.decode(data, type=Meter))
             elif kind == "supply":
                 self._say(msgspec.json.decode(data, type=Supply))
+            elif kind == "alerts":  # the words are asked for
+                self._due.pop("alerts", None)
+                self._wake.set()
         except msgspec.DecodeError as error:
             raise NoAnswer(f"{self._place.url} tells what wattbook top does not understand: {error}") from error
 
@@ -161,6 +179,7 @@ class Follower:
 
     def _ask_what_is_due(self) -> None:
         chores: Mapping[str, tuple[float, Callable[[], None]]] = {
+            "virtual": (SELDOM_S, self._ask_virtual),
             "life": (SELDOM_S, self._ask_life),
             "past": (float("inf"), self._ask_past),
             "energy": (SELDOM_S, self._ask_energy),
@@ -182,8 +201,13 @@ class Follower:
             self._asked.update(names)
 
     def _ask_life(self) -> None:
-        if self._wanted:
+        if self._wanted and self._wanted not in self._virtual:
             self._say(self._asker.ask(Life, f"meters/{self._wanted}/life"))
+
+    def _ask_virtual(self) -> None:
+        known = self._asker.ask(list[Virtual], "meters/virtual")
+        self._virtual = {meter.name: meter for meter in known}
+        self._say(Computed(known))
 
     def _ask_meters(self) -> None:
         self._say(Meters(self._asker.ask(list[Meter], "meters")))
@@ -214,7 +238,9 @@ class Follower:
 
     def _query(self, quantity: str, *parameters: tuple[str, str]) -> Sequence[Series]:
         """The series of every meter that tells this, or its power."""
-        able = [meter for meter, names in list(self._told.items()) if names & {quantity, POWER}][:NAMES_MAX]
+        able = [meter for meter, names in list(self._told.items()) if names & {quantity, POWER}]
+        able += [each.name for each in self._virtual.values() if each.parts and set(each.parts) <= set(able)]
+        able = able[:NAMES_MAX]
         if not able:
             return ()
         asked = [*(("meter", meter) for meter in able), ("quantity", quantity), *parameters]

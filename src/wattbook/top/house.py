@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from wattbook.top.answers import About, Alert, Life, Meter, Quantity, Reading, Series, Sink, Storage, Supply, Watched
+from wattbook.top.answers import (
+    About,
+    Alert,
+    Life,
+    Meter,
+    Quantity,
+    Reading,
+    Series,
+    Sink,
+    Storage,
+    Supply,
+    Virtual,
+    Watched,
+)
+from wattbook.top.computed import POWER, as_meter, as_reading
 from wattbook.top.trace import Trace
 
-POWER, ENERGY = "active_power", "active_energy_import"
+ENERGY = "active_energy_import"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,13 @@ class Meters:
 
 
 @dataclass(frozen=True, slots=True)
+class Computed:
+    """All virtual meters, in the configuration's order."""
+
+    meters: Sequence[Virtual]
+
+
+@dataclass(frozen=True, slots=True)
 class Sinks:
     """All sinks, in the configuration's order."""
 
@@ -69,7 +90,7 @@ class Learned:
 
 
 News = (
-    Opened | Lost | Heard | Energy | Past | Meters | Sinks | Learned
+    Opened | Lost | Heard | Energy | Past | Meters | Computed | Sinks | Learned
     | About | Meter | Reading | Supply | Storage | Life | Watched
 )  # fmt: skip
 
@@ -81,6 +102,7 @@ class House:
     about: About
     zone: tzinfo = UTC
     meters: dict[str, Meter] = field(default_factory=dict)
+    virtual: dict[str, Virtual] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict)
     traces: dict[str, Trace] = field(default_factory=dict)
     quantities: dict[str, Quantity] = field(default_factory=dict)
@@ -113,6 +135,9 @@ class House:
                 self.meters[news.name] = news
             case Meters(meters):
                 self.meters = {meter.name: meter for meter in meters}
+            case Computed(meters):
+                self.virtual = {meter.name: meter for meter in meters}
+                self._compute(self.virtual.values())
             case Past(series):
                 self._take_past(series)
             case Learned(quantities):
@@ -138,6 +163,16 @@ class House:
     def _take_reading(self, reading: Reading) -> None:
         if reading.site:  # of another house, whose meter may have the same name
             return
+        self._show(reading)
+        self._compute(virtual for virtual in self.virtual.values() if reading.meter in virtual.parts)
+
+    def _compute(self, meters: Iterable[Virtual]) -> None:
+        for virtual in meters:
+            reading = as_reading(virtual, self.readings)
+            if reading is not None:
+                self._show(reading)
+
+    def _show(self, reading: Reading) -> None:
         self.readings[reading.meter] = reading
         power = reading.values.get(POWER)
         if power is not None:
@@ -147,6 +182,14 @@ class House:
         for each in series:
             known = ((point.at.timestamp(), point.value) for point in each.points if point.value is not None)
             self.traces.setdefault(each.meter, Trace()).fill(known)
+
+    def rows(self) -> list[Meter]:
+        """Every meter that is shown: the real ones, then those that are computed from them."""
+        return [*self.meters.values(), *(as_meter(each, self.meters) for each in self.virtual.values())]
+
+    def row(self, name: str) -> Meter | None:
+        """One of them."""
+        return next((meter for meter in self.rows() if meter.name == name), None)
 
     def stale_s(self) -> float:
         """Seconds since anything came."""

@@ -8,11 +8,12 @@ from datetime import datetime
 from rich.text import Text
 
 from wattbook.top.answers import Meter, Reading
-from wattbook.top.house import POWER, House
+from wattbook.top.computed import COMPUTED, POWER
+from wattbook.top.house import House
 from wattbook.top.trace import SPAN_S
 from wattbook.top.words import NOTHING, change, length, number, spark, text
 
-_STATES = {"present": "● present", "away": "○ away", "starting": "◌ starting"}
+_STATES = {"present": "● present", "away": "○ away", "starting": "◌ starting", COMPUTED: "Σ computed"}
 _UNKNOWN = "? unknown"
 _SPARK_MIN, _SPARK_MAX = 8, 60
 _NAME_MIN, _NAME_MAX = 12, 24
@@ -69,7 +70,7 @@ class Rows:
         """One row. What is not live is dim, and its state says so in words."""
         now = self._house.now()
         reading = self._house.readings.get(meter.name)
-        style = "" if self._house.connected and meter.state == "present" else "dim"
+        style = "" if self._house.connected and meter.live else "dim"
         return [self._cell(column, meter, reading, now, style) for column in shown]
 
     def _cell(self, column: Column, meter: Meter, reading: Reading | None, now: datetime, style: str) -> Text:
@@ -87,7 +88,7 @@ class Rows:
             case "today" | "change":
                 words = self._day(meter.name, column.key)
             case quantity:
-                gone = reading is None or (meter.state != "present" and self._house.connected)
+                gone = reading is None or (not meter.live and self._house.connected)
                 words = NOTHING if gone or reading is None else value_of(reading, quantity)
         return Text(words.rjust(column.width), style=style)
 
@@ -112,15 +113,24 @@ class Rows:
 
 def value_of(reading: Reading, quantity: str) -> str:
     """A gauge for a narrow column: of three phases their mean, marked "ø"; what is in doubt marked "?"."""
-    value, mark = reading.values.get(quantity), ""
-    if value is None:
-        phases = [reading.values[name] for n in "123" if (name := f"{quantity}_l{n}") in reading.values]
-        if not phases:
-            return NOTHING
-        value, mark = sum(phases) if quantity == POWER else sum(phases) / len(phases), "" if quantity == POWER else "ø"
+    told = gauge(reading, quantity)
+    if told is None:
+        return NOTHING
+    value, mark = told
     unit = {POWER: "W", "voltage": "V", "current": "A", "frequency": "Hz"}.get(quantity, "1")
     shown = text(value, unit) if quantity == POWER else number(value, unit)[0]
     return f"{mark}{shown}{'?' if reading.doubted(quantity) else ''}"
+
+
+def gauge(reading: Reading, quantity: str) -> tuple[float, str] | None:
+    """A value, of three phases their mean (of powers their sum), and "ø" where it is a mean."""
+    value = reading.values.get(quantity)
+    if value is not None:
+        return value, ""
+    phases = [reading.values[name] for n in "123" if (name := f"{quantity}_l{n}") in reading.values]
+    if not phases:
+        return None
+    return (sum(phases), "") if quantity == POWER else (sum(phases) / len(phases), "ø")
 
 
 def _cut(words: str, width: int) -> str:

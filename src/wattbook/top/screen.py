@@ -20,6 +20,7 @@ from wattbook.top.detail import detail
 from wattbook.top.follow import Follower
 from wattbook.top.house import House, Lost, News, Opened, zone_of
 from wattbook.top.rows import Column, Rows, columns, wanted
+from wattbook.top.sorting import Sorting, in_order
 
 TICK_S = 1.0  # ages are told in seconds; readings wait for it, which spares the CPU
 SIDE_WIDTH_MIN = 140  # columns of a terminal that has room for a meter beside the table
@@ -63,7 +64,9 @@ class Top(App[None]):
         Binding("escape", "leave", "Back"),
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("r", "refresh", "Refresh"),
-        Binding("t", "light", "Light/dark"),
+        Binding("s", "sort", "Sort"),
+        Binding("S", "turn", "Turn", show=False),
+        Binding("t", "light", "Light/dark", show=False),
         Binding("j", "move(1)", "Down", show=False),
         Binding("k", "move(-1)", "Up", show=False),
     ]
@@ -77,6 +80,7 @@ class Top(App[None]):
         self._order: list[str] = []  # meters in the table
         self._drawn: dict[str, list[Text]] = {}  # meter -> its cells as they stand
         self._words = ""  # of the filter
+        self._sorting = self._sorted = Sorting()  # as it shall be, and as the table is
         self._looked_at = ""
 
     def compose(self) -> ComposeResult:
@@ -143,9 +147,10 @@ class Top(App[None]):
 
     def _draw_table(self, width: int) -> None:
         fitting = columns(width)
-        meters = [meter for meter in self.house.meters.values() if wanted(meter, self._words)]
+        meters = [meter for meter in self.house.rows() if wanted(meter, self._words)]
+        meters = in_order(self.house, meters, self._sorting)
         order = [meter.name for meter in meters]
-        if fitting != self._columns or order != self._order:
+        if (fitting, order, self._sorting) != (self._columns, self._order, self._sorted):
             self._build(fitting, order)
         for row, meter in enumerate(meters):
             self._draw_row(row, meter.name, self._rows.cells(meter, fitting))
@@ -156,11 +161,12 @@ class Top(App[None]):
         table.clear(columns=True)
         for column in fitting:
             left = column.key in ("name", "state", "location", "spark")
-            label = column.title if left else column.title.rjust(column.width)
+            title = column.title + (self._sorting.mark if column.key == self._sorting.key else "")
+            label = title if left else title.rjust(column.width)
             table.add_column(Text(label), key=column.key, width=column.width)
         for name in order:
             table.add_row(*(Text() for _ in fitting), key=name)
-        self._columns, self._order, self._drawn = fitting, order, {}
+        self._columns, self._order, self._sorted, self._drawn = fitting, order, self._sorting, {}
         if chosen in order:
             table.move_cursor(row=order.index(chosen))
 
@@ -240,6 +246,22 @@ class Top(App[None]):
     def action_refresh(self) -> None:
         """Ask everything again."""
         self._follower.refresh()
+
+    def action_sort(self) -> None:
+        """By the next column."""
+        self._sort(self._sorting.next(self._columns))
+
+    def action_turn(self) -> None:
+        """The other way round."""
+        self._sort(self._sorting.turn())
+
+    def on_data_table_header_selected(self, selected: DataTable.HeaderSelected) -> None:
+        """A click on a title."""
+        self._sort(self._sorting.by(str(selected.column_key.value)))
+
+    def _sort(self, sorting: Sorting) -> None:
+        self._sorting = sorting
+        self._draw()
 
     def action_light(self) -> None:
         """For a light room."""

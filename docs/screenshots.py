@@ -46,7 +46,15 @@ MORE: Mapping[str, str] = {  # what has no place of its own in the navigation
     "wizard": "#/meters?add",
     "login": "login",
 }
-_BOOK = "~/.local/share/wattbook-demo/wattbook.db"  # of a reader's own demo
+_BOOK, _PORT = "~/.local/share/wattbook-demo/wattbook.db", "127.0.0.1:8600"  # of a reader's own demo
+_AS_AT_HOME = r"""([book, port]) => {
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (texts.nextNode()) {
+    const at = texts.currentNode, told = at.data;
+    const better = told.replace(/\/\S+\/wattbook\.db\b/, book).replace(/127\.0\.0\.1:\d+/, port);
+    if (better !== told) at.data = better;
+  }
+}"""
 _HOUSE = """
 [backup]
 dir = "backups"
@@ -150,6 +158,7 @@ def take(browser: Browser, screen: Screen, url: str, file: Path) -> None:
     page = context.new_page()
     page.goto(url)
     settle(page)
+    tidy(page)
     file.write_bytes(webp(page))
     context.close()
     sys.stdout.write(f"{file.relative_to(ROOT)}  {file.stat().st_size} bytes\n")
@@ -158,8 +167,15 @@ def take(browser: Browser, screen: Screen, url: str, file: Path) -> None:
 def settle(page: Page) -> None:
     """Return when the page shows what it was opened for."""
     page.locator("main h1, main h2").first.wait_for()
+    page.get_by_text("Loading…").first.wait_for(state="hidden")
     page.wait_for_timeout(_SETTLE_MS)
-    page.locator("footer code").evaluate_all("(found, path) => found.forEach(each => (each.textContent = path))", _BOOK)
+
+
+def tidy(page: Page) -> None:
+    """Put away what is only so where the pictures are taken: the wish for a password, a folder, a port."""
+    for each in page.get_by_role("button", name="Not now").all():
+        each.click()
+    page.evaluate(_AS_AT_HOME, [_BOOK, _PORT])
 
 
 def webp(page: Page) -> bytes:

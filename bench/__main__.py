@@ -56,6 +56,7 @@ BENCHES = (
     Bench("sealing", "sealing", "--days 30", "--days 5"),
     Bench("stores", "store_peers", "--days 30 --year", "--days 5"),
     Bench("sinks", "sinks", "", "--samples 1000000 --seconds 20 --rounds 1"),
+    Bench("page", "page", "--rounds 9 --seconds 60", "--rounds 3 --seconds 20 --days 150"),
     Bench("startup", "startup", "--rounds 5 --seconds 20", "--rounds 2 --seconds 10"),
 )
 

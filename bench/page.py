@@ -29,6 +29,7 @@ PAGES, REAL_PAGES = 50, 5
 WIRE_KB_MAX, READY_S_MAX, UPDATE_BYTES_MAX = 150.0, 1.0, 200.0
 PAGES_MB_MAX, PAGES_CORE_MAX, OPEN_MS_MAX, PAUSE_MS_MAX = 60.0, 10.0, 300.0, 100.0
 _SETTLED_S = 15.0  # every page is open by then, and has its past
+_SPARE_S = 5.0
 _OF = "by=meter&of=m2&of=m3"
 ZOOMS = (
     Zoom("a year opened", "2025", hash=f"#/energy?view=year&at=2025-01-01&{_OF}"),
@@ -81,7 +82,7 @@ def stream(run: Running, seconds: float) -> list[Figure]:
 def open_pages(run: Running, seconds: float) -> list[Figure]:
     """What 50 pages cost more than none."""
     alone_mb, alone = _cost(run, seconds)
-    with _pages(run, PAGES, _SETTLED_S + seconds):
+    with _pages(run, PAGES, _SETTLED_S + seconds + _SPARE_S):
         time.sleep(_SETTLED_S)
         with_mb, busy = _cost(run, seconds)
     url = f"http://127.0.0.1:{run.port}/"
@@ -110,6 +111,7 @@ def _pages(run: Running, count: int, seconds: float) -> Iterator[None]:
     clients = threading.Thread(target=lambda: asyncio.run(pages(run.port, count, names, seconds)))
     clients.start()
     yield
+    assert clients.is_alive(), "the pages ended before the measurement"
     clients.join()
 
 

@@ -79,16 +79,12 @@ async def _ask(port: int, meters: Sequence[str], wait_s: float) -> None:
     asked = "".join(f"&meter={meter}" for meter in meters)
     days = [f"/api/v1/query?quantity=active_energy_import&every=1d&from={day}{asked}" for day in ("today", "yesterday")]
     past = [f"{_PAST}{meter}" for meter in meters]
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    try:
-        await _get(port, reader, writer, *_STATES, *days, *past)
-        checks = 0
-        while True:
-            await asyncio.sleep(_CHECK_S)
-            checks += 1
-            await _get(port, reader, writer, *_STATES, *(days if checks % _DAYS_CHECKS == 0 else ()))
-    finally:
-        writer.close()
+    await _get(port, *_STATES, *days, *past)
+    checks = int(wait_s / _CHECK_S * _DAYS_CHECKS)  # so that not all ask for today's energy at once
+    while True:
+        await asyncio.sleep(_CHECK_S)
+        checks += 1
+        await _get(port, *_STATES, *(days if checks % _DAYS_CHECKS == 0 else ()))
 
 
 async def _follow(port: int, wait_s: float) -> None:
@@ -102,8 +98,9 @@ async def _follow(port: int, wait_s: float) -> None:
         writer.close()
 
 
-async def _get(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *paths: str) -> None:
-    """Answers, each read to its end."""
+async def _get(port: int, *paths: str) -> None:
+    """Answers over one connection, each read to its end; an idle one the daemon ends after 5 s."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
     for path in paths:
         writer.write(_request(port, path))
         head = (await reader.readuntil(b"\r\n\r\n")).lower()
@@ -114,3 +111,4 @@ async def _get(port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWr
         while size := int(await reader.readline(), 16):
             await reader.readexactly(size + 2)
         await reader.readline()
+    writer.close()

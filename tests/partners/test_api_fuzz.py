@@ -25,7 +25,7 @@ from fuzz_house import PASSWORD, FuzzHouse, fuzz_house
 
 TORTURE = bool(os.environ.get("WATTBOOK_TORTURE"))
 SEED = int(os.environ.get("WATTBOOK_SEED", random.randrange(10**6)))
-EXAMPLES, EXAMPLES_LONG = 25, 1000  # of each operation, besides those that its shape demands
+EXAMPLES, EXAMPLES_LONG = 15, 500  # of each operation, besides those that its shape demands
 FUZZ_S_MAX = 300.0
 WAIT_S = 30.0
 HERE = Path(__file__).parent

@@ -20,6 +20,13 @@ export interface Trace {
   power: (number | null)[];
 }
 
+/** The last hour of a trace, and no more points than a chart needs. */
+function kept(at: number[], power: (number | null)[]): Trace {
+  const from = at.findIndex((second) => second >= (at.at(-1) ?? 0) - CHART_S);
+  const first = Math.max(from, at.length - POINTS_MAX);
+  return { at: at.slice(first), power: power.slice(first) };
+}
+
 class House {
   about = $state.raw<About | null>(null);
   meters = $state.raw<Meter[]>([]);
@@ -192,38 +199,35 @@ class House {
     const at = Date.parse(reading.at) / 1000;
     // The same reading may come again, and a clock may be set back; a chart only goes forward.
     const before = trace.at.findLastIndex((each) => each < at) + 1;
-    this.#draw(reading.meter, [...trace.at.slice(0, before), at], [...trace.power.slice(0, before), power]);
-  }
-
-  #draw(meter: string, at: number[], power: (number | null)[]): void {
-    const from = at.findIndex((second) => second >= (at.at(-1) ?? 0) - CHART_S);
-    const first = Math.max(from, at.length - POINTS_MAX);
-    this.traces = { ...this.traces, [meter]: { at: at.slice(first), power: power.slice(first) } };
+    const grown = kept([...trace.at.slice(0, before), at], [...trace.power.slice(0, before), power]);
+    this.traces = { ...this.traces, [reading.meter]: grown };
   }
 
   /** Fill the charts from the book. */
   async #fill(): Promise<void> {
-    for (const meter of Object.values(this.readings)) {
-      if (meter.values.active_power === undefined) continue;
-      try {
-        const from = `-${CHART_MINUTES}min`;
-        const question = { meter: meter.meter, quantity: "active_power", from, points: String(PAST_POINTS) };
-        const answer = await ask<Answer>("query", question);
-        const past = answer.points.map((point) => [Date.parse(point.at) / 1000, point.value] as const);
-        const last = past.at(-1)?.[0] ?? 0;
-        const trace = this.traces[meter.meter] ?? { at: [], power: [] };
-        const fresh = trace.at.map((at, row) => [at, trace.power[row] ?? null] as const).filter(([at]) => at > last);
-        const all = [...past, ...fresh];
-        this.#draw(
-          meter.meter,
-          all.map(([at]) => at),
-          all.map(([, power]) => power),
-        );
-      } catch (error) {
-        console.warn(`no past of ${meter.meter}:`, error); // the chart begins with what comes live
-      }
+    const known = new Set(this.meters.map((meter) => meter.name)); // the book may know some that were taken away
+    const meter = Object.values(this.readings)
+      .filter((each) => each.values.active_power !== undefined && known.has(each.meter))
+      .map((each) => each.meter);
+    try {
+      // All in one question, and then drawn at once: each chart that comes by itself makes the others' work again.
+      const question = { meter, quantity: "active_power", from: `-${CHART_MINUTES}min`, points: String(PAST_POINTS) };
+      const told = meter.length ? await ask<Answer | Answer[]>("query", question) : [];
+      const traces = [told].flat().map((answer, place) => this.#grown(answer.meter ?? meter[place] ?? "", answer));
+      this.traces = { ...this.traces, ...Object.fromEntries(traces) };
+    } catch (error) {
+      console.warn("no past of the meters:", error); // the charts begin with what comes live
     }
     this.charted = true;
+  }
+
+  /** A meter's past with what came live meanwhile. */
+  #grown(meter: string, { points }: Answer): [string, Trace] {
+    const at = points.map((point) => Date.parse(point.at) / 1000);
+    const power = points.map((point) => point.value);
+    const live = this.traces[meter] ?? { at: [], power: [] };
+    const fresh = live.at.findIndex((second) => second > (at.at(-1) ?? 0));
+    return [meter, fresh < 0 ? { at, power } : kept([...at, ...live.at.slice(fresh)], [...power, ...live.power.slice(fresh)])];
   }
 
   async #learn(names: string[]): Promise<void> {

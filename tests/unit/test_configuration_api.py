@@ -84,7 +84,7 @@ async def test_the_forms_ask_what_the_settings_say(home: House) -> None:
         "key": "lasting", "type": "duration", "default": "10min", "required": False, "min": 0, "max": 2678400,
         "help": "it is so for this long before it is said; silent: so long without a word",
     }  # fmt: skip
-    assert [key["key"] for key in forms["site"]["keys"]] == ["name", "timezone", "commit_every", "on_reset"]
+    assert [key["key"] for key in forms["site"]["keys"]] == ["name", "timezone", "language", "commit_every", "on_reset"]
     assert set(forms["sink"]["kinds"]) | set(forms["sink"]["missing"]) == set(forms["sink"]["keys"][1]["choices"])
     every = [key for table in forms.values() for key in table["keys"]]
     every += [key for table in forms.values() for keys in table.get("kinds", {}).values() for key in keys]

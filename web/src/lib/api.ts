@@ -79,21 +79,26 @@ export interface Answer {
 const WAIT_MS = 8000;
 
 /** Ask for JSON. Throws with the daemon's own words, or with the network's. */
-export async function ask<T>(path: string, parameters: Record<string, string | string[]> = {}): Promise<T> {
-  return (await askDated<T>(path, parameters)).answer;
+export async function ask<T>(
+  path: string,
+  parameters: Record<string, string | string[]> = {},
+  waitMs = WAIT_MS,
+): Promise<T> {
+  return (await askDated<T>(path, parameters, waitMs)).answer;
 }
 
 /** As `ask`, with the daemon's clock: milliseconds since 1970, or null when it did not say. */
 export async function askDated<T>(
   path: string,
   parameters: Record<string, string | string[]> = {},
+  waitMs = WAIT_MS,
 ): Promise<{ answer: T; date: number | null }> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(parameters)) {
     for (const each of Array.isArray(value) ? value : [value]) query.append(name, each);
   }
   const address = query.size ? `/api/v1/${path}?${query}` : `/api/v1/${path}`;
-  const response = await fetch(address, { signal: AbortSignal.timeout(WAIT_MS) });
+  const response = await fetch(address, { signal: AbortSignal.timeout(waitMs) });
   const answer = (await response.json()) as T & { error?: string };
   if (response.status === 401) leave();
   if (!response.ok) throw new Error(answer.error ?? response.statusText);

@@ -43,6 +43,7 @@ export interface Done {
   applied: boolean; // false: it is written, and used when wattbook begins again
 }
 
+const FORMS_WAIT_MS = 60_000; // the first time, the daemon imports every kind of sink: seconds, on a small machine more
 let forms: Promise<Forms> | null = null;
 
 export function askConfiguration(): Promise<Configuration> {
@@ -51,7 +52,7 @@ export function askConfiguration(): Promise<Configuration> {
 
 /** What forms ask for: of the daemon's release, so asked for once. */
 export function askForms(): Promise<Forms> {
-  forms ??= ask<Forms>("configuration/forms").catch((error: unknown) => {
+  forms ??= ask<Forms>("configuration/forms", {}, FORMS_WAIT_MS).catch((error: unknown) => {
     forms = null; // asked again by the next one
     throw error;
   });

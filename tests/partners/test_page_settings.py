@@ -221,6 +221,7 @@ def test_a_mistake_in_the_form_is_told_beside_its_field(home: House, server: Ser
     before = home.context.config.path.read_bytes()
     with _settings(browser, server) as page:
         site = page.get_by_role("region", name="Site")
+        expect(site.get_by_label("Time zone")).to_have_value("Europe/Prague")
         expect(site.get_by_role("button", name="Save")).to_be_disabled()
         site.get_by_label("Time zone").fill("Europe/Prag")
         expect(site).to_contain_text("No such time zone is known.")

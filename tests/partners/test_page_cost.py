@@ -128,3 +128,34 @@ def test_without_a_tariff_no_cost_is_shown_and_none_asked_for(tmp_path: Path, br
             expect(page.locator(".tile .change")).to_contain_text("yesterday")
             expect(page.locator(".tile .cost")).to_have_count(0)
             assert not [url for url in asked if "/cost" in url]
+
+
+def test_energy_shows_what_each_day_cost(tmp_path: Path, browser: Browser) -> None:
+    now = noon()
+    with house(tmp_path, 'listen = "127.0.0.1:0"', more=TARIFF) as home:
+        home.clock.at = now
+        keep(home, now)
+        with served(home) as server, window(browser, locale="en-GB") as context:
+            page = context.new_page()
+            page.clock.set_fixed_time(now)
+            day = (now.astimezone(PRAGUE) - timedelta(days=1)).date()
+            page.goto(f"{server.url}#/energy?view=day&at={day}&by=meter&of=main-a&than=none")
+            page.get_by_role("link", name="Cost").click()
+            yesterday = sum(
+                (
+                    wh * Decimal("4.18" if low_at(at) else "6.24")
+                    for at, wh in counted(now)
+                    if at.astimezone(PRAGUE).date() == day
+                ),
+                Decimal(0),
+            )
+            expect(page.locator("[role=status]")).to_have_text(
+                re.compile(rf"the energy of main-a cost CZK\s{yesterday / 1000:.2f}\.$")
+            )
+            expect(page.get_by_text("Download CSV")).to_have_attribute("href", re.compile("/api/v1/cost/table"))
+
+
+def low_at(at: datetime) -> bool:
+    """Whether the low tariff holds."""
+    hour = at.astimezone(PRAGUE).hour
+    return hour >= 22 or hour < 6 or 13 <= hour < 15

@@ -31,3 +31,10 @@ COST = route(
     },
     _404="nobody says what energy costs: add a [[tariff]] to wattbook.toml (see how-to/cost)",
 )
+TABLE = route(
+    "The same as a file for a spreadsheet: an amount for each step",
+    "at,main-a [CZK],quality\n2026-11-21T00:00:00.000+01:00,28.4175,measured\n",
+    schema={"type": "string"},
+    kind="text/csv",
+    _404="nobody says what energy costs: add a [[tariff]] to wattbook.toml (see how-to/cost)",
+)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI, Query
 from fastapi.responses import Response
@@ -18,7 +19,7 @@ from wattbook.engine.asked import NotThere
 from wattbook.engine.hours import PlaceWeek, weeks_of
 from wattbook.engine.instants import parse_instant
 from wattbook.engine.query import Question
-from wattbook.engine.tabulate import label, table_rows
+from wattbook.engine.tabulate import Row, label, table_rows
 from wattbook.exchange.write_table import table_csv, table_xlsx
 from wattbook.model import ConfigError, Span
 
@@ -123,10 +124,15 @@ def _table(answers: Sequence[Answer], form: str, question: Question) -> Response
         )
     unit = answers[0].quantity.unit
     titles = [label(answer) if form == "csv" else f"{label(answer)} [{unit}]" for answer in answers]
+    name = f"{question.quantity}_{question.span.start.astimezone(question.zone):%Y-%m-%d}"
+    return table_response(titles, table_rows(answers), form, name, question.zone)
+
+
+def table_response(titles: Sequence[str], rows: Iterable[Row], form: str, name: str, zone: ZoneInfo) -> Response:
+    """A table as a file of this name, without its ending: csv or xlsx."""
     write, kind = (table_csv, "text/csv; charset=utf-8") if form == "csv" else (table_xlsx, _XLSX)
-    name = f"{question.quantity}_{question.span.start.astimezone(question.zone):%Y-%m-%d}.{form}"
-    headers = {"content-disposition": f'attachment; filename="{name}"'}
-    return Response(write(titles, table_rows(answers), question.zone), headers=headers, media_type=kind)
+    headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
+    return Response(write(titles, rows, zone), headers=headers, media_type=kind)
 
 
 def _place_json(place: PlaceWeek) -> dict[str, object]:

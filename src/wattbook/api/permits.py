@@ -57,6 +57,7 @@ PERMITS: Mapping[tuple[str, str], Need] = {
     ("GET", "/api/v1/query/table"): Scope.READ,
     ("GET", "/api/v1/hours"): Scope.READ,
     ("GET", "/api/v1/cost"): Scope.READ,
+    ("GET", "/api/v1/cost/table"): Scope.READ,
     ("GET", "/api/v1/live"): Scope.READ,
     ("GET", "/api/v1/supply"): Scope.READ,
     ("GET", "/api/v1/sinks"): Scope.READ,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from wattbook.engine.ask import NobodyTells
 from wattbook.engine.asked import Asked, NotThere, meters_asked
 from wattbook.engine.places import places_of
 from wattbook.engine.query import Question
+from wattbook.engine.tabulate import WORST, Row
 from wattbook.model import ConfigError
 from wattbook.model.batch import from_ms
 from wattbook.model.nearest import did_you_mean
@@ -70,6 +72,8 @@ def ask_cost(
 
     tariff = tariff_of(config)
     currency = currency_of(tariff, question)
+    if question.by_location:
+        return currency, _of_places(reader, question, config)
     told = Told(reader, config)
     asked = _asked(told, question)
     costs: list[Cost] = []
@@ -81,6 +85,18 @@ def ask_cost(
         name = " + ".join((*sources, *question.locations) or question.meters)
         return currency, [Cost(name, currency, together([cost.charges for cost in costs]))]
     return currency, costs
+
+
+def _of_places(reader: BookReader, question: Question, config: Config) -> Sequence[Cost]:
+    """The sum of each location; one where nobody tells energy is left out, unless it is so at all of them."""
+    costs: list[Cost] = []
+    for location in question.locations:  # each by itself: a meter that was moved was at several of them
+        only = replace(question, locations=(location,), by_location=False, together=True)
+        with suppress(NobodyTells):
+            costs += ask_cost(reader, only, config)[1]
+    if not costs:
+        raise NobodyTells(f'no meter at "{", ".join(question.locations)}" tells {question.quantity}')
+    return costs
 
 
 def tariff_of(config: Config) -> Tariff:
@@ -102,6 +118,14 @@ def with_sources(question_meters: Sequence[str], sources: Sequence[str], config:
             raise NotThere(f'no meter has source = "{source}"')
         found += at
     return list(dict.fromkeys(found))
+
+
+def cost_rows(costs: Sequence[Cost]) -> Iterator[Row]:
+    """One row for each step: what it costs for each of them, for a spreadsheet, and the worst quality."""
+    for charges in zip(*(cost.charges for cost in costs), strict=True):
+        worst = max(WORST.index(each.quality) for each in charges)
+        amounts = [float(each.amount) if each.known else None for each in charges]
+        yield from_ms(charges[0].at_ms), amounts, str(WORST[worst])
 
 
 def _asked(told: Told, question: Question) -> Sequence[Asked]:

@@ -14,6 +14,7 @@ export interface Choice {
   of: string[]; // meters; of "place" the place whose parts are shown; none = what there is
   than: Than | ""; // "" = what is told without being asked
   way: Way;
+  money: boolean; // what it costs, instead of kWh
 }
 
 const DAY = /^\d{4}-\d\d-\d\d$/;
@@ -28,6 +29,7 @@ export function read(hash: string, today: string): Choice {
     of: told.getAll("of"),
     than: THANS.find((each) => each === told.get("than")) ?? "",
     way: WAYS.find((each) => each === told.get("way")) ?? "import",
+    money: told.get("show") === "cost",
   };
 }
 
@@ -44,10 +46,16 @@ export function thanOf({ period, than }: Choice): Than {
   return period.view === "day" ? "week" : "before";
 }
 
-export function write({ period, by, of, than, way }: Choice): string {
+/** Whether what is chosen has a price: one meter's energy by source, and what is given out alone, have only kWh. */
+export function priced({ by, of, way }: Choice): boolean {
+  return way === "import" && (by !== "source" || !of.length);
+}
+
+export function write({ period, by, of, than, way, money }: Choice): string {
   const told = new URLSearchParams({ view: period.view, at: period.at, by });
   if (than) told.set("than", than);
   if (way !== "import") told.set("way", way);
+  if (money) told.set("show", "cost");
   for (const each of of) told.append("of", each);
   return `#/energy?${told}`;
 }

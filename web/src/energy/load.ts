@@ -47,6 +47,7 @@ export function locations(known: Known): string[] {
 /** Ask for a period, or its beginning up to an instant. */
 export async function load(choice: Choice, period: Period, known: Known, until = Infinity): Promise<Part[]> {
   const span = spanOf(period, known, until);
+  if (choice.money) return loadCost(choice, known, { ...span, every: STEP[period.view] });
   const asked = questions(choice, known).filter((each) => [each.meter, each.location].some((names) => names?.length));
   const told = await Promise.all(
     asked.map((each) => ask<Told | Told[]>("query", { ...each, ...span, quantity: QUANTITY[choice.way], every: STEP[period.view] })),
@@ -62,6 +63,33 @@ export async function load(choice: Choice, period: Period, known: Known, until =
   );
 }
 
+interface Costs {
+  costs: { meter: string; points: { at: string; amount: string | null; quality: string }[] }[];
+}
+
+/** What a choice costs, in thousandths of the currency, as energy is in thousandths of a kWh. */
+async function loadCost(choice: Choice, known: Known, span: Query): Promise<Part[]> {
+  const asked = costQuestions(choice, known);
+  const told = await Promise.all(asked.map((each) => ask<Costs>("cost", { ...each, ...span })));
+  return told.flatMap(({ costs }, place) =>
+    costs.map(({ meter, points }) => ({
+      name: meter,
+      source: String(asked[place]?.source ?? ""),
+      points: points.map(({ at, amount, quality }) => ({
+        at: Date.parse(at),
+        value: amount === null ? null : Number(amount) * 1000,
+        quality: quality as Energy,
+      })),
+    })),
+  );
+}
+
+function costQuestions(choice: Choice, known: Known): Query[] {
+  if (choice.by !== "source") return questions(choice, known).filter((each) => each.meter?.length || each.location?.length);
+  const fed = SOURCES.filter((source) => known.meters.some((meter) => meter.source === source));
+  return fed.map((source) => ({ source, sum: "true" }));
+}
+
 function spanOf(period: Period, known: Known, until = Infinity): { from: string; to: string } {
   const end = Math.min(endOf(period, known.zone), until);
   return { from: new Date(startOf(period, known.zone)).toISOString(), to: new Date(end).toISOString() };
@@ -72,12 +100,14 @@ export function download(choice: Choice, known: Known, format: "csv" | "xlsx"): 
   const every = STEP[choice.period.view];
   const told = new URLSearchParams({ quantity: QUANTITY[choice.way], every, format });
   for (const [name, value] of Object.entries(spanOf(choice.period, known, known.now))) told.set(name, value);
-  for (const each of questions(choice, known)) {
+  if (choice.money) told.delete("quantity");
+  for (const each of choice.money ? costQuestions(choice, known) : questions(choice, known)) {
+    for (const name of [each.source ?? []].flat()) told.append("source", name);
     for (const name of [each.meter ?? []].flat()) told.append("meter", name);
     for (const name of [each.location ?? []].flat()) told.append("location", name);
     if (each.by) told.set("by", String(each.by));
   }
-  return `/api/v1/query/table?${told}`;
+  return `/api/v1/${choice.money ? "cost" : "query"}/table?${told}`;
 }
 
 /** The sum of all parts in each step; null where nothing is known of one of them. */

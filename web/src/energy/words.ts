@@ -1,5 +1,6 @@
 // Periods, steps and energies as people read them.
-import { hourSpan } from "../lib/format";
+import { hourSpan, money } from "../lib/format";
+import { house } from "../lib/house.svelte";
 import { language, locale, t, type Key } from "../lib/i18n";
 import { dayOf, utc } from "./days";
 import type { Way } from "./choice";
@@ -12,6 +13,11 @@ export function energy(wh: number): string {
   const decimals = size >= 1000 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
   const number = new Intl.NumberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   return `${number.format(kwh)} kWh`;
+}
+
+/** What a choice shows: energy in Wh, or money in thousandths of the currency. */
+export function shownAs(value: number, choice: { money: boolean }): string {
+  return choice.money && house.about?.currency ? money(value / 1000, house.about.currency) : energy(value);
 }
 
 /** A value on an axis. */
@@ -100,9 +106,11 @@ export function sentence(parts: {
   before: number | null;
   than: string;
   way: Way;
+  money: boolean;
 }): string {
-  const say = parts.way === "export" ? ("energy.given" as const) : ("energy.sentence" as const);
-  const told = { when: parts.when, who: parts.who, energy: energy(parts.used), than: parts.than };
+  const used = parts.way === "export" ? ("energy.given" as const) : ("energy.sentence" as const);
+  const say = parts.money ? ("energy.cost" as const) : used;
+  const told = { when: parts.when, who: parts.who, energy: shownAs(parts.used, parts), than: parts.than };
   if (parts.before === null || parts.before <= 0) return t(say, told);
   const change = Math.round((parts.used / parts.before - 1) * 100);
   if (!change) return t(`${say}.same`, told);

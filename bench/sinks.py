@@ -38,6 +38,7 @@ BATCH = 5_000
 METERS, WARM_S = 100, 15.0
 LIVE_EVERY_S = 0.25
 _DRAINED_S_MAX = 900.0
+_SEEN_S_MAX = 30.0  # a live value that took longer counts as this late
 _LOOK_S = 0.1
 VALUES = ("voltage", "current", "active_power", "active_energy_import", "power_factor", "frequency")
 Place = Any  # a Foreign… of the tests
@@ -122,47 +123,67 @@ def of_steady(folder: Path, places: dict[str, Place], seconds: float) -> list[Fi
 # ---- backlog ---------------------------------------------------------------------------------------------------------
 
 
+class _Lateness:
+    """Posts a reading of one more meter all the time, and keeps the most seconds until each was seen, by where."""
+
+    def __init__(self, port: int, looks: dict[str, Callable[[], int]]) -> None:
+        self.late = dict.fromkeys(looks, 0.0)
+        self._port, self._looks = port, looks
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Go on until told to stop."""
+        number = 0
+        while not self._over.is_set():
+            number += 1
+            self._follow(number)
+            self._over.wait(LIVE_EVERY_S)
+
+    def stop(self) -> None:
+        """End with the reading that is under way."""
+        self._over.set()
+
+    def _follow(self, number: int) -> None:
+        """One reading, from our hands to every place where it is to be seen."""
+        given = time.monotonic()
+        post(self._port, [reading("live", number)])
+        missing = set(self._looks)
+        while missing and time.monotonic() < given + _SEEN_S_MAX:
+            for name in [name for name in missing if _seen(self._looks[name]) >= 1_000 + number]:
+                self.late[name] = max(self.late[name], time.monotonic() - given)
+                missing.discard(name)
+            time.sleep(0.02)
+        self.late |= dict.fromkeys(missing, _SEEN_S_MAX)
+
+
+def _seen(look: Callable[[], int]) -> int:
+    try:
+        return look()
+    except (OSError, ValueError, LookupError, AssertionError):  # nothing is there yet
+        return 0
+
+
+def _newest_of_page(port: int) -> int:
+    (found,) = get_json(port, "/api/v1/readings/latest?meter=live")
+    return int(found["values"]["active_energy_import"])
+
+
+def _newest_in_csv(csv: Path) -> int:
+    lines = csv.read_text(encoding="utf-8").splitlines()
+    return int(float(lines[-1].split(",")[lines[0].split(",").index("active_energy_import")]))
+
+
 @contextmanager
 def _live(running: Running, there: Callable[[], int], csv: Path) -> Iterator[dict[str, float]]:
-    """Post readings of one more meter all the time; the most seconds until each is seen, by where."""
-    late = {"page": 0.0, "sink": 0.0, "csv": 0.0}
-    over = threading.Event()
-
-    def newest(port: int) -> int:
-        (found,) = get_json(port, "/api/v1/readings/latest?meter=live")
-        return int(found["values"]["active_energy_import"])
-
-    def in_csv() -> int:
-        lines = csv.read_text(encoding="utf-8").splitlines()
-        return int(float(lines[-1].split(",")[lines[0].split(",").index("active_energy_import")]))
-
-    def watch() -> None:
-        number = 0
-        while not over.is_set():
-            number += 1
-            given = time.monotonic()
-            post(running.port, [reading("live", number)])
-            looks = {"page": lambda: newest(running.port), "csv": in_csv, "sink": there}
-            while looks and time.monotonic() < given + 30:
-                for name, look in list(looks.items()):
-                    try:
-                        seen = look()
-                    except (OSError, ValueError, LookupError, AssertionError):  # nothing is there yet
-                        seen = 0
-                    if seen >= 1_000 + number:
-                        late[name] = max(late[name], time.monotonic() - given)
-                        del looks[name]
-                time.sleep(0.02)
-            for name in looks:
-                late[name] = 30.0
-            over.wait(LIVE_EVERY_S)
-
-    thread = threading.Thread(target=watch)
+    """Post readings meanwhile; the most seconds until each is seen, by where."""
+    page, in_csv = partial(_newest_of_page, running.port), partial(_newest_in_csv, csv)
+    lateness = _Lateness(running.port, {"page": page, "csv": in_csv, "sink": there})
+    thread = threading.Thread(target=lateness.run)
     thread.start()
     try:
-        yield late
+        yield lateness.late
     finally:
-        over.set()
+        lateness.stop()
         thread.join(60)
 
 

@@ -16,13 +16,12 @@ from wattbook.model.batch import QUALITY_CODES, to_ms
 from wattbook.store.journal import Position
 from wattbook.store.packing import Packer, Shape, decode_cells, divisors, parse_shape, shape_text
 from wattbook.store.rows import cell_values
+from wattbook.store.sealed_readings import SealedReadings
 
 if TYPE_CHECKING:
     from wattbook.store.bulk import Packed
     from wattbook.store.forget import Forgetting
     from wattbook.store.seal import Sealing
-    from wattbook.store.sealed import Head
-    from wattbook.store.table import Table
 
 GRAIN_MS = 10  # instants are kept to 10 ms
 _TAKEN_MAX = 1000  # neighbours looked at for a free instant: 10 s of a line that polls without a pause
@@ -77,7 +76,7 @@ class Pen:
         self._shape_ids: dict[Shape, int] = {}
         self._shapes: dict[int, Shape] = {}
         self._rows: list[_Row] = []
-        self._sealed = _SealedReadings(connection)
+        self._sealed = SealedReadings(connection)
         self._stamped: list[list[int]] = []  # first and last numbers of runs that our own clock dated
 
     def forget(self) -> None:
@@ -389,45 +388,6 @@ class Pen:
                 return candidate_ms
         (last_ms,) = self._connection.execute("SELECT max(at) FROM hot WHERE meter = ?", (meter_id,)).fetchone()
         return int(last_ms) + GRAIN_MS
-
-
-class _SealedReadings:
-    """Readings of sealed time by identity; the frame looked at last stays open, as late readings come in runs."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-        self._head: Head | None = None
-        self._rows: Mapping[int, int] = {}  # instant -> row
-        self._table: Table | None = None
-
-    def reading(self, meter_id: int, at_ms: int) -> tuple[int, Mapping[str, float]] | None:
-        """The number and values of the reading that has this identity."""
-        covered = self._connection.execute(
-            "SELECT to_at FROM frame WHERE meter = ? AND from_at <= ? ORDER BY from_at DESC LIMIT 1", (meter_id, at_ms)
-        ).fetchone()
-        if covered is None or covered[0] <= at_ms:
-            return None
-        try:
-            table = self._open(meter_id, at_ms)
-        except BookError:  # a damaged frame tells nothing: what comes now is kept beside it, and verify tells of it
-            return None
-        row = self._rows.get(at_ms)
-        if row is None:
-            return None
-        columns = {name: column.take(slice(row, row + 1)) for name, column in table.columns.items()}
-        values = {name: float(column.values()[0]) for name, column in columns.items() if column.here()}
-        return int(table.seq[row]), values
-
-    def _open(self, meter_id: int, at_ms: int) -> Table:
-        from wattbook.store.sealed import head_at, open_table
-
-        head = head_at(self._connection, meter_id, at_ms)
-        assert head is not None
-        if head != self._head or self._table is None:
-            self._table = open_table(self._connection, head)
-            self._rows = {instant: row for row, instant in enumerate(self._table.at_ms.tolist())}
-            self._head = head
-        return self._table
 
 
 def _later_until(meters: Sequence[_Meter], instants: Sequence[int], cells: Sequence[bytes | None]) -> int:

@@ -7,6 +7,12 @@ export interface Shown {
   value: number;
 }
 
+/** What a meter said when it was tested. */
+export interface Test {
+  values: Shown[];
+  doubted: string[];
+}
+
 export interface Found {
   address: number;
   baud: number; // 0 where it is not ours to set

@@ -54,6 +54,13 @@ limit = 5000
 name = "anna"
 url = "json://127.0.0.1:{hook}/alerts"
 
+[[tariff]]
+currency = "CZK"
+
+[[tariff.energy]]
+name = "all day"
+price = 6.24
+
 [[sink]]
 name = "influx"
 kind = "csv"

@@ -23,12 +23,12 @@ EVERY = "Step: 15min, 1h, 1d, 1w, 1mo, 1y. Empty: one amount in all."
 class AskedCost(BaseModel):
     """The parameters of a question about money."""
 
-    meters: Names = Field(None, alias="meter", description="Only this meter; may be repeated.")
+    meters: Names = Field(None, alias="meter", description=describe.METER, examples=[["main-a"]])
     sources: Names = Field(None, alias="source", description=describe_cost.SOURCE)
     locations: Names = Field(None, alias="location", description=describe.LOCATION)
     start: str = Field("today", alias="from", description=describe.INSTANT, max_length=100)
     end: str = Field("now", alias="to", description="An instant, not included.", max_length=100)
-    every: str = Field("", description=EVERY, max_length=20)
+    every: str = Field("", description=EVERY, max_length=20, examples=["1d"])
     together: bool = Field(False, alias="sum", description="Add all of them up.")
     by: Literal["", "location"] = Field("", description='"location": one answer for each location.')
 

@@ -18,6 +18,7 @@ INTRODUCTION = (
     "set, this machine may ask freely. Then every request needs a session or `Authorization: Bearer …`; other machines "
     "may ask from the networks in [api] allow."
 )
+METER = "Only this meter; may be repeated."
 INSTANT = "An instant, included: ISO 8601 (local time of the site without an offset), today, yesterday, now or -24h."
 EVERY = "Step: 15min, 1h, 1d, 1w, 1mo, 1y. Registers give the energy of each step. Empty: the readings as they are."
 LOCATION = 'All meters at or below this place, as "plant/hall 2"; may be repeated. "/" is everywhere.'

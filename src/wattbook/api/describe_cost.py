@@ -3,8 +3,20 @@
 from __future__ import annotations
 
 from wattbook.api.describe import route
+from wattbook.api.shapes import NUMBER, TEXT, TEXT_OR_NULL
 
 SOURCE = "All meters that stand at this source: utility, generator, solar or battery; may be repeated."
+_CHARGE = {  # without amounts where nothing is known
+    "type": "object",
+    "required": ["amount", "energy", "quality"],
+    "properties": {
+        "amount": TEXT_OR_NULL,
+        "energy": TEXT_OR_NULL,
+        "quality": TEXT,
+        "missing_s": NUMBER,
+        "rounded": TEXT,
+    },
+}
 COST = route(
     "What energy costs, by the prices of [[tariff]]",
     {
@@ -29,6 +41,7 @@ COST = route(
             }
         ],
     },
+    loose={"every": TEXT_OR_NULL, "total": _CHARGE},
     _404="nobody says what energy costs: add a [[tariff]] to wattbook.toml (see how-to/cost)",
 )
 TABLE = route(

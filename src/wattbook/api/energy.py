@@ -33,12 +33,14 @@ Names = Annotated[list[str] | None, Field(max_length=NAMES_MAX)]
 class Asked(BaseModel):
     """The parameters of a question."""
 
-    name: str = Field(alias="quantity", description="A name of the vocabulary.", max_length=100)
-    meters: Names = Field(None, alias="meter", description="Only this meter; may be repeated.")
+    name: str = Field(
+        alias="quantity", description="A name of the vocabulary.", max_length=100, examples=["active_energy_import"]
+    )
+    meters: Names = Field(None, alias="meter", description=describe.METER, examples=[["main-a"]])
     locations: Names = Field(None, alias="location", description=describe.LOCATION)
     start: str = Field("today", alias="from", description=describe.INSTANT, max_length=100)
     end: str = Field("now", alias="to", description="An instant, not included.", max_length=100)
-    every: str = Field("", description=describe.EVERY, max_length=20)
+    every: str = Field("", description=describe.EVERY, max_length=20, examples=["1h"])
     aggregate: str = Field("mean", description="Of gauges: mean, min, max or last.", max_length=20)
     together: bool = Field(False, alias="sum", description="Add all of them up.")
     by: str = Field("", description=describe.BY, max_length=20)

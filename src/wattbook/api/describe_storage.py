@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from wattbook.api import shapes
-from wattbook.api.describe import one_of, order_of, route
+from wattbook.api.describe import route
+from wattbook.api.shapes import one_of, order_of
 
 BEFORE = "Only events with a number under this one: the answer's `before` asks for the next page."
 REFUSED = route(

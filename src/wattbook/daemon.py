@@ -223,6 +223,7 @@ async def _serve(config: Config, lasting: _Lasting) -> None:
             alerts=alerts,
             configuring=configuring,
             started=lasting.since,
+            note=book.append_event,
             shared=partial(shared_line, config, lines),
         )
         tasks: list[asyncio.Task[None]] = []

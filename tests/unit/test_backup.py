@@ -459,3 +459,12 @@ def test_storage_tells_size_growth_and_the_end_of_the_disk(path: Path) -> None:
     assert told.bytes_a_day is not None and 200 < told.bytes_a_day < 3_000
     assert told.full_at is None or told.full_at > AFTER
     assert later.bytes_a_day is None  # no day of the last week
+
+
+def test_the_people_are_in_the_backup_for_their_owner_alone(path: Path, target: Path) -> None:
+    people = path.with_name("wattbook.db.people")
+    people.write_text("{}", encoding="utf-8")
+    made = back_up(path, target, now=START, people=people).path.with_suffix(".people")
+    assert made.read_text(encoding="utf-8") == "{}" and made.stat().st_mode & 0o777 == 0o600
+    back_up(path, target, now=START + DAY, keep=1, people=people)
+    assert not made.exists()  # it goes with its copy

@@ -18,7 +18,20 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from wattbook import __version__
-from wattbook.api import audit, configuration, describe, energy, legacy, life, metrics, people, sinks, wizard
+from wattbook.api import (
+    audit,
+    backups,
+    configuration,
+    describe,
+    energy,
+    legacy,
+    life,
+    metrics,
+    people,
+    refused,
+    sinks,
+    wizard,
+)
 from wattbook.api.alerts import add_alert_routes
 from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
 from wattbook.api.compress import Compress
@@ -74,6 +87,8 @@ def make_app(context: ApiContext) -> ASGIApp:
     app.add_route(INGEST_PATH, Ingest(context).post, methods=["POST"], include_in_schema=False)
     people.add_routes(app, context.access)
     audit.add_routes(app, context)
+    refused.add_routes(app, context)
+    backups.add_routes(app, context)
     _add_page(app)
     _add_errors(app)
     describe.add_raw_routes(app)

@@ -16,7 +16,7 @@ from wattbook.engine.live import Live
 from wattbook.engine.run_sinks import RunningSink
 from wattbook.engine.status import MeterStatus, ProxyStatus, SupplyNow
 from wattbook.engine.take_turns import SharedLine
-from wattbook.model import Clock, Keeper
+from wattbook.model import Clock, Event, Keeper
 from wattbook.store import BookReader, BookStatistics
 
 
@@ -40,6 +40,7 @@ class ApiContext:
     alerts: Alerts | None = None
     started: datetime | None = None  # when the daemon began, before any change of its configuration
     configuring: Configuring | None = None  # None = the configuration cannot be changed from here
+    note: Callable[[Event], object] = lambda event: None  # writes an event into the book
     shared: Callable[[str], SharedLine | None] = lambda port: None  # the line that holds a port; raises ConfigError
 
     @cached_property

@@ -199,8 +199,10 @@ _SINK_LIST = _get(
         {
             "name": "influx",
             "kind": "influxdb",
+            "target": "http://influx.example:8086",
             "state": "away",
             "reason": "http://influx.example:8086: no host of this name is known",
+            "since": "2026-11-21T01:02:05.000Z",
             "behind": 18213,
             "newest": "2026-11-21T01:02:03.000Z",
             "written": 912034,
@@ -210,12 +212,13 @@ _SINK_LIST = _get(
             "set_aside": 0,
         }
     ],
-    loose={"newest": shapes.TEXT_OR_NULL},
+    loose={"newest": shapes.TEXT_OR_NULL, "since": shapes.TEXT_OR_NULL},
 )
 SINKS: Mapping[str, Any] = {
     **_SINK_LIST,
     "description": (
-        "`state` is starting, reading, waiting (it has everything), away, failed or paused; `reason` says why. "
+        "`state` is starting, reading, waiting (it has everything), away, failed or paused; `reason` says why, `since` "
+        "since when it takes nothing. `target`: where it writes to, without users, passwords and paths. "
         "`behind`: entries of the book that it has not taken. `newest`: instant of the newest reading that it has. "
         "`written`, `rejected`, `skipped` (corrections that it cannot take, readings that it had) and `retries` count "
         "since the start. `set_aside`: readings that it refused for ever, until they are replayed."
@@ -270,6 +273,7 @@ STORAGE = _get(
         "full_at": None,
         "commit_every_s": 1.0,
         "last_backup": "2026-11-21T02:00:00.000Z",
+        "backup_problem": "",
     },
     loose={
         "bytes_a_day": shapes.NUMBER_OR_NULL,

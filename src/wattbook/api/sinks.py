@@ -20,7 +20,10 @@ async def get_sinks(context: ApiContext) -> Response:
     """Every sink of the configuration, in its order."""
 
     def all_sinks() -> Sequence[Mapping[str, Any]]:
-        return [sink_json(sink.settings, context.reader, sink.status) for sink in context.sinks.values()]
+        return [
+            sink_json(sink.settings, context.reader, sink.status, set_aside=sink.aside.count(context.reader))
+            for sink in context.sinks.values()
+        ]
 
     return json_response(await run_in_threadpool(all_sinks))
 

@@ -10,6 +10,7 @@ from typing import Any
 from wattbook.api.answers import instant_text
 from wattbook.api.context import ApiContext
 from wattbook.api.metrics import Family
+from wattbook.model import BookError
 from wattbook.store.backup import newest
 from wattbook.store.storage import Storage, storage_of
 
@@ -22,29 +23,38 @@ class StorageWatch:
     def __init__(self, context: ApiContext) -> None:
         self._context = context
         self._lock = Lock()
-        self._found: tuple[datetime, Storage, datetime | None] | None = None
+        self._found: tuple[datetime, Storage, datetime | None, str] | None = None
 
-    def look(self) -> tuple[Storage, datetime | None]:
-        """The figures and the instant of the newest backup. Blocks on the disk. Raises BookError."""
+    def look(self) -> tuple[Storage, datetime | None, str]:
+        """The figures, the instant of the newest backup, and why that is not known. Blocks. Raises BookError."""
         now = self._context.clock.now()
         with self._lock:
             if self._found is None or not timedelta(0) <= now - self._found[0] < _FRESH:
-                settings = self._context.config.backup
-                last = newest(settings.dir, self._context.reader.path, now) if settings else None
-                self._found = now, storage_of(self._context.reader, now), last
+                last, problem = self._newest(now)
+                self._found = now, storage_of(self._context.reader, now), last, problem
             return self._found[1:]
+
+    def _newest(self, now: datetime) -> tuple[datetime | None, str]:
+        """A disk of backups that is broken must not hide how the book and the meters fare."""
+        if (settings := self._context.config.backup) is None:
+            return None, ""
+        try:
+            return newest(settings.dir, self._context.reader.path, now), ""
+        except BookError as error:
+            return None, str(error)
 
     def to_json(self) -> Mapping[str, Any]:
         """The answer of the route."""
-        told, last = self.look()
+        told, last, problem = self.look()
         return told.to_json() | {
             "commit_every_s": self._context.config.site.commit_every,
             "last_backup": instant_text(last),
+            "backup_problem": problem,
         }
 
     def families(self) -> Iterator[Family]:
         """The same for Prometheus."""
-        told, last = self.look()
+        told, last, problem = self.look()
         yield _gauge("storage_file_bytes", "The book and its log.", told.bytes_file, "bytes")
         yield _gauge("storage_free_bytes", "Free on the book's disk.", told.bytes_free, "bytes")
         yield _gauge("storage_sealed_readings", "Readings in sealed days.", told.readings_sealed)
@@ -54,6 +64,8 @@ class StorageWatch:
         if told.full_at is not None:
             at_s = told.full_at.timestamp()
             yield _gauge("storage_full_timestamp_seconds", "When the disk will be full.", at_s, "seconds")
+        if self._context.config.backup:
+            yield _gauge("backup_readable", "0 while the folder of the backups cannot be read.", int(not problem))
         if last is not None:
             yield _gauge("backup_timestamp_seconds", "When the newest backup was made.", last.timestamp(), "seconds")
 

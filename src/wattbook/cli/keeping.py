@@ -17,7 +17,7 @@ from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, pr
 from wattbook.codecs.reading_json import format_instant
 from wattbook.model import BookError, ConfigError, SystemClock
 from wattbook.store import BookReader
-from wattbook.store.backup import back_up, copy_config
+from wattbook.store.backup import back_up, copy_config, copy_people
 from wattbook.store.backup import restore as put_back
 from wattbook.store.storage import Storage, storage_of
 from wattbook.store.verify import Link, Verified, head_of_chain, links_of_day
@@ -57,6 +57,7 @@ def backup(
             keep=keep,
             require_mount=require_mount,
             config=config.path,
+            people=config.people,
             progress=lambda done, total: told(done / max(total, 1)),
         )
     if as_json:
@@ -76,7 +77,7 @@ def restore(
     force: Annotated[bool, typer.Option("--force", help="Put a book that is there aside.")] = False,
     path: ConfigOption = HERE,
 ) -> None:
-    """Put a backup in the place of the book; where there is no configuration, the one beside the backup too."""
+    """Put a backup in the place of the book; and what stands beside it, where there is none: configuration, people."""
     beside = copy.with_suffix(".toml")
     brought = not path.exists() and beside.is_file()
     if brought:
@@ -90,9 +91,15 @@ def restore(
         if brought:
             path.unlink()
         raise
+    known = copy.with_suffix(".people")
+    back = known.is_file() and not config.people.exists()
+    if back:  # else those who are there stay: a token that was taken back since must not open the door again
+        copy_people(known, config.people)
     console().print(f"{config.book}: restored from {copy.name}", highlight=False)
     if brought:
         console().print(f"{path}: restored too", highlight=False)
+    if back:
+        console().print(f"{config.people}: users and tokens restored too", highlight=False)
     if aside is not None:
         console().print(f"the book that was there is {aside.name}", highlight=False)
 

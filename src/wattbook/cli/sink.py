@@ -20,6 +20,7 @@ from wattbook.engine.deliver import PAUSED, REPLAYED, RESUMED
 from wattbook.engine.instants import parse_instant
 from wattbook.engine.order_sinks import sink_json
 from wattbook.engine.run_sinks import check_replay, position_name, replayed
+from wattbook.engine.try_again import set_aside
 from wattbook.model import ConfigError, Event, SystemClock
 from wattbook.model.nearest import did_you_mean
 from wattbook.store import Book, BookHeld, BookReader
@@ -95,7 +96,10 @@ def _from_daemon(config: Config) -> Sequence[Mapping[str, Any]]:
 
 def _from_book(config: Config) -> Sequence[Mapping[str, Any]]:
     with BookReader(config.book) as reader:
-        return [sink_json(settings, reader, None) for settings in config.sinks]
+        return [
+            sink_json(settings, reader, None, set_aside=len(set_aside(reader, settings.name).readings))
+            for settings in config.sinks
+        ]
 
 
 def _order(path: Path, name: str, order: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -94,5 +94,6 @@ def make_backup(
         keep=settings.keep,
         require_mount=settings.require_mount,
         config=config.path,
+        people=config.people,
         progress=progress,
     )

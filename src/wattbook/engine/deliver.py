@@ -47,6 +47,7 @@ class SinkStatus(Following):
     skipped: int = 0  # corrections that it cannot take, and readings that it had
     behind: bool = False  # more than one batch is waiting
     newest: datetime | None = None  # instant of the newest reading that it has
+    away_since: datetime | None = None  # since when it takes nothing, away or failed
 
 
 @dataclass(slots=True)
@@ -73,11 +74,17 @@ class Delivery:
         try:
             decision = await self._take(batch, bookmark)
         except SinkUnavailable:
+            self.note_away()
             if bug := await self.end_live():  # one that is away is asked by one lane, which waits longer each time
                 raise bug from None
             raise
         self.status.skipped += self._left_out
+        self.status.away_since = None
         return decision
+
+    def note_away(self) -> None:
+        """From now on it takes nothing, unless it did not before."""
+        self.status.away_since = self.status.away_since or self.clock.now()
 
     async def _take(self, batch: Batch, bookmark: str) -> Decision:
         settings = self.selection.settings

@@ -12,8 +12,8 @@ from typing import Any
 from wattbook.codecs.reading_json import format_instant
 from wattbook.engine.deliver import SinkStatus
 from wattbook.engine.instants import parse_instant
-from wattbook.engine.run_sinks import RunningSink, is_paused, position_name
-from wattbook.engine.try_again import set_aside
+from wattbook.engine.run_sinks import RunningSink, paused_since, position_name
+from wattbook.engine.sink_target import target_of
 from wattbook.model import ConfigError
 from wattbook.model.nearest import did_you_mean
 from wattbook.sinks import SinkSettings
@@ -57,8 +57,11 @@ def _check(given: Mapping[str, Any]) -> None:
         raise ConfigError('choose "from" or "refused"')
 
 
-def sink_json(settings: SinkSettings, reader: BookReader, status: SinkStatus | None) -> Mapping[str, Any]:
+def sink_json(
+    settings: SinkSettings, reader: BookReader, status: SinkStatus | None, *, set_aside: int
+) -> Mapping[str, Any]:
     """How a sink fares; without a status its daemon does not run. Reads the book."""
+    paused = paused_since(reader, settings.name)
     position = None if status else reader.position(position_name(settings.name))
     after = status.after if status else position.after if position else ""
     told = status or SinkStatus("", reason="wattbook is not running")
@@ -66,13 +69,15 @@ def sink_json(settings: SinkSettings, reader: BookReader, status: SinkStatus | N
     return {
         "name": settings.name,
         "kind": settings.kind,
-        "state": "paused" if is_paused(reader, settings.name) else state,
+        "target": target_of(settings),
+        "state": "paused" if paused else state,
         "reason": told.reason if state in ("away", "failed", "stopped") else "",
+        "since": format_instant(since) if (since := paused or told.away_since) else None,
         "behind": reader.behind(after),
         "newest": format_instant(told.newest) if told.newest else None,
         "written": told.written,
         "rejected": told.rejected,
         "skipped": told.skipped,
         "retries": told.retries,
-        "set_aside": len(set_aside(reader, settings.name).readings),
+        "set_aside": set_aside,
     }

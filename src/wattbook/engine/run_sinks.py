@@ -23,8 +23,8 @@ from wattbook.engine.deliver import (
 )
 from wattbook.engine.follow import follow, patiently
 from wattbook.engine.select import Selection
-from wattbook.engine.try_again import once_more, set_aside
-from wattbook.model import Batch, BookError, Clock, Event, WattbookError
+from wattbook.engine.try_again import CountAside, once_more, set_aside
+from wattbook.model import Batch, BookError, Clock, Event, SinkUnavailable, WattbookError
 from wattbook.sinks import Sink, SinkSettings
 from wattbook.store import Book, BookReader, Position
 
@@ -51,6 +51,7 @@ class RunningSink:
     clock: Clock
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     status: SinkStatus = field(init=False)
+    aside: CountAside = field(init=False)
     _delivery: Delivery = field(init=False)
     _work: asyncio.Task[None] | None = None
     _resumed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -60,6 +61,7 @@ class RunningSink:
 
     def __post_init__(self) -> None:
         name = self.settings.name
+        self.aside = CountAside(name)
         self.status = SinkStatus(f'sink "{name}"', name=name, kind=self.settings.kind)
         if position := self.book.position(position_name(name)):
             self.status.after = position.after
@@ -175,7 +177,7 @@ class RunningSink:
         """Set the position of a sink that is new, or that keeps its own."""
         name = self._delivery.name
         if hasattr(self.sink, "position"):
-            kept = await patiently(self.sink.position, self.status, self._wait)
+            kept = await patiently(partial(self._kept, self.sink.position), self.status, self._wait)
             if kept is not None:
                 lineage, _, after = kept[0].partition(":")
                 if lineage == self.book.lineage:
@@ -187,6 +189,14 @@ class RunningSink:
         look = partial(self.reader.before, start) if isinstance(start, datetime) else self.reader.end
         after = await asyncio.to_thread(look)
         self.book.acknowledge(name, after, "")
+
+    async def _kept(self, ask: Callable[[], Awaitable[tuple[str, str] | None]]) -> tuple[str, str] | None:
+        """Ask a sink for the position that it keeps itself."""
+        try:
+            return await ask()
+        except SinkUnavailable:
+            self._delivery.note_away()
+            raise
 
     async def _stopped(self) -> None:
         """End the work of now, and let the sink go of what it holds."""
@@ -204,6 +214,7 @@ class RunningSink:
         if work is None or work.cancelled() or (error := work.exception()) is None:
             return False
         self.status.state, self.status.reason = "failed", str(error) or type(error).__name__
+        self._delivery.note_away()
         if self._told != (here := (self.status.reason, self.status.after)):
             self._told = here
             trace = None if isinstance(error, WattbookError) else error
@@ -240,5 +251,10 @@ def replayed(book: Book, reader: BookReader, settings: SinkSettings, since: date
 
 def is_paused(reader: BookReader, name: str) -> bool:
     """Whether a sink was paused and not resumed since."""
-    events = reader.events_about(name, (PAUSED, RESUMED))
-    return bool(events) and events[-1].kind == PAUSED
+    return paused_since(reader, name) is not None
+
+
+def paused_since(reader: BookReader, name: str) -> datetime | None:
+    """When a sink was paused; None = it is not, or was resumed since."""
+    events = reader.newest_events((PAUSED, RESUMED), 1, subject=name)
+    return events[0].at if events and events[0].kind == PAUSED else None

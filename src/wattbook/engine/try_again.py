@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from threading import Lock
 
 from wattbook.engine.condense import Intervals, rows_of, runs
 from wattbook.engine.deliver import REFUSED, REPLAYED
 from wattbook.engine.select import Selection, only
-from wattbook.model import Batch, Columns, Span
+from wattbook.model import Batch, Columns, Event, Span
 from wattbook.model.batch import from_ms, to_ms
 from wattbook.sinks import Rejected
 from wattbook.store import BookReader
@@ -28,18 +29,57 @@ class Aside:
 
 def set_aside(reader: BookReader, name: str) -> Aside:
     """What a sink refused, without what was tried again since: the oldest events of it, when there are very many."""
-    tried = [event for event in reader.events_about(name, (REPLAYED,)) if "refused" in event.body]
-    upto = int(tried[-1].body["upto"]) if tried else 0
+    upto = tried_upto(reader, name)
     found: dict[tuple[str, str, int], Rejected] = {}
     for event in reader.events_about(name, (REFUSED,), after=upto):
         if len(found) >= _AT_ONCE_MAX:
             break
         upto = event.seq
-        for row in event.body["readings"]:
-            at_ms = to_ms(datetime.fromisoformat(row["at"]))
-            one = Rejected(row["meter"], at_ms, row["reason"], row.get("site", ""))
-            found[one.site, one.meter, at_ms] = one
+        for one in refused_in(event):
+            found[one.site, one.meter, one.at_ms] = one
     return Aside(list(found.values()), upto)
+
+
+def tried_upto(reader: BookReader, name: str) -> int:
+    """The number of the last event whose readings were tried again; 0 = none was."""
+    tried = [event for event in reader.events_about(name, (REPLAYED,)) if "refused" in event.body]
+    return int(tried[-1].body["upto"]) if tried else 0
+
+
+def refused_in(event: Event) -> Iterator[Rejected]:
+    """Yield the readings that one event sets aside."""
+    for row in event.body["readings"]:
+        at_ms = to_ms(datetime.fromisoformat(row["at"]))
+        yield Rejected(row["meter"], at_ms, row["reason"], row.get("site", ""))
+
+
+@dataclass(slots=True)
+class CountAside:
+    """How many readings of a sink are set aside, whoever asks how often: an event is decoded once."""
+
+    name: str
+    _upto: int = -1  # the replay that was counted from
+    _looked: int = 0  # the last event that was counted
+    _found: set[int] = field(default_factory=set)  # hashes of identities: a reading may be refused twice
+    _alone: Lock = field(default_factory=Lock)
+
+    def count(self, reader: BookReader) -> int:
+        """Count what came since. Blocks."""
+        with self._alone:
+            upto = tried_upto(reader, self.name)
+            if upto != self._upto:
+                self._upto = self._looked = upto
+                self._found.clear()
+            if len(self._found) < _AT_ONCE_MAX:
+                self._add(reader.events_about(self.name, (REFUSED,), after=self._looked))
+            return len(self._found)
+
+    def _add(self, events: Iterable[Event]) -> None:
+        for event in events:
+            if len(self._found) >= _AT_ONCE_MAX:
+                return
+            self._looked = event.seq
+            self._found.update(hash((one.site, one.meter, one.at_ms)) for one in refused_in(event))
 
 
 def once_more(reader: BookReader, selection: Selection, aside: Aside) -> Iterator[Batch]:

@@ -27,7 +27,7 @@ from wattbook.store.reader import BookReader
 from wattbook.store.schema import TABLE_NAMES
 
 _NAME = re.compile(r"wattbook-(\d{8}T\d{6}Z)\.db")
-_PART = re.compile(r"wattbook-\d{8}T\d{6}Z\.part(-journal|-wal|-shm|\.toml)?")
+_PART = re.compile(r"wattbook-\d{8}T\d{6}Z\.part(-journal|-wal|-shm|\.toml|\.people)?")
 _PAGES_A_STEP = 2_000  # 4 MB: often enough for a bar, and to be stopped
 # What the lost book gave out after the copy was made must not be given out again: one import may be ten million.
 _NUMBERS_SKIPPED = 1_000_000_000
@@ -53,6 +53,7 @@ def back_up(
     keep: int | None = None,
     require_mount: bool = False,
     config: Path | None = None,
+    people: Path | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Backup:
     """Copy the book into a folder and read the copy back; keep the newest `keep` copies of this book there.
@@ -72,7 +73,7 @@ def back_up(
             if target.exists():
                 raise BookError(f"{target}: there is a backup of this second already; try again in the next")
             _remove_torn(folder)
-            readings = _write(book, target, config, progress)
+            readings = _write(book, target, config, people, progress)
             removed = tuple(_remove_older(folder, target, keep)) if keep else ()
         return Backup(target, target.stat().st_size, readings, removed)
     except (OSError, sqlite3.Error) as error:
@@ -80,8 +81,8 @@ def back_up(
         raise BookError(f"{folder}: no backup was made: {reason}; look at the room and the rights there") from error
 
 
-def _write(book: Path, target: Path, config: Path | None, progress: Progress) -> int:
-    """Write the copy and the configuration under other names, prove them, and only then name them; the readings."""
+def _write(book: Path, target: Path, config: Path | None, people: Path | None, progress: Progress) -> int:
+    """Write the copy and what stands beside it under other names, and only then name them; how many readings."""
     part = target.with_suffix(".part")
     with _removed_when_failed(part):
         counts = _copy(book, part, lambda done, total: progress(done, 2 * total))
@@ -91,6 +92,10 @@ def _write(book: Path, target: Path, config: Path | None, progress: Progress) ->
             named = beside(part, ".toml")
             copy_config(config, named)
             named.rename(target.with_suffix(".toml"))
+        if people is not None and people.exists():
+            named = beside(part, ".people")
+            copy_people(people, named)
+            named.rename(target.with_suffix(".people"))
         part.rename(target)
     sync(target.parent)
     return counts["hot"] + counts["sealed"]
@@ -98,8 +103,16 @@ def _write(book: Path, target: Path, config: Path | None, progress: Progress) ->
 
 def copy_config(source: Path, target: Path) -> None:
     """Copy a configuration, readable for nobody who could not read it before: passwords may be in it."""
+    _copy_private(source, target, stat.S_IMODE(source.stat().st_mode))
+
+
+def copy_people(source: Path, target: Path) -> None:
+    """Copy the users and tokens of a book, readable for nobody else: they are hashed, and still worth guessing at."""
+    _copy_private(source, target, 0o600)
+
+
+def _copy_private(source: Path, target: Path, mode: int) -> None:
     # Not chmod: a file system without rights (a stick) refuses that.
-    mode = stat.S_IMODE(source.stat().st_mode)
     with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "wb") as file:
         file.write(source.read_bytes())
         file.flush()
@@ -133,8 +146,8 @@ def backups(folder: Path) -> list[tuple[datetime, Path]]:
 
 def newest(folder: Path, book: Path, now: datetime) -> datetime | None:
     """When the newest copy of this book was made; one of another book, or of a clock that was ahead, is none."""
-    lineage = _lineage(book)
-    made = (instant for instant, path in reversed(backups(folder)) if instant <= now and _lineage(path) == lineage)
+    lineage = lineage_of(book)
+    made = (instant for instant, path in reversed(backups(folder)) if instant <= now and lineage_of(path) == lineage)
     return next(made, None)
 
 
@@ -166,7 +179,7 @@ def _removed_when_failed(part: Path) -> Iterator[None]:
 
 
 def _remove_part(part: Path) -> None:
-    for suffix in ("", "-journal", "-wal", "-shm", ".toml"):
+    for suffix in ("", "-journal", "-wal", "-shm", ".toml", ".people"):
         beside(part, suffix).unlink(missing_ok=True)
 
 
@@ -206,15 +219,16 @@ def _prove(copy: Path, counts: dict[str, int], progress: Progress) -> None:
 
 def _remove_older(folder: Path, made: Path, keep: int) -> Iterator[Path]:
     """Remove the oldest copies of this book: not those of others, nor the one just proven, whatever the names say."""
-    lineage = _lineage(made)
-    own = [path for _, path in backups(folder) if path != made and _lineage(path) == lineage]
+    lineage = lineage_of(made)
+    own = [path for _, path in backups(folder) if path != made and lineage_of(path) == lineage]
     for path in own[: max(0, len(own) + 1 - keep)]:
         path.unlink()
-        path.with_suffix(".toml").unlink(missing_ok=True)
+        for suffix in (".toml", ".people"):
+            path.with_suffix(suffix).unlink(missing_ok=True)
         yield path
 
 
-def _lineage(copy: Path) -> str:
+def lineage_of(copy: Path) -> str:
     """Which book a copy is of; "" = it cannot be told."""
     try:
         with closing(connect_reader(copy)) as connection:

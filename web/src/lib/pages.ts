@@ -24,6 +24,13 @@ export const pages: [Page, ...Page[]] = [
     load: () => import("../meters/Meters.svelte"),
   },
   {
+    path: "/storage",
+    title: "nav.sinks",
+    icon: icons.sinks,
+    group: "plant",
+    load: () => import("../storage/Storage.svelte"),
+  },
+  {
     path: "/alerts",
     title: "nav.alerts",
     icon: icons.alerts,

@@ -130,7 +130,7 @@ def test_users_are_added_changed_and_removed(home: House, server: Served, browse
         users.get_by_role("button", name="Change role").click()
         expect(page.locator('[data-user="ben"]')).to_contain_text("Viewer")
         users.get_by_role("button", name="Remove: ben").click()
-        expect(users).to_contain_text("Remove ben? What ben has open ends at once.")
+        expect(users).to_contain_text("Remove ben? What they have open ends at once.")
         users.get_by_role("button", name="Remove", exact=True).click()
         expect(page.locator('[data-user="ben"]')).to_have_count(0)
 

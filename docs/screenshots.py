@@ -40,8 +40,8 @@ _TOP_SIZE = (120, 30)
 T = TypeVar("T")
 
 MORE: Mapping[str, str] = {  # what has no place of its own in the navigation
-    "energy-month": f"#/energy?view=month&at={date.today().replace(day=1) - timedelta(days=1)}&by=meter",
-    "energy-year": f"#/energy?view=year&at={date.today()}&by=meter",
+    "energy-month": f"#/energy?view=month&at={date.today().replace(day=1) - timedelta(days=1)}",
+    "energy-year": f"#/energy?view=year&at={date.today()}",
     "meter": "#/meters/heat-pump",
     "wizard": "#/meters?add",
     "login": "login",

@@ -21,11 +21,12 @@ const DAY = /^\d{4}-\d\d-\d\d$/;
 const INSTANT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 const THANS: Than[] = ["none", "before", "week", "year"];
 
-export function read(hash: string, today: string): Choice {
+/** `by` stands for a division that the address does not tell. */
+export function read(hash: string, today: string, by: Division = "meter"): Choice {
   const told = new URLSearchParams(hash.split("?")[1] ?? "");
   return {
     period: period(told.get("view") ?? "", told.get("at") ?? "", today),
-    by: DIVISIONS.find((each) => each === told.get("by")) ?? "meter",
+    by: DIVISIONS.find((each) => each === told.get("by")) ?? (told.has("of") ? "meter" : by),
     of: told.getAll("of"),
     than: THANS.find((each) => each === told.get("than")) ?? "",
     way: WAYS.find((each) => each === told.get("way")) ?? "import",

@@ -14,6 +14,7 @@ export interface Stack {
 }
 
 const STEP_S = 5;
+const AROUND = 8; // steps on either side that tell how often a meter was read then: its pace may have changed
 const KNOWN_STEPS = 3; // a reading tells nothing any more when so many of its meter are missing,
 const KNOWN_MIN_S = 15; // but not so soon,
 const KNOWN_MAX_S = 90; // and surely by then
@@ -43,19 +44,22 @@ function together(traces: Trace[], at: number[]): (number | null)[] {
 
 /** The last value before each instant. */
 function onGrid(trace: Trace, at: number[]): (number | null)[] {
-  const usual = usualS(trace.at);
-  const known = Math.min(Math.max(KNOWN_STEPS * usual, KNOWN_MIN_S), KNOWN_MAX_S);
-  let row = -1;
+  let [row, usual, known] = [-1, 0, 0];
   return at.map((instant) => {
+    const before = row;
     while ((trace.at[row + 1] ?? Infinity) <= instant) row++;
     const [since, next] = [trace.at[row], trace.at[row + 1]];
     if (since === undefined) return null;
+    if (row !== before) {
+      usual = usualS(trace.at.slice(Math.max(0, row - AROUND), row + AROUND + 1));
+      known = Math.min(Math.max(KNOWN_STEPS * usual, KNOWN_MIN_S), KNOWN_MAX_S);
+    }
     const silent = next !== undefined && next - since > known; // it is known by now that nothing came
     return instant - since > (silent ? usual : known) ? null : (trace.power[row] ?? null);
   });
 }
 
-/** How often a meter was read. */
+/** How often a meter was read at these instants. */
 function usualS(at: number[]): number {
   const steps = at.slice(1).map((each, row) => each - (at[row] ?? each));
   return steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? KNOWN_MAX_S;

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from api_house import House, house
 from api_server import served
 from page_browser import PATIENCE_MS, Watched, barriers, needs, window
+from running import daemon
 from wattbook.model import Quality, Reading
 from wattbook.profiles import Library
 from wattbook.simulate import SimulatedLine, SimulatedMeter, build
@@ -206,6 +207,32 @@ def test_the_wizard_goes_from_scan_to_file(home: House, page: Page) -> None:
         kept = {"name": "press", "model": "sdm120", "address": 7, "location": "plant/hall 2", "line": "127.0.0.1"}
         assert {key: table["meter"][-1][key] for key in kept} == kept
         assert table["meter"][-1]["every"] == "10s"
+
+
+def test_a_meter_is_live_as_soon_as_the_wizard_has_written_it_down(tmp_path: Path, page: Page) -> None:
+    file = tmp_path / "wattbook.toml"
+    file.write_text('[site]\nname = "Hall"\n[api]\nlisten = "127.0.0.1:0"\nask_password = false\n', encoding="utf-8")
+    meter = SimulatedMeter("press", "line", Library().get("sdm120"), 7)
+    with (
+        build([SimulatedLine("line", "tcp://127.0.0.1:0")], [meter]) as simulation,
+        daemon(file, tmp_path / "log") as (url, _),
+    ):
+        page.goto(f"{url.rstrip('/')}/#/meters?add")
+        page.get_by_label("An address on the network").check()
+        page.get_by_label("tcp://HOST").fill(simulation.address("line"))
+        page.get_by_role("button", name="Scan").click()
+        found = page.locator(".outcome li", has_text="address 7")
+        found.get_by_role("button", name="Take this one").click()
+        page.get_by_label("Model").select_option("sdm120")
+        page.get_by_role("button", name="Read it once").click()
+        expect(page.get_by_text("It answers:")).to_be_visible()
+        page.get_by_label("Name", exact=True).fill("press")
+        page.get_by_role("button", name="Save").click()
+        expect(page.get_by_text("wattbook begins to read it now")).to_be_visible()
+        page.get_by_role("link", name="Now", exact=True).click()
+        card = page.get_by_role("article", name="press")
+        expect(card).to_contain_text("Present")
+        expect(card).to_contain_text(re.compile(r"Voltage\s*\d+\.\d V"))
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(360, "light"), (1280, "dark"), (2560, "light")])

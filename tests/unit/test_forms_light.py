@@ -24,10 +24,9 @@ async def ask():
         async with here.client as client:
             return (await client.get("/api/v1/configuration/forms")).json()
 
-before = {name.partition(".")[0] for name in sys.modules}
 found = asyncio.run(ask())
 after = {name.partition(".")[0] for name in sys.modules}
-print(json.dumps({"kinds": sorted(found["sink"]["kinds"]), "before": sorted(before), "after": sorted(after)}))
+print(json.dumps({"kinds": sorted(found["sink"]["kinds"]), "after": sorted(after)}))
 """
 
 

@@ -27,12 +27,13 @@ from bench.figures import Figure, show
 from wattbook import config
 from wattbook.access import Access, PeopleFile
 from wattbook.api import ApiContext, serving
-from wattbook.daemon import GC_OBJECTS, SWITCH_S
+from wattbook.daemon import SWITCH_S
 from wattbook.engine.judge import JudgedKeeper, make_judges
 from wattbook.engine.keep import BookKeeper
 from wattbook.engine.listen import Attendance
 from wattbook.engine.live import Live
 from wattbook.engine.status import MeterStatus
+from wattbook.lasting import GC_OBJECTS
 from wattbook.model import SystemClock
 from wattbook.store import Book, BookReader
 

@@ -20,7 +20,8 @@ from running import until
 from wattbook.config.sinks import read_sinks
 from wattbook.model import SinkUnavailable
 from wattbook.model.around import Surroundings
-from wattbook.sinks.mongodb import MongoSettings, MongoSink
+from wattbook.sinks.mongodb import MongoSettings
+from wattbook.sinks.mongodb_write import MongoSink
 from wattbook.values import Secret
 
 AROUND = Surroundings(site="House")

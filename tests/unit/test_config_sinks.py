@@ -1,3 +1,4 @@
+import re
 import sys
 import tomllib
 from collections.abc import Sequence
@@ -138,12 +139,15 @@ def test_paths_are_those_beside_the_configuration(tmp_path: Path) -> None:
     assert (sink.ca, sink.certificate) == (tmp_path.resolve() / "tls/ca.pem", Path("/etc/own.pem"))
 
 
-def test_a_package_that_is_missing_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("mongodb", "mongodb_errors"):
-        monkeypatch.delitem(sys.modules, f"wattbook.sinks.{name}", raising=False)
+def test_a_package_that_is_missing_is_told_with_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "pymongo", None)
-    with pytest.raises(ConfigError, match=r'needs the package pymongo: pip install "wattbook\[mongodb\]"'):
+    words = 'a sink of kind "mongodb" needs the package pymongo: pip install "wattbook[mongodb]"'
+    with pytest.raises(ConfigError, match=re.escape(words)):
         settings_class("mongodb")
+    (problem,) = _examined(tmp_path, '[[sink]]\nname = "m"\nkind = "mongodb"\n')
+    assert problem.message == f"[[sink]] 1: {words}"
 
 
 def test_every_kind_that_needs_more_names_an_extra_of_the_package() -> None:

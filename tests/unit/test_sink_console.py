@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 from columns_tools import batch, columns, every, one
 from wattbook.model import Batch, SinkUnavailable
 from wattbook.model.around import Surroundings
-from wattbook.sinks.console import ROWS_MAX, ConsoleSettings, ConsoleSink
+from wattbook.sinks.console import ConsoleSettings
+from wattbook.sinks.console_write import ROWS_MAX, ConsoleSink
 
 PRAGUE = Surroundings("house", ZoneInfo("Europe/Prague"))
 TWO = batch(

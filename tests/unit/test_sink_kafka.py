@@ -11,8 +11,10 @@ from stream_batches import batch, columns
 from wattbook.config.sinks import read_sinks
 from wattbook.model.around import Surroundings
 from wattbook.sinks import Rejected
-from wattbook.sinks.kafka import KafkaSettings, KafkaSink, as_topic
-from wattbook.sinks.kafka_server import in_words, parse_brokers
+from wattbook.sinks.kafka import KafkaSettings, as_topic
+from wattbook.sinks.kafka_server import parse_brokers
+from wattbook.sinks.kafka_words import in_words
+from wattbook.sinks.kafka_write import KafkaSink
 from wattbook.values import Secret
 
 AROUND = Surroundings("House")

@@ -7,8 +7,9 @@ from pymongo.errors import BulkWriteError, NetworkTimeout, OperationFailure, Ser
 from given_batches import batch, columns
 from wattbook.model import SinkUnavailable
 from wattbook.model.around import MeterFacts, Surroundings
-from wattbook.sinks.mongodb import MongoSettings, MongoSink
+from wattbook.sinks.mongodb import MongoSettings
 from wattbook.sinks.mongodb_errors import in_words, rejections
+from wattbook.sinks.mongodb_write import MongoSink
 from wattbook.values import Secret
 
 AROUND = Surroundings(site="House", meters={"main": MeterFacts(location="house/panel")})

@@ -11,9 +11,10 @@ from stream_batches import batch, columns
 from wattbook.config.sinks import read_sinks
 from wattbook.model import Batch
 from wattbook.model.around import MeterFacts, Surroundings
-from wattbook.sinks.nats import NatsSettings, NatsSink, as_token
+from wattbook.sinks.nats import NatsSettings, as_token
 from wattbook.sinks.nats_publish import Publication
 from wattbook.sinks.nats_server import parse_servers
+from wattbook.sinks.nats_write import NatsSink
 from wattbook.values import Secret
 
 AROUND = Surroundings("House", meters={"m0": MeterFacts(location="hall 2/press")})

@@ -21,11 +21,13 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from wattbook.model import Batch, Columns, SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
 from wattbook.sinks import sql_rows
-from wattbook.sinks.sql import SqlAppendSink, SqlSettings, SqlSink
+from wattbook.sinks.sql import SqlSettings
 from wattbook.sinks.sql_address import parse_address
+from wattbook.sinks.sql_append import SqlAppendSink
 from wattbook.sinks.sql_errors import in_words
 from wattbook.sinks.sql_layout import Sort, parse_layout
 from wattbook.sinks.sql_table import parse_table_name
+from wattbook.sinks.sql_upsert import SqlSink
 
 AROUND = Surroundings("House", ZoneInfo("Europe/Prague"))
 SECRET = "s3cr3t/ of @ all"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import re
+import sys
 from dataclasses import is_dataclass
 from functools import cache
+from importlib.abc import InspectLoader
 
 
 @cache
@@ -30,4 +31,8 @@ def _in_source(settings: type, key: str) -> str:
 
 @cache
 def _source(settings: type) -> str:
-    return inspect.getsource(settings)
+    """The lines of a class. Python's own `inspect` parses the whole file for them: megabytes in an idle daemon."""
+    loader = getattr(sys.modules[settings.__module__], "__loader__", None)
+    whole = loader.get_source(settings.__module__) if isinstance(loader, InspectLoader) else None
+    found = re.search(rf"^class {settings.__name__}\b.*?(?=^\S|\Z)", whole or "", re.MULTILINE | re.DOTALL)
+    return found[0] if found else ""

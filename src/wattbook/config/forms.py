@@ -47,7 +47,7 @@ _TYPES: Mapping[Any, str] = {
 
 @cache
 def forms() -> Mapping[str, Any]:
-    """The keys of every table that can be set from a browser. Imports every kind of sink there is."""
+    """The keys of every table that can be set from a browser."""
     kinds, missing = _sink_kinds()
     return {
         "site": {"keys": [key for key in keys_of(SiteSettings) if key["key"] in SITE_KEYS]},

@@ -7,24 +7,20 @@ its sending, not of its reading: a topic that forgets by age would forget a back
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wattbook.model import Batch
 from wattbook.model.around import Surroundings
-from wattbook.sinks.kafka_produce import Produced, Producing
 from wattbook.sinks.kafka_server import KafkaServer, parse_brokers
-from wattbook.sinks.messages import MessageForm, MessageMaker, make_messages
-from wattbook.sinks.sink import Rejected, Sink, SinkSettings, Written
+from wattbook.sinks.messages import MessageForm, make_messages
+from wattbook.sinks.sink import Sink, SinkSettings
 from wattbook.transports.tls import TlsSettings, tls_files
 from wattbook.values import SecretText
 
-TOPIC_SIZE_MAX = 249  # characters, Kafka's own limit
 _SHARE_OF_TIMEOUT = 0.8  # so that it is we who say what did not answer
 _NO_NAME = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -50,6 +46,9 @@ class KafkaSettings(SinkSettings):
 
     def make(self, around: Surroundings) -> Sink:
         """The sink of these settings. Raises ValueError."""
+        from wattbook.sinks.kafka_produce import Producing  # and librdkafka, which no form needs
+        from wattbook.sinks.kafka_write import KafkaSink
+
         maker = make_messages(around, place=self.topic, key=self.message_key, body=self.message, escape=as_topic)
         return KafkaSink(maker, Producing(self._server()))
 
@@ -72,44 +71,7 @@ class KafkaSettings(SinkSettings):
         )
 
 
-@dataclass(slots=True)
-class KafkaSink:
-    """Produces batches and waits for every acknowledgement."""
-
-    maker: MessageMaker
-    producing: Producing
-    any_order: ClassVar[bool] = False  # who follows a topic may rely on the order of a meter's readings
-    append_only: ClassVar[bool] = False  # a correction is another message of the same identity
-
-    async def write(self, batch: Batch, bookmark: str) -> Written:
-        """Produce every reading. Raises SinkUnavailable, SinkRefused."""
-        rejected: list[Rejected] = []
-        topics = self._by_topic(batch, rejected)
-        for one, reason in await self.producing.produce(topics):
-            rejected.append(Rejected(one.meter, one.at_ms, reason, one.site))
-        return Written(tuple(rejected), bookmark)
-
-    async def aclose(self) -> None:
-        """Let go of the connections."""
-        await self.producing.aclose()
-
-    def _by_topic(self, batch: Batch, rejected: list[Rejected]) -> dict[str, list[Produced]]:
-        topics: dict[str, list[Produced]] = defaultdict(list)
-        for messages in self.maker.messages(batch):
-            columns = messages.columns
-            for row, topic, key, body in messages.rows():
-                topics[topic].append(Produced(body, key or None, columns.meter, columns.at_ms[row], columns.site))
-        for topic in [topic for topic in topics if not _may_be(topic)]:
-            reason = f'no topic can be called "{topic}"'
-            rejected += [Rejected(one.meter, one.at_ms, reason, one.site) for one in topics.pop(topic)]
-        return topics
-
-
 @lru_cache(10_000)
 def as_topic(name: str) -> str:
     """A name as a part of a topic's name."""
     return _NO_NAME.sub("_", name) or "_"
-
-
-def _may_be(topic: str) -> bool:
-    return len(topic) <= TOPIC_SIZE_MAX and topic not in (".", "..") and not re.search(r"[^A-Za-z0-9._-]", topic)

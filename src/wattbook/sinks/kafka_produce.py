@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from wattbook.model import ConfigError, SinkRefused, SinkUnavailable
-from wattbook.sinks.kafka_server import KafkaServer, in_words
+from wattbook.sinks.kafka_server import KafkaServer
+from wattbook.sinks.kafka_words import in_words
 
 DOWN_S_MAX = 5.0  # a broker that restarts is back by then, and the library has sent again what it had not answered
 _LOOK_S = 0.2  # how often we look whether there is anybody

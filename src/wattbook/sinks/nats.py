@@ -7,25 +7,20 @@ window (2 minutes unless the stream says otherwise) a stream drops what comes tw
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from wattbook.model import Batch
 from wattbook.model.around import Surroundings
-from wattbook.sinks.messages import MessageForm, MessageMaker, make_messages
-from wattbook.sinks.nats_publish import Publication, Publisher
+from wattbook.sinks.messages import MessageForm, make_messages
 from wattbook.sinks.nats_server import NatsServer, parse_servers
-from wattbook.sinks.sink import Rejected, Sink, SinkSettings, Written
+from wattbook.sinks.sink import Sink, SinkSettings
 from wattbook.transports.tls import tls_files
 from wattbook.values import SecretText
 
-SUBJECT_SIZE_MAX = 1_000  # bytes; a server takes command lines of 4,096, and an inbox stands in them too
 _SHARE_OF_TIMEOUT = 0.8  # so that it is we who say what did not answer
 _NO_NAME = re.compile(r"[\x00-\x20\x7f.*>$%]")
 
@@ -53,6 +48,9 @@ class NatsSettings(SinkSettings):
 
     def make(self, around: Surroundings) -> Sink:
         """The sink of these settings. Raises ValueError."""
+        from wattbook.sinks.nats_publish import Publisher  # and NATS's own library, which no form needs
+        from wattbook.sinks.nats_write import NatsSink
+
         maker = make_messages(around, place=self.subject, key="", body=self.message, escape=as_token)
         return NatsSink(maker, Publisher(self._server(), self.in_flight))
 
@@ -70,46 +68,6 @@ class NatsSettings(SinkSettings):
             subjects=(self.stream_subjects or _beginning_of(self.subject)) if self.stream else (),
             replicas=self.replicas,
         )
-
-
-@dataclass(slots=True)
-class NatsSink:
-    """Publishes batches and waits for every acknowledgement."""
-
-    maker: MessageMaker
-    publisher: Publisher
-    any_order: ClassVar[bool] = False  # who follows a stream may rely on the order of a meter's readings
-    append_only: ClassVar[bool] = False  # a correction is another message of the same identity
-
-    async def write(self, batch: Batch, bookmark: str) -> Written:
-        """Publish every reading. Raises SinkUnavailable."""
-        rejected: list[Rejected] = []
-        refused = await self.publisher.publish(self._publications(batch, rejected))
-        rejected += [Rejected(one.meter, one.at_ms, reason, one.site) for one, reason in refused]
-        return Written(tuple(rejected), bookmark)
-
-    async def aclose(self) -> None:
-        """Let go of the connection."""
-        await self.publisher.aclose()
-
-    def _publications(self, batch: Batch, rejected: list[Rejected]) -> Iterator[Publication]:
-        """Yield what is to be published. Asked for when there is a connection, which knows what is too large."""
-        for messages in self.maker.messages(batch):
-            columns, identities = messages.columns, self.maker.identities(messages.columns, messages.quantity)
-            for row, subject, _, body in messages.rows():
-                reason = self._reason_against(subject, body)
-                if reason:
-                    rejected.append(Rejected(columns.meter, columns.at_ms[row], reason, columns.site))
-                    continue
-                known_by = f"{identities[row]}/{zlib.crc32(body):08x}"
-                yield Publication(subject, body, known_by, columns.meter, columns.at_ms[row], columns.site)
-
-    def _reason_against(self, subject: str, body: bytes) -> str:
-        if len(subject.encode()) > SUBJECT_SIZE_MAX:
-            return f"its subject has more than {SUBJECT_SIZE_MAX} bytes"
-        if len(body) > self.publisher.size_max:
-            return f"its message has {len(body)} bytes, and the server takes {self.publisher.size_max}"
-        return ""
 
 
 @lru_cache(10_000)

@@ -16,7 +16,8 @@ from nats.aio.client import Client, RawCredentials
 from nats.js.api import StorageType, StreamConfig
 
 from wattbook.model import ConfigError, SinkUnavailable
-from wattbook.sinks.nats_server import NatsServer, NoTls, in_words
+from wattbook.sinks.nats_server import NatsServer
+from wattbook.sinks.nats_words import NoTls, in_words
 from wattbook.transports.tls import tls_context
 from wattbook.values import Secret
 

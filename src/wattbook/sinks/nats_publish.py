@@ -18,7 +18,8 @@ from nats.aio.msg import Msg
 
 from wattbook.model import SinkUnavailable
 from wattbook.sinks.nats_connect import connect, cut, say_goodbye
-from wattbook.sinks.nats_server import NatsServer, in_words
+from wattbook.sinks.nats_server import NatsServer
+from wattbook.sinks.nats_words import in_words
 
 BYTES_IN_FLIGHT_MAX = 16_000_000  # of messages that wait in memory for a slow connection
 _TOO_LARGE = 10054  # JSStreamMessageExceedsMaximumErr: the stream's own limit

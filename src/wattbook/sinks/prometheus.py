@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
-import cramjam
-
 from wattbook.codecs.remote_write import encode_instants, encode_labels, encode_series
 from wattbook.model import Batch, Columns, SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
@@ -121,7 +119,7 @@ class PrometheusSink:
         body = b"".join([self._encoded(columns) for columns in part])
         if not body:
             return
-        answer = await self.client.ask("POST", body=bytes(cramjam.snappy.compress_raw(body)))
+        answer = await self.client.ask("POST", body=_snappy(body))
         late = answer.status == 400 and _LATE.search(answer.text)
         if not late and answer.status != 413:
             self._judge(answer)
@@ -163,6 +161,12 @@ class PrometheusSink:
         if answer.status in (400, 422):
             raise SinkRefused(f"{place}: {said}")
         raise SinkUnavailable(f"{place}: {_IN_WORDS.get(answer.status, f'it answers {answer.status}')}: {said}")
+
+
+def _snappy(body: bytes) -> bytes:
+    import cramjam  # not for a form
+
+    return bytes(cramjam.snappy.compress_raw(body))
 
 
 _IN_WORDS = {

@@ -1,10 +1,14 @@
-"""Which kinds of sinks there are. A kind's module is imported when a configuration names it."""
+"""Which kinds of sinks there are. A kind's module is imported when a configuration or a form names it.
+
+It has the settings and no foreign library: that is imported where a sink is made, or first sends something.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 
 from wattbook.model import ConfigError
 from wattbook.model.nearest import did_you_mean
@@ -13,25 +17,26 @@ from wattbook.sinks.sink import SinkSettings
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """Where a kind of sink lives, and which extra of the package it needs."""
+    """Where a kind of sink lives, which foreign packages it needs, and which extra of ours brings them."""
 
     module: str
     settings: str
     extra: str = ""
+    packages: Sequence[str] = ()
 
 
 KINDS: Mapping[str, Kind] = {
-    "influxdb": Kind("influxdb", "InfluxSettings", "http"),
-    "sql": Kind("sql", "SqlSettings", "sql"),
-    "mongodb": Kind("mongodb", "MongoSettings", "mongodb"),
-    "elasticsearch": Kind("elasticsearch", "ElasticsearchSettings", "elasticsearch"),
+    "influxdb": Kind("influxdb", "InfluxSettings", "http", ("aiohttp",)),
+    "sql": Kind("sql", "SqlSettings", "sql", ("sqlalchemy",)),
+    "mongodb": Kind("mongodb", "MongoSettings", "mongodb", ("pymongo",)),
+    "elasticsearch": Kind("elasticsearch", "ElasticsearchSettings", "elasticsearch", ("aiohttp",)),
     "console": Kind("console", "ConsoleSettings"),
     "csv": Kind("csv_files", "CsvSettings"),
     "mqtt": Kind("mqtt", "MqttSettings"),
-    "http": Kind("http", "HttpSettings", "http"),
-    "prometheus": Kind("prometheus", "PrometheusSettings", "prometheus"),
-    "kafka": Kind("kafka", "KafkaSettings", "kafka"),
-    "nats": Kind("nats", "NatsSettings", "nats"),
+    "http": Kind("http", "HttpSettings", "http", ("aiohttp",)),
+    "prometheus": Kind("prometheus", "PrometheusSettings", "prometheus", ("cramjam", "aiohttp")),
+    "kafka": Kind("kafka", "KafkaSettings", "kafka", ("confluent_kafka",)),
+    "nats": Kind("nats", "NatsSettings", "nats", ("nats", "nkeys")),
 }
 
 
@@ -42,14 +47,8 @@ def settings_class(kind: str) -> type[SinkSettings]:
             f'no kind of sink is called "{kind}"{did_you_mean(kind, KINDS)}; there are: {", ".join(KINDS)}'
         )
     where = KINDS[kind]
-    try:
-        module = import_module(f"wattbook.sinks.{where.module}")
-    except ModuleNotFoundError as error:
-        if not error.name or error.name.partition(".")[0] == "wattbook":
-            raise
-        package = error.name.partition(".")[0]
-        raise ConfigError(
-            f'a sink of kind "{kind}" needs the package {package}: pip install "wattbook[{where.extra}]"'
-        ) from error
-    found: type[SinkSettings] = getattr(module, where.settings)
+    missing = next((package for package in where.packages if find_spec(package) is None), None)
+    if missing:
+        raise ConfigError(f'a sink of kind "{kind}" needs the package {missing}: pip install "wattbook[{where.extra}]"')
+    found: type[SinkSettings] = getattr(import_module(f"wattbook.sinks.{where.module}"), where.settings)
     return found

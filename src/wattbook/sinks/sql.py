@@ -5,18 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
-from wattbook.model import Batch, SinkUnavailable
 from wattbook.model.around import Surroundings
-from wattbook.sinks.sink import Rejected, Sink, SinkSettings, Written
-from wattbook.sinks.sql_address import parse_address
-from wattbook.sinks.sql_append import SqlAppendSink
-from wattbook.sinks.sql_layout import Layout, parse_layout
-from wattbook.sinks.sql_line import SqlLine
-from wattbook.sinks.sql_place import Place
-from wattbook.sinks.sql_rows import write_rows
-from wattbook.sinks.sql_table import TableName, Target, parse_table_name
+from wattbook.sinks.sink import Sink, SinkSettings
+from wattbook.sinks.sql_layout import parse_layout
 from wattbook.values import Secret, SecretText
 
 Columns = Mapping[str, str]
@@ -38,6 +31,12 @@ class SqlSettings(SinkSettings):
 
     def make(self, around: Surroundings) -> Sink:
         """The sink. Raises ValueError."""
+        from wattbook.sinks.sql_address import parse_address  # and SQLAlchemy, which no form needs
+        from wattbook.sinks.sql_append import SqlAppendSink
+        from wattbook.sinks.sql_line import SqlLine
+        from wattbook.sinks.sql_table import parse_table_name
+        from wattbook.sinks.sql_upsert import SqlSink
+
         password = None if self.password is None else self.password.reveal()
         address = parse_address(self.url.reveal(), password, self.file, self.timeout * _LIMIT)
         layout = parse_layout(self.columns, around)
@@ -46,45 +45,3 @@ class SqlSettings(SinkSettings):
         if self.append or not layout.identity:
             return SqlAppendSink(line, table, layout, f"{around.site}/{self.name}")
         return SqlSink(line, table, layout)
-
-
-class SqlSink:
-    """Upserts by the identity of a reading."""
-
-    any_order: ClassVar[bool] = True
-    append_only: ClassVar[bool] = False
-
-    def __init__(self, line: SqlLine, table: TableName, layout: Layout) -> None:
-        self._line, self._layout = line, layout
-        self._place = Place(line, table, layout, append=False)
-
-    async def write(self, batch: Batch, bookmark: str) -> Written:
-        """See Sink."""
-        layout = self._layout.grown(batch)
-        try:
-            target = await self._place.ready(layout)
-            batch, rejected = _of_one_site(batch, layout, target)
-            await self._line.use(lambda connection: write_rows(connection, target, layout.rows(batch)))
-        except SinkUnavailable:
-            self._place.forget()
-            raise
-        return Written(rejected, bookmark)
-
-    async def aclose(self) -> None:
-        """See Sink."""
-        await self._line.aclose()
-
-
-def _of_one_site(batch: Batch, layout: Layout, target: Target) -> tuple[Batch, tuple[Rejected, ...]]:
-    """A key without a site would let the meter of one site replace that of another."""
-    own = layout.around.site
-    if layout.names_site(target.key) or all(columns.site in ("", own) for columns in batch.columns):
-        return batch, ()
-    reason = "the table's key has no column for the site, and this reading is of another one"
-    rejected = tuple(
-        Rejected(columns.meter, at, reason, columns.site)
-        for columns in batch.columns
-        if columns.site not in ("", own)
-        for at in columns.at_ms
-    )
-    return Batch(tuple(each for each in batch.columns if each.site in ("", own)), (), batch.upto), rejected

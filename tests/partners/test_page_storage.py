@@ -9,19 +9,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from access_house import PASSWORD, add_user
-from api_house import House, house, pzem
+from api_house import NOW, House, house, pzem
 from api_server import served
 from page_browser import PATIENCE_MS, Watched, barriers, chromium, needs, window
 from running import daemon, get_json, post, until
+from wattbook.engine.deliver import REFUSED
 from wattbook.engine.run_sinks import make_sinks
+from wattbook.model import Event
 from wattbook.model.principal import Role
 
 pytestmark = needs
@@ -323,6 +325,64 @@ def test_who_may_not_is_offered_nothing(home: House, browser: Browser) -> None:
                 expect(_card(page, "files").get_by_role("button", name=offered)).to_be_visible()
             expect(page.get_by_role("link", name="Change: files")).to_have_count(0)
             expect(page.get_by_role("link", name="Add a sink")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("days", "words", "tone"),
+    [(3 * 365.25, "Full in about 3 years, around ", "good"), (40, "Full in about 6 weeks, around ", "bad"),
+     (1, "Full in about 1 day, around ", "bad"), (None, "Room for more than 100 years", "good")],
+)  # fmt: skip
+def test_the_end_of_the_disk_is_told_in_words(
+    home: House, browser: Browser, days: float | None, words: str, tone: str
+) -> None:
+    with served(home) as server, window(browser) as context:
+        page = context.new_page()
+
+        def grown(route: Route) -> None:  # no test can fill a disk for years
+            full = datetime.now(UTC) + timedelta(days=days) if days else None
+            told = {"bytes_a_day": 21370, "full_at": full.isoformat() if full else None}
+            route.fulfill(json=route.fetch().json() | told)
+
+        page.route("**/api/v1/storage", grown)
+        page.goto(f"{server.url}#/storage")
+        state = page.get_by_role("region", name="The book").locator("[data-state-tone]")
+        expect(state).to_contain_text(words)
+        expect(state).to_have_attribute("data-state-tone", tone)
+        if days:
+            expect(state).to_contain_text(str((datetime.now(UTC) + timedelta(days=days)).year))
+        page.unroute_all(behavior="ignoreErrors")
+
+
+def test_without_the_daemon_nothing_looks_live(home: House, browser: Browser) -> None:
+    with window(browser) as context:
+        page = context.new_page()
+        with served(home) as server:
+            page.goto(f"{server.url}#/storage")
+            expect(_card(page, "files")).to_have_attribute("data-state", "starting")
+        expect(_card(page, "files")).to_have_attribute("data-state", "unknown")
+        expect(_card(page, "files")).to_contain_text("Not known: the connection is lost")
+        expect(page.get_by_role("region", name="Backups")).to_contain_text("Not known: the connection is lost")
+
+
+def test_what_was_refused_is_told_with_its_reasons(home: House, browser: Browser) -> None:
+    for number in range(7):  # more than one page of events
+        at, reason = f"2026-11-21T11:00:0{number}.000Z", f"field {number} is too large"
+        body = {"readings": [{"meter": "main-a", "at": at, "reason": reason}]}
+        home.book.append_event(Event(REFUSED, "influx", NOW, body)).result(timeout=30)
+    with served(home) as server, window(browser) as context:
+        page = context.new_page()
+        page.goto(f"{server.url}#/storage")
+        card = _card(page, "influx")
+        card.get_by_text("7 readings were refused").click()
+        rows = card.get_by_role("listitem")
+        expect(rows).to_have_count(5)
+        expect(rows.first).to_contain_text("main-a")
+        expect(rows.first).to_contain_text("field 6 is too large")
+        assert barriers(page) == []
+        card.get_by_role("button", name="Older ones").click()
+        expect(rows).to_have_count(7)
+        expect(card.get_by_role("button", name="Older ones")).to_have_count(0)
+        expect(card.get_by_role("button", name="Try them again")).to_be_visible()
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])

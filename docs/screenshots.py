@@ -46,12 +46,12 @@ MORE: Mapping[str, str] = {  # what has no place of its own in the navigation
     "wizard": "#/meters?add",
     "login": "login",
 }
-_BOOK, _PORT = "~/.local/share/wattbook-demo/wattbook.db", "127.0.0.1:8600"  # of a reader's own demo
-_AS_AT_HOME = r"""([book, port]) => {
+_DATA, _PORT = "~/.local/share/wattbook-demo/", "127.0.0.1:8600"  # of a reader's own demo
+_AS_AT_HOME = r"""([data, port]) => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const at = texts.currentNode, told = at.data;
-    const better = told.replace(/\/\S+\/wattbook\.db\b/, book).replace(/127\.0\.0\.1:\d+/, port);
+    const better = told.replace(/\/\S+\/(?=(wattbook\.db|backups|files)\b)/, data).replace(/127\.0\.0\.1:\d+/, port);
     if (better !== told) at.data = better;
   }
 }"""
@@ -175,7 +175,7 @@ def tidy(page: Page) -> None:
     """Put away what is only so where the pictures are taken: the wish for a password, a folder, a port."""
     for each in page.get_by_role("button", name="Not now").all():
         each.click()
-    page.evaluate(_AS_AT_HOME, [_BOOK, _PORT])
+    page.evaluate(_AS_AT_HOME, [_DATA, _PORT])
 
 
 def webp(page: Page) -> bytes:

@@ -125,6 +125,21 @@ async def test_a_rule_is_added_changed_and_removed(home: House) -> None:
     assert events[2].body["keys"] == {"lasting": None} and events[0].actor == "api 127.0.0.1"
 
 
+@pytest.mark.parametrize("do", ["add", "change"])
+async def test_backups_are_set_up_where_there_were_none(home: House, do: str) -> None:
+    status, answer = await post(home, {"do": do, "table": "backup", "keys": {"dir": "../elsewhere"}})
+    assert status == 400 and "place above" in answer["fields"]["dir"]
+    status, answer = await post(home, {"do": do, "table": "backup", "keys": {}})
+    assert status == 400 and "dir" in answer["fields"] and "[backup]" not in text(home)
+    status, answer = await post(home, {"do": do, "table": "backup", "keys": {"dir": "copies", "keep": 3}})
+    assert status == 200 and answer["written"] == '[backup]\ndir = "copies"\nkeep = 3'
+    assert (await get(home))["tables"]["backup"] == {"dir": "copies", "keep": 3}
+    status, answer = await post(home, {"do": "change", "table": "backup", "keys": {"keep": None, "at": "03:00"}})
+    assert status == 200 and tomllib.loads(text(home))["backup"] == {"dir": "copies", "at": "03:00"}
+    assert (await post(home, {"do": "remove", "table": "backup"}))[0] == 200
+    assert (await get(home))["tables"]["backup"] is None
+
+
 async def test_secrets_stay_unless_they_are_given(home: House) -> None:
     told = (await get(home))["tables"]
     status, answer = await post(

@@ -95,6 +95,33 @@ def test_with_force_the_old_book_is_put_aside(config: Path, capsys: pytest.Captu
     assert len(list(config.parent.glob("wattbook.db.before-*Z"))) == 1
 
 
+def test_the_people_come_back_where_there_are_none(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known = config.with_name("wattbook.db.people")
+    known.write_text('{"kept": 1}', encoding="utf-8")
+    copy = backed_up(capsys, config)
+    new = tmp_path / "new" / "wattbook.toml"
+    code, told = said(capsys, "restore", copy, "-c", new)
+    back = new.with_name(known.name)
+    assert code == 0 and "users and tokens restored too" in told.replace("\n", " ")
+    assert back.read_text(encoding="utf-8") == '{"kept": 1}' and back.stat().st_mode & 0o777 == 0o600
+    known.write_text('{"revoked": 1}', encoding="utf-8")  # since the backup
+    code, told = said(capsys, "restore", copy, "-c", config, "--force")
+    assert code == 0 and "users" not in told
+    assert known.read_text(encoding="utf-8") == '{"revoked": 1}'
+
+
+def test_a_backup_of_old_without_people_is_restored(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copy = backed_up(capsys, config)
+    assert not copy.with_suffix(".people").exists()
+    new = tmp_path / "new" / "wattbook.toml"
+    code, told = said(capsys, "restore", copy, "-c", new)
+    assert code == 0 and "users" not in told and not new.with_name("wattbook.db.people").exists()
+
+
 def test_verify_names_meter_and_day_and_the_rest_stays_readable(
     config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

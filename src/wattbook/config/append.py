@@ -114,7 +114,7 @@ def _check(path: Path, old: str, new: str, lines: Collection[int]) -> None:
         told = "; ".join(problem.message for problem in fresh)
         fields: dict[str, str] = {}
         for problem in fresh:
-            key = _key_at(new, problem.line) if problem.line in lines else ""
+            key = _key_at(new, problem.line) or _key_missing(problem.message) if problem.line in lines else ""
             fields[key] = f"{fields[key]}; {problem.message}" if key in fields else problem.message
         raise NotRight(f"nothing was written, for it would not be right: {told}", place=path.name, fields=fields)
 
@@ -122,6 +122,12 @@ def _check(path: Path, old: str, new: str, lines: Collection[int]) -> None:
 def _key_at(text: str, line: int) -> str:
     """The key that stands on a line of TOML, from 1; "" = none does."""
     found = re.match(r"\s*([\w-]+)\s*=", text.splitlines()[line - 1]) if line else None
+    return found[1] if found else ""
+
+
+def _key_missing(message: str) -> str:
+    """The key that a table lacks, as config/words.py says it; "" = it is about something else."""
+    found = re.search(r': "([\w-]+)" is missing$', message)
     return found[1] if found else ""
 
 

@@ -1,5 +1,6 @@
 // How sinks, the book and its backups fare, asked for now and then; what was just seen is kept for the small pictures.
 import { ask } from "../lib/api";
+import { house } from "../lib/house.svelte";
 import { order, words } from "../lib/order";
 
 const EVERY_MS = 3000;
@@ -30,6 +31,8 @@ export interface Storage {
 
 export interface Backups {
   dir: string | null;
+  every_s: number | null;
+  at: string | null; // a local time of day, instead of a period
   keep: number | null;
   backups: { file: string; at: string; bytes: number; own: boolean }[];
   problem: string;
@@ -52,6 +55,11 @@ class Stored {
   loaded = $state(false);
   failed = $state("");
   said = $state(""); // what was done last
+
+  /** Whether what is shown may be long over. */
+  get stale(): boolean {
+    return house.connection === "lost" || this.failed !== "";
+  }
 
   /** Begin to look; returns what stops it. */
   start(): () => void {

@@ -43,10 +43,16 @@ function root(tag: string): string {
   return tag.split("-")[0] ?? "";
 }
 
+const names = new Map<string, string>();
+
 /** What a language calls itself. */
 export function nameOf(language: string): string {
+  const known = names.get(language);
+  if (known) return known; // each is looked up in files of its own language
   const name = new Intl.DisplayNames([language], { type: "language" }).of(language) ?? language;
-  return name.charAt(0).toLocaleUpperCase(language) + name.slice(1);
+  const capital = name.charAt(0).toLocaleUpperCase(language) + name.slice(1);
+  names.set(language, capital);
+  return capital;
 }
 
 export function t(key: Key, parts: Record<string, string | number> = {}): string {

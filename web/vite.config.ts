@@ -1,10 +1,11 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
+import { halves } from "./texts";
 
 const daemon = "http://127.0.0.1:8600"; // `npm run dev` beside `wattbook demo`
 
 export default defineConfig({
-  plugins: [svelte()],
+  plugins: [halves(), svelte()],
   base: "/",
   build: {
     outDir: "../src/wattbook/api/page",

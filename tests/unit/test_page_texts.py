@@ -10,6 +10,7 @@ import pytest
 
 TEXTS = Path(__file__).parents[2] / "web" / "src" / "i18n"
 LANGUAGES = ("cs", "es", "ca", "ms")
+FIRST_SHOWN = ("now", "frame", "login")  # folders
 
 
 def texts(language: str) -> dict[str, str]:
@@ -30,3 +31,14 @@ def test_a_text_shows_the_values_of_the_english_one(language: str) -> None:
 
 def test_no_language_is_untested() -> None:
     assert {file.stem for file in TEXTS.glob("*.json")} == {"en", *LANGUAGES}
+
+
+def test_no_text_of_the_first_page_comes_later() -> None:
+    """A key that is put together of names is told by what it begins with."""
+    halves = (TEXTS.parents[1] / "texts.ts").read_text(encoding="utf-8")
+    later, first = (re.findall(r'"([\w.]+)"', line) for line in halves.splitlines() if line.startswith("const "))
+    sources = [path for place in FIRST_SHOWN for path in sorted((TEXTS.parent / place).rglob("*")) if path.is_file()]
+    sources += [TEXTS.parent / "App.svelte", *TEXTS.parent.glob("lib/*.*")]
+    used = {key for path in sources for key in re.findall(r'["`]([a-z_]+\.[\w.]*)', path.read_text(encoding="utf-8"))}
+    assert later
+    assert sorted(key for key in used if key.split(".")[0] in later and key not in first) == []

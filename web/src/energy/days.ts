@@ -1,4 +1,5 @@
 // Days of the calendar as texts, "2026-11-21", and where they begin on a zone's clock.
+import { timeFormat } from "../lib/intl";
 
 const DAY_MS = 86_400_000;
 
@@ -39,7 +40,7 @@ export function begins(day: string, zone: string): number {
 
 /** What a zone's clock is ahead of UTC, in milliseconds. */
 function offset(at: number, zone: string): number {
-  const parts = new Intl.DateTimeFormat("en-US-u-hc-h23", {
+  const parts = timeFormat("en-US-u-hc-h23", {
     timeZone: zone,
     year: "numeric",
     month: "numeric",

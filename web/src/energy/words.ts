@@ -1,6 +1,7 @@
 // Periods, steps and energies as people read them.
 import { hourSpan, money } from "../lib/format";
 import { house } from "../lib/house.svelte";
+import { numberFormat, timeFormat } from "../lib/intl";
 import { language, locale, t, type Key } from "../lib/i18n";
 import { dayOf, utc } from "./days";
 import type { Way } from "./choice";
@@ -11,7 +12,7 @@ export function energy(wh: number): string {
   const kwh = wh / 1000;
   const size = Math.abs(kwh);
   const decimals = size >= 1000 ? 0 : size >= 10 ? 1 : size >= 1 ? 2 : 3;
-  const number = new Intl.NumberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
+  const number = numberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals });
   return `${number.format(kwh)} kWh`;
 }
 
@@ -22,11 +23,11 @@ export function shownAs(value: number, choice: { money: boolean }): string {
 
 /** A value on an axis. */
 export function axisEnergy(wh: number): string {
-  return wh ? new Intl.NumberFormat(locale, { maximumFractionDigits: 4 }).format(wh / 1000) : "0";
+  return wh ? numberFormat(locale, { maximumFractionDigits: 4 }).format(wh / 1000) : "0";
 }
 
 function format(style: Intl.DateTimeFormatOptions, zone: string): Intl.DateTimeFormat {
-  return new Intl.DateTimeFormat(locale, { ...style, timeZone: zone });
+  return timeFormat(locale, { ...style, timeZone: zone });
 }
 
 const LONG: Intl.DateTimeFormatOptions = { day: "numeric", month: "long", year: "numeric" };
@@ -114,6 +115,6 @@ export function sentence(parts: {
   if (parts.before === null || parts.before <= 0) return t(say, told);
   const change = Math.round((parts.used / parts.before - 1) * 100);
   if (!change) return t(`${say}.same`, told);
-  const percent = new Intl.NumberFormat(locale).format(Math.abs(change));
+  const percent = numberFormat(locale).format(Math.abs(change));
   return t(change < 0 ? `${say}.less` : `${say}.more`, { ...told, percent });
 }

@@ -1,10 +1,25 @@
 // What the charts over time have in common: their colours, their size, their frame.
-import uPlot from "uplot";
+import type uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
+import { zoneDate } from "./intl";
+import { theme } from "./theme.svelte";
 
-/** A colour of the page where the chart stands; it is read when the chart is made, so a new theme makes a new chart. */
-export function colour(place: Element, variable: string): string {
-  return getComputedStyle(place).getPropertyValue(variable).trim();
+// Asking for a style lays out all that has changed before, and a page of charts would do that for each of them.
+let style = { of: "", values: new Map<string, string>() };
+
+/** A style of the page, asked for once in a theme and a size of the window. */
+function styleOf(name: string): string {
+  const of = `${theme.dark} ${innerWidth} ${devicePixelRatio}`;
+  if (style.of !== of) style = { of, values: new Map() };
+  const place = name === "font-size" ? document.documentElement : document.body; // a rem is the root's
+  const known = style.values.get(name) ?? getComputedStyle(place).getPropertyValue(name).trim();
+  style.values.set(name, known);
+  return known;
+}
+
+/** A colour of the page; it is read when the chart is made, so a new theme makes a new chart. */
+export function colour(variable: string): string {
+  return styleOf(variable);
 }
 
 /** Tell the size of a place in whole pixels, now and whenever it changes; what is returned ends that. */
@@ -24,16 +39,15 @@ export interface Frame {
 
 /** The frame of a chart over time. `dot`: pixels of the point under the cursor; `font`: rem of the axes' words. */
 export function frame(
-  place: Element,
   { width, height, zone, dot, font }: { width: number; height: number; zone: string; dot: number; font: number },
 ): Frame {
-  const rem = parseFloat(getComputedStyle(document.documentElement).fontSize);
+  const rem = parseFloat(styleOf("font-size"));
   return {
     rem,
     axis: {
-      stroke: colour(place, "--soft"),
-      font: `${font * rem}px ${getComputedStyle(place).fontFamily}`,
-      grid: { stroke: colour(place, "--line"), width: 1 },
+      stroke: colour("--soft"),
+      font: `${font * rem}px ${styleOf("font-family")}`,
+      grid: { stroke: colour("--line"), width: 1 },
       ticks: { show: false },
     },
     options: {
@@ -42,7 +56,7 @@ export function frame(
       padding: [0.5 * rem, 1.3 * rem, 0, 0], // half of the last time stands right of its line
       legend: { show: false },
       cursor: { y: false, drag: { x: false, y: false }, points: { size: dot } },
-      tzDate: (second) => uPlot.tzDate(new Date(second * 1000), zone),
+      tzDate: (second) => zoneDate(second * 1000, zone),
     },
   };
 }

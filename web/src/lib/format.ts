@@ -1,5 +1,6 @@
 // Values as people read them: W or kW, always kWh, by the reader's locale.
 import { locale } from "./i18n";
+import { numberFormat, timeFormat } from "./intl";
 
 export interface Shown {
   number: string;
@@ -11,9 +12,7 @@ const ENERGIES = new Set(["Wh", "varh", "VAh"]);
 const POWERS = new Set(["W", "var", "VA"]);
 
 function number(value: number, decimals: number): string {
-  return new Intl.NumberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(
-    value,
-  );
+  return numberFormat(locale, { minimumFractionDigits: decimals, maximumFractionDigits: decimals }).format(value);
 }
 
 export function shown(value: number, unit: string): Shown {
@@ -38,12 +37,12 @@ export function tick(watts: number): string {
   const size = Math.abs(watts);
   const [value, unit] = size >= 1e6 ? [watts / 1e6, "MW"] : size >= 1000 ? [watts / 1000, "kW"] : [watts, "W"];
   if (!value) return "0";
-  return `${new Intl.NumberFormat(locale, { maximumFractionDigits: 2 }).format(value)} ${unit}`;
+  return `${numberFormat(locale, { maximumFractionDigits: 2 }).format(value)} ${unit}`;
 }
 
 /** An amount of money, as it is paid: "CZK 51.42", "51,42 Kč". */
 export function money(amount: number, currency: string): string {
-  return new Intl.NumberFormat(locale, { style: "currency", currency }).format(amount);
+  return numberFormat(locale, { style: "currency", currency }).format(amount);
 }
 
 // Symbols, not words: a locale's words would stand among the texts of another language.
@@ -73,39 +72,45 @@ export function latency(seconds: number): string {
 }
 
 export function whole(value: number): string {
-  return new Intl.NumberFormat(locale).format(value);
+  return numberFormat(locale).format(value);
 }
+
+let hours: { of: string; style: "numeric" | "2-digit" } | undefined;
 
 /** How hours are written: "9:05 AM", but "09:05". */
 function hourStyle(): "numeric" | "2-digit" {
-  return new Intl.DateTimeFormat(locale, { hour: "numeric" }).resolvedOptions().hour12 ? "numeric" : "2-digit";
+  if (hours?.of !== locale) {
+    const { hour12 } = timeFormat(locale, { hour: "numeric" }).resolvedOptions();
+    hours = { of: locale, style: hour12 ? "numeric" : "2-digit" };
+  }
+  return hours.style;
 }
 
 /** A time on a chart's axis, where room is short: "05:15", without AM and PM. */
 export function axisTime(at: number, timeZone: string): string {
-  const parts = new Intl.DateTimeFormat(locale, { hour: hourStyle(), minute: "2-digit", timeZone }).formatToParts(at);
+  const parts = timeFormat(locale, { hour: hourStyle(), minute: "2-digit", timeZone }).formatToParts(at);
   const bare = parts.filter((part) => part.type !== "dayPeriod").map((part) => part.value);
   return bare.join("").trim();
 }
 
 /** A day of the site's calendar with its year, for what lies far away: "21 Nov 2027". */
 export function date(at: number, timeZone: string): string {
-  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", timeZone }).format(at);
+  return timeFormat(locale, { day: "numeric", month: "short", year: "numeric", timeZone }).format(at);
 }
 
 /** A time of the site's clock, with the date when it is not today's. */
 export function clock(at: number, timeZone: string, seconds = false): string {
-  const day = (moment: number) => new Intl.DateTimeFormat("en-CA", { timeZone }).format(moment);
+  const day = (moment: number) => timeFormat("en-CA", { timeZone }).format(moment);
   const style: Intl.DateTimeFormatOptions = { hour: hourStyle(), minute: "2-digit", timeZone };
   if (seconds) style.second = "2-digit";
   if (day(at) !== day(Date.now())) Object.assign(style, { day: "numeric", month: "short" });
-  return new Intl.DateTimeFormat(locale, style).format(at);
+  return timeFormat(locale, style).format(at);
 }
 
 /** An hour of a clock, "14:00–15:00". */
 export function hourSpan(from: number, timeZone: string): string {
-  const time = new Intl.DateTimeFormat(locale, { hour: hourStyle(), minute: "2-digit", timeZone });
-  const day = new Intl.DateTimeFormat("en-CA", { timeZone });
+  const time = timeFormat(locale, { hour: hourStyle(), minute: "2-digit", timeZone });
+  const day = timeFormat("en-CA", { timeZone });
   const to = from + 3_600_000;
   if (day.format(from) === day.format(to)) return time.formatRange(from, to);
   return `${time.format(from)}–${time.format(to)}`; // of a day's last hour, a range would name both dates

@@ -80,18 +80,7 @@ class House {
   async #open(): Promise<void> {
     this.#stream?.close();
     try {
-      const { answer, date } = await askDated<About>("about");
-      this.about = answer;
-      const skew = (date ?? Date.now()) - Date.now();
-      this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
-      this.meters = await ask<Meter[]>("meters");
-      this.virtual = await ask<Virtual[]>("meters/virtual");
-      this.supply = await ask<Supply>("supply");
-      for (const reading of await ask<Reading[]>("readings/latest")) {
-        const known = this.readings[reading.meter];
-        if (!known || known.at < reading.at) this.#take(reading, false);
-      }
-      this.loaded = true;
+      await this.#askAll();
     } catch {
       this.#recall();
       this.#lost();
@@ -99,8 +88,26 @@ class House {
     }
     if (this.#stopped) return;
     this.#listen();
-    void this.#askDays();
     void this.#fill().then(() => this.#remember());
+  }
+
+  /** Everything that needs nothing else to be known: at once, and shown at once. */
+  async #askAll(): Promise<void> {
+    const [{ answer, date }, meters, virtual, supply, readings] = await Promise.all([
+      askDated<About>("about"),
+      ask<Meter[]>("meters"),
+      ask<Virtual[]>("meters/virtual"),
+      ask<Supply>("supply"),
+      ask<Reading[]>("readings/latest"),
+    ]);
+    const skew = (date ?? Date.now()) - Date.now();
+    this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
+    const newer = readings.filter(({ meter, at }) => (this.readings[meter]?.at ?? "") < at);
+    // A card without them would be laid out twice.
+    await this.#learn(newer.flatMap((reading) => Object.keys(reading.values)));
+    Object.assign(this, { about: answer, meters, virtual, supply });
+    for (const reading of newer) this.#take(reading, false);
+    this.loaded = true;
   }
 
   /** Show the last values that this browser knows, until the daemon answers. */
@@ -192,7 +199,7 @@ class House {
 
   #take(reading: Reading, live: boolean): void {
     this.readings[reading.meter] = reading;
-    void this.#learn(Object.keys(reading.values));
+    if (live) void this.#learn(Object.keys(reading.values));
     const power = reading.values.active_power;
     if (power === undefined || !live) return;
     const trace = this.traces[reading.meter] ?? { at: [], power: [] };
@@ -203,22 +210,29 @@ class House {
     this.traces = { ...this.traces, [reading.meter]: grown };
   }
 
-  /** Fill the charts from the book. */
+  /** Fill the charts from the book, and then what came today: that takes the daemon longer. */
   async #fill(): Promise<void> {
+    const traces = await this.#askPast();
+    void this.#askDays();
+    this.traces = { ...this.traces, ...Object.fromEntries(traces.map(([meter, answer]) => this.#grown(meter, answer))) };
+    this.charted = true;
+  }
+
+  /** The last hour of every meter that tells its power. */
+  async #askPast(): Promise<[string, Answer][]> {
     const known = new Set(this.meters.map((meter) => meter.name)); // the book may know some that were taken away
     const meter = Object.values(this.readings)
       .filter((each) => each.values.active_power !== undefined && known.has(each.meter))
       .map((each) => each.meter);
     try {
-      // All in one question, and then drawn at once: each chart that comes by itself makes the others' work again.
+      // All in one question: each chart that comes by itself makes the others' work again.
       const question = { meter, quantity: "active_power", from: `-${CHART_MINUTES}min`, points: String(PAST_POINTS) };
       const told = meter.length ? await ask<Answer | Answer[]>("query", question) : [];
-      const traces = [told].flat().map((answer, place) => this.#grown(answer.meter ?? meter[place] ?? "", answer));
-      this.traces = { ...this.traces, ...Object.fromEntries(traces) };
+      return [told].flat().map((answer, place) => [answer.meter ?? meter[place] ?? "", answer]);
     } catch (error) {
       console.warn("no past of the meters:", error); // the charts begin with what comes live
+      return [];
     }
-    this.charted = true;
   }
 
   /** A meter's past with what came live meanwhile. */
@@ -231,7 +245,7 @@ class House {
   }
 
   async #learn(names: string[]): Promise<void> {
-    const unknown = names.filter((name) => !this.#asked.has(name));
+    const unknown = [...new Set(names)].filter((name) => !this.#asked.has(name));
     if (!unknown.length) return;
     for (const name of unknown) this.#asked.add(name);
     try {

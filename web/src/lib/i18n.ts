@@ -1,17 +1,22 @@
-// Texts by file: src/i18n/<language>.json, loaded when it is spoken. A key that a language lacks is shown in English.
-import english from "../i18n/en.json";
+// Texts by file: src/i18n/<language>.json, loaded when it is spoken; what only some pages need comes with the first of
+// them (web/texts.ts says which). A key that a language lacks is shown in English.
+import type all from "../i18n/en.json";
+import english from "../i18n/en.json?first";
 import { keep, kept } from "./kept";
 
-export type Key = keyof typeof english;
+export type Key = keyof typeof all;
 type Texts = Partial<Record<string, string>>;
 
-const others = import.meta.glob<{ default: Texts }>(["../i18n/*.json", "!../i18n/en.json"]);
-const files = new Map(Object.entries(others).map(([path, load]) => [path.replace(/^.*\/|\.json$/g, ""), load]));
+const others = import.meta.glob<Texts>(["../i18n/*.json", "!../i18n/en.json"], { query: "?first", import: "default" });
+const rests = import.meta.glob<Texts>("../i18n/*.json", { query: "?later", import: "default" });
+const path = (of: string) => `../i18n/${of}.json`;
 
-export const LANGUAGES: readonly string[] = ["en", ...files.keys()].sort();
+export const LANGUAGES: readonly string[] = Object.keys(rests).map((each) => each.replace(/^.*\/|\.json$/g, "")).sort();
 export let locale: string = navigator.language; // of numbers and dates
 export let language = "en";
 let texts: Texts = english;
+let rest: Texts = {}; // what came with a page
+let wholly = false; // whether such a page was opened
 
 /** The language that was chosen here, or null for the browser's. */
 export function chosen(): string | null {
@@ -21,16 +26,34 @@ export function chosen(): string | null {
 /** Load the texts of the language in force; what is on the screen must be drawn again by whoever asks. */
 export async function speak(): Promise<void> {
   const choice = chosen();
-  const wanted = choice ?? navigator.languages.map(root).find((each) => LANGUAGES.includes(each)) ?? "en";
+  const of = wanted();
   try {
-    texts = (await files.get(wanted)?.())?.default ?? english;
-    language = wanted;
+    const [first, later] = await Promise.all([others[path(of)]?.() ?? english, wholly ? restOf(of) : null]);
+    [texts, rest, language] = [first, later ?? rest, of];
   } catch (error) {
-    console.warn(`the texts of "${wanted}" did not come:`, error);
-    [texts, language] = [english, "en"];
+    console.warn(`the texts of "${of}" did not come:`, error);
+    [texts, rest, language] = [english, {}, "en"];
   }
   locale = choice ? (navigator.languages.find((tag) => root(tag) === choice) ?? choice) : navigator.language;
   document.documentElement.lang = language;
+}
+
+/** Load what the frame does not need; a page that needs it is shown when it came. */
+export async function speakWholly(): Promise<void> {
+  if (wholly) return;
+  const of = wanted();
+  const came = await restOf(of);
+  wholly = true;
+  if (of === wanted()) rest = came;
+  else await speak(); // another language was chosen meanwhile
+}
+
+async function restOf(language: string): Promise<Texts> {
+  return (await rests[path(language)]?.()) ?? {};
+}
+
+function wanted(): string {
+  return chosen() ?? navigator.languages.map(root).find((each) => LANGUAGES.includes(each)) ?? "en";
 }
 
 /** Speak another language from now on, or the browser's with null. */
@@ -43,20 +66,26 @@ function root(tag: string): string {
   return tag.split("-")[0] ?? "";
 }
 
+const names = new Map<string, string>();
+
 /** What a language calls itself. */
 export function nameOf(language: string): string {
+  const known = names.get(language);
+  if (known) return known; // each is looked up in files of its own language
   const name = new Intl.DisplayNames([language], { type: "language" }).of(language) ?? language;
-  return name.charAt(0).toLocaleUpperCase(language) + name.slice(1);
+  const capital = name.charAt(0).toLocaleUpperCase(language) + name.slice(1);
+  names.set(language, capital);
+  return capital;
 }
 
 export function t(key: Key, parts: Record<string, string | number> = {}): string {
-  const text = texts[key] ?? english[key];
+  const text = texts[key] ?? rest[key] ?? english[key] ?? key;
   return text.replace(/\{(\w+)\}/g, (_, name: string) => String(parts[name] ?? ""));
 }
 
 /** The text of a key that is put together of names, where there is one. */
 export function textOf(key: string): string | undefined {
-  return texts[key] ?? (english as Texts)[key];
+  return texts[key] ?? rest[key] ?? english[key];
 }
 
 /** A short name for a quantity where the page has one, else the vocabulary's title. */

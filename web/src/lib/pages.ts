@@ -1,6 +1,6 @@
 // The pages in the navigation, in its order; a page is added here when it exists, and loaded when it is opened.
 import type { Component } from "svelte";
-import type { Key } from "./i18n";
+import { type Key, speakWholly } from "./i18n";
 import { icons } from "./icons";
 
 export interface Page {
@@ -11,38 +11,43 @@ export interface Page {
   load: () => Promise<{ default: Component }>;
 }
 
+/** A page whose texts come with it. */
+function worded(load: Page["load"]): Page["load"] {
+  return async () => (await Promise.all([load(), speakWholly()]))[0];
+}
+
 // Their order leaves room: bills and prepaid stand in "house", camera and sites in "plant".
 export const pages: [Page, ...Page[]] = [
   { path: "/", title: "nav.now", icon: icons.now, group: "house", load: () => import("../now/Now.svelte") },
-  { path: "/energy", title: "nav.energy", icon: icons.energy, group: "house", load: () => import("../energy/Energy.svelte") },
-  { path: "/places", title: "nav.places", icon: icons.places, group: "house", load: () => import("../places/Places.svelte") },
+  { path: "/energy", title: "nav.energy", icon: icons.energy, group: "house", load: worded(() => import("../energy/Energy.svelte")) },
+  { path: "/places", title: "nav.places", icon: icons.places, group: "house", load: worded(() => import("../places/Places.svelte")) },
   {
     path: "/meters",
     title: "nav.meters",
     icon: icons.meters,
     group: "plant",
-    load: () => import("../meters/Meters.svelte"),
+    load: worded(() => import("../meters/Meters.svelte")),
   },
   {
     path: "/storage",
     title: "nav.sinks",
     icon: icons.sinks,
     group: "plant",
-    load: () => import("../storage/Storage.svelte"),
+    load: worded(() => import("../storage/Storage.svelte")),
   },
   {
     path: "/alerts",
     title: "nav.alerts",
     icon: icons.alerts,
     group: "rules",
-    load: () => import("../alerts/Alerts.svelte"),
+    load: worded(() => import("../alerts/Alerts.svelte")),
   },
   {
     path: "/settings",
     title: "nav.settings",
     icon: icons.settings,
     group: "rules",
-    load: () => import("../settings/Settings.svelte"),
+    load: worded(() => import("../settings/Settings.svelte")),
   },
 ];
 

@@ -1,5 +1,6 @@
 // What each meter counted today, and yesterday up to the same time of the day.
 import { ask, type Answer, type Reading } from "./api";
+import { timeFormat } from "./intl";
 
 export interface Day {
   today: number | null; // Wh
@@ -15,8 +16,10 @@ export async function askDays(readings: Record<string, Reading>, now: number, zo
     const meters = Object.values(readings).filter((each) => counted(each) === quantity).map((each) => each.meter);
     if (!meters.length) continue;
     const question = { meter: meters, quantity, every: "1d" };
-    const today = await answers({ ...question, from: "today" });
-    const yesterday = await answers({ ...question, from: "yesterday", to: sameTimeYesterday(now, zone) });
+    const [today, yesterday] = await Promise.all([
+      answers({ ...question, from: "today" }),
+      answers({ ...question, from: "yesterday", to: sameTimeYesterday(now, zone) }),
+    ]);
     for (const meter of meters) {
       days[meter] = { today: today.get(meter) ?? null, yesterday: yesterday.get(meter) ?? null };
     }
@@ -36,7 +39,7 @@ async function answers(question: Record<string, string | string[]>): Promise<Map
 
 /** As a wall clock shows it, so that a day of 23 hours is compared by what people did in it. */
 export function sameTimeYesterday(now: number, timeZone: string): string {
-  const parts = new Intl.DateTimeFormat("en-GB", {
+  const parts = timeFormat("en-GB", {
     timeZone, year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hourCycle: "h23",
   }).formatToParts(now);
   const part = (name: string) => parts.find(({ type }) => type === name)?.value ?? "";

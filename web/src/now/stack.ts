@@ -36,10 +36,11 @@ function topOf(powers: (number | null)[][], layer: number, row: number): number 
 
 function together(traces: Trace[], at: number[]): (number | null)[] {
   const each = traces.map((trace) => onGrid(trace, at));
-  return at.map((_, row) => {
-    const known = each.flatMap((values) => values[row] ?? []);
-    return known.length ? known.reduce((sum, value) => sum + value, 0) : null;
-  });
+  return at.map((_, row) => each.reduce<number | null>((sum, values) => added(sum, values[row] ?? null), null));
+}
+
+function added(sum: number | null, value: number | null): number | null {
+  return value === null ? sum : (sum ?? 0) + value;
 }
 
 /** The last value before each instant. */
@@ -51,7 +52,7 @@ function onGrid(trace: Trace, at: number[]): (number | null)[] {
     const [since, next] = [trace.at[row], trace.at[row + 1]];
     if (since === undefined) return null;
     if (row !== before) {
-      usual = usualS(trace.at.slice(Math.max(0, row - AROUND), row + AROUND + 1));
+      usual = usualS(trace.at, Math.max(0, row - AROUND), Math.min(row + AROUND, trace.at.length - 1));
       known = Math.min(Math.max(KNOWN_STEPS * usual, KNOWN_MIN_S), KNOWN_MAX_S);
     }
     const silent = next !== undefined && next - since > known; // it is known by now that nothing came
@@ -59,10 +60,12 @@ function onGrid(trace: Trace, at: number[]): (number | null)[] {
   });
 }
 
-/** How often a meter was read at these instants. */
-function usualS(at: number[]): number {
-  const steps = at.slice(1).map((each, row) => each - (at[row] ?? each));
-  return steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? KNOWN_MAX_S;
+const steps = new Float64Array(2 * AROUND); // one for all: this is asked for every point of the chart, every second
+
+/** How often a meter was read from one row to another. */
+function usualS(at: number[], from: number, to: number): number {
+  for (let row = from; row < to; row++) steps[row - from] = (at[row + 1] ?? 0) - (at[row] ?? 0);
+  return steps.subarray(0, to - from).sort()[Math.floor((to - from) / 2)] ?? KNOWN_MAX_S;
 }
 
 export const SOURCES = ["utility", "generator", "solar", "battery"] as const;

@@ -1,12 +1,13 @@
 // Hours of the week as people read them.
 import { hourSpan } from "../lib/format";
 import { locale } from "../lib/i18n";
+import { timeFormat } from "../lib/intl";
 import { HOURS } from "./weeks";
 
 const MONDAY = Date.UTC(2024, 0, 1); // one of them
 
 function format(style: Intl.DateTimeFormatOptions): Intl.DateTimeFormat {
-  return new Intl.DateTimeFormat(locale, { ...style, timeZone: "UTC" });
+  return timeFormat(locale, { ...style, timeZone: "UTC" });
 }
 
 export function weekday(day: number, length: "short" | "long" = "short"): string {

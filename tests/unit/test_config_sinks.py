@@ -150,6 +150,14 @@ def test_a_package_that_is_missing_is_told_with_what_to_install(
     assert problem.message == f"[[sink]] 1: {words}"
 
 
+def test_a_package_that_a_library_misses_is_told_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith(("nkeys", "wattbook.sinks.nats_"))]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "nacl", None)
+    (problem,) = _examined(tmp_path, '[[sink]]\nname = "n"\nkind = "nats"\n')
+    assert 'needs the package nacl: pip install "wattbook[nats]"' in problem.message
+
+
 def test_every_kind_that_needs_more_names_an_extra_of_the_package() -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     there = [kind for kind in KINDS.values() if kind.extra and find_spec(f"wattbook.sinks.{kind.module}")]

@@ -12,7 +12,7 @@ from wattbook.config.text import Problem, place_of
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.place import lies_at
 from wattbook.model.vocabulary import all_names
-from wattbook.sinks import SinkSettings
+from wattbook.sinks import SinkSettings, make_sink
 
 _READ = ("ca", "certificate", "key", "nkey", "credentials")  # files that a sink reads before it can connect
 
@@ -44,7 +44,7 @@ def _problems_of(config: Config, sink: SinkSettings, seen: set[str]) -> Iterator
         yield "aggregate", 'needs "every", the interval'
     yield from _missing_files(sink)
     try:
-        sink.make(config.surroundings)
+        make_sink(sink, config.surroundings)
     except ValueError as error:
         yield "kind", str(error)
 

@@ -13,7 +13,7 @@ from wattbook.config.text import Problem, place_of
 from wattbook.config.words import shape_problems
 from wattbook.model.around import Surroundings
 from wattbook.model.errors import ConfigError
-from wattbook.sinks import SinkSettings, settings_class
+from wattbook.sinks import SinkSettings, make_sink, settings_class
 
 
 def read_sinks(
@@ -46,7 +46,7 @@ def one_sink(table: Mapping[str, Any], around: Surroundings, folder: Path) -> Si
         raise ConfigError("; ".join(problem.message.removeprefix("[[sink]] 1: ") for problem in problems))
     (settings,) = found
     try:
-        settings.make(around)
+        make_sink(settings, around)
     except ValueError as error:
         raise ConfigError(f"{settings.kind}: {error}") from error
     return settings

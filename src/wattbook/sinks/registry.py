@@ -11,8 +11,9 @@ from importlib import import_module
 from importlib.util import find_spec
 
 from wattbook.model import ConfigError
+from wattbook.model.around import Surroundings
 from wattbook.model.nearest import did_you_mean
-from wattbook.sinks.sink import SinkSettings
+from wattbook.sinks.sink import Sink, SinkSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,21 @@ def settings_class(kind: str) -> type[SinkSettings]:
     where = KINDS[kind]
     missing = next((package for package in where.packages if find_spec(package) is None), None)
     if missing:
-        raise ConfigError(f'a sink of kind "{kind}" needs the package {missing}: pip install "wattbook[{where.extra}]"')
+        raise ConfigError(_needs(kind, missing))
     found: type[SinkSettings] = getattr(import_module(f"wattbook.sinks.{where.module}"), where.settings)
     return found
+
+
+def make_sink(settings: SinkSettings, around: Surroundings) -> Sink:
+    """The sink of these settings. Raises ValueError, also when its library needs a package that is not installed."""
+    try:
+        return settings.make(around)
+    except ModuleNotFoundError as error:
+        package = (error.name or "wattbook").partition(".")[0]
+        if package == "wattbook":
+            raise
+        raise ValueError(_needs(settings.kind, package)) from error
+
+
+def _needs(kind: str, package: str) -> str:
+    return f'a sink of kind "{kind}" needs the package {package}: pip install "wattbook[{KINDS[kind].extra}]"'

@@ -1,4 +1,4 @@
-"""The page Sinks and storage in a real browser: a sink whose server is away and comes, orders, forms, backups, roles."""
+"""The page Sinks and storage in a real browser: a server that is away and comes, orders, forms, backups, roles."""
 
 from __future__ import annotations
 

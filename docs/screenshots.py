@@ -34,7 +34,7 @@ BYTES_MAX = 120_000  # of a picture: they live in the repository
 QUALITIES = (82, 70, 55, 40)  # the first that fits
 _READY_S_MAX = 240.0  # the demo's utility is away for 75 s now and then, its optical meter is read out in 40 s
 _STEP_S = 0.5
-_SETTLE_MS = 1_500  # charts are drawn, and what came is moved to its place
+_SETTLE_MS = 3_500  # charts are drawn, and what came is moved to its place; how sinks fare is asked for every 3 s
 _TOP_SIZE = (120, 30)
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ _AS_AT_HOME = r"""([data, port]) => {
   const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   while (texts.nextNode()) {
     const at = texts.currentNode, told = at.data;
-    const better = told.replace(/\/\S+\/(?=(wattbook\.db|backups|files)\b)/, data).replace(/127\.0\.0\.1:\d+/, port);
+    const better = told.replace(/\/\S+\/(?=(wattbook\.db|backups|files)\b)/, data).replace(/127\.0\.0\.1:\d{4,}/, port);
     if (better !== told) at.data = better;
   }
 }"""
@@ -64,6 +64,11 @@ name = "files"
 kind = "csv"
 file = "files/{meter}_{at:YYYY-MM}.csv"
 every = "1h"
+
+[[sink]]
+name = "influx"
+kind = "influxdb"
+url = "http://127.0.0.1:9"  # nobody listens there, on any machine
 """  # what a house has beside the demo's meters, so that every page has something to show
 
 
@@ -94,6 +99,7 @@ def main(wanted: Sequence[str]) -> None:
     PICTURES.mkdir(exist_ok=True)
     addresses = {name: address for name, address in {**pages(), **MORE}.items() if not wanted or name in wanted}
     with tempfile.TemporaryDirectory() as folder, demo(Path(folder)) as url:
+        back_up(url)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
             for screen, (name, address) in product(SCREENS, addresses.items()):
@@ -134,6 +140,19 @@ def present(url: str) -> bool:
     with urllib.request.urlopen(f"{url}api/v1/meters", timeout=10) as answer:  # noqa: S310 - our own
         states = {meter["name"]: meter.get("state") for meter in json.load(answer)}
     return supply["state"] == "utility" and all(states[name] == "present" for name in ("main-a", "main-b", "heat-pump"))
+
+
+def back_up(url: str) -> None:
+    """Make the copy of the book that the page of the backups shows."""
+    order = {"content-type": "application/json", "x-wattbook": "1"}
+    request = urllib.request.Request(f"{url}api/v1/backups", b'{"do":"make"}', order)  # noqa: S310 - our own
+    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310 - our own
+
+    def made() -> bool:
+        with urllib.request.urlopen(f"{url}api/v1/backups", timeout=10) as answer:  # noqa: S310 - our own
+            return bool(json.load(answer)["backups"])
+
+    wait(made)
 
 
 def wait(found: Callable[[], T]) -> T:

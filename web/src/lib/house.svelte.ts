@@ -1,5 +1,5 @@
 // Everything the page knows about the meters: asked for once, then kept fresh by the live stream.
-import { ask, askDated, type About, type AlertsNow, type Answer, type Meter, type Quantity, type Reading, type Supply, type Virtual } from "./api";
+import { ask, askDated, type About, type AlertsNow, type Columns, type Meter, type Quantity, type Reading, type Supply, type Virtual } from "./api";
 import { remember, remembered } from "./remember";
 import { askDays, type Day } from "./today";
 
@@ -214,21 +214,21 @@ class House {
   async #fill(): Promise<void> {
     const traces = await this.#askPast();
     void this.#askDays();
-    this.traces = { ...this.traces, ...Object.fromEntries(traces.map(([meter, answer]) => this.#grown(meter, answer))) };
+    this.traces = { ...this.traces, ...Object.fromEntries(traces.map((told) => this.#grown(told))) };
     this.charted = true;
   }
 
   /** The last hour of every meter that tells its power. */
-  async #askPast(): Promise<[string, Answer][]> {
+  async #askPast(): Promise<Columns[]> {
     const known = new Set(this.meters.map((meter) => meter.name)); // the book may know some that were taken away
     const meter = Object.values(this.readings)
       .filter((each) => each.values.active_power !== undefined && known.has(each.meter))
       .map((each) => each.meter);
     try {
       // All in one question: each chart that comes by itself makes the others' work again.
-      const question = { meter, quantity: "active_power", from: `-${CHART_MINUTES}min`, points: String(PAST_POINTS) };
-      const told = meter.length ? await ask<Answer | Answer[]>("query", question) : [];
-      return [told].flat().map((answer, place) => [answer.meter ?? meter[place] ?? "", answer]);
+      const question = { meter, quantity: "active_power", from: `-${CHART_MINUTES}min`, points: String(PAST_POINTS), columns: "true" };
+      const told = meter.length ? await ask<Columns | Columns[]>("query", question) : [];
+      return [told].flat();
     } catch (error) {
       console.warn("no past of the meters:", error); // the charts begin with what comes live
       return [];
@@ -236,9 +236,9 @@ class House {
   }
 
   /** A meter's past with what came live meanwhile. */
-  #grown(meter: string, { points }: Answer): [string, Trace] {
-    const at = points.map((point) => Date.parse(point.at) / 1000);
-    const power = points.map((point) => point.value);
+  #grown({ meter, columns: { steps_ms, value: power } }: Columns): [string, Trace] {
+    let ms = 0;
+    const at = steps_ms.map((step) => (ms += step) / 1000);
     const live = this.traces[meter] ?? { at: [], power: [] };
     const fresh = live.at.findIndex((second) => second > (at.at(-1) ?? 0));
     return [meter, fresh < 0 ? { at, power } : kept([...at, ...live.at.slice(fresh)], [...power, ...live.power.slice(fresh)])];

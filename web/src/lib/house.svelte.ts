@@ -79,8 +79,9 @@ class House {
 
   async #open(): Promise<void> {
     this.#stream?.close();
+    let past: Promise<Columns[]>;
     try {
-      await this.#askAll();
+      ({ past } = await this.#askAll());
     } catch {
       this.#recall();
       this.#lost();
@@ -88,11 +89,11 @@ class House {
     }
     if (this.#stopped) return;
     this.#listen();
-    void this.#fill().then(() => this.#remember());
+    void this.#fill(past).then(() => this.#remember());
   }
 
   /** Everything that needs nothing else to be known: at once, and shown at once. */
-  async #askAll(): Promise<void> {
+  async #askAll(): Promise<{ past: Promise<Columns[]> }> {
     const [{ answer, date }, meters, virtual, supply, readings] = await Promise.all([
       askDated<About>("about"),
       ask<Meter[]>("meters"),
@@ -103,11 +104,13 @@ class House {
     const skew = (date ?? Date.now()) - Date.now();
     this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
     const newer = readings.filter(({ meter, at }) => (this.readings[meter]?.at ?? "") < at);
+    const past = this.#askPast(meters, readings); // comes while the cards are drawn
     // A card without them would be laid out twice.
     await this.#learn(newer.flatMap((reading) => Object.keys(reading.values)));
     Object.assign(this, { about: answer, meters, virtual, supply });
     for (const reading of newer) this.#take(reading, false);
     this.loaded = true;
+    return { past };
   }
 
   /** Show the last values that this browser knows, until the daemon answers. */
@@ -211,17 +214,17 @@ class House {
   }
 
   /** Fill the charts from the book, and then what came today: that takes the daemon longer. */
-  async #fill(): Promise<void> {
-    const traces = await this.#askPast();
+  async #fill(past: Promise<Columns[]>): Promise<void> {
+    const traces = await past;
     void this.#askDays();
     this.traces = { ...this.traces, ...Object.fromEntries(traces.map((told) => this.#grown(told))) };
     this.charted = true;
   }
 
   /** The last hour of every meter that tells its power. */
-  async #askPast(): Promise<Columns[]> {
-    const known = new Set(this.meters.map((meter) => meter.name)); // the book may know some that were taken away
-    const meter = Object.values(this.readings)
+  async #askPast(meters: Meter[], readings: Reading[]): Promise<Columns[]> {
+    const known = new Set(meters.map((meter) => meter.name)); // the book may know some that were taken away
+    const meter = readings
       .filter((each) => each.values.active_power !== undefined && known.has(each.meter))
       .map((each) => each.meter);
     try {

@@ -64,6 +64,12 @@ class Asked(BaseModel):
         )
 
 
+class AskedJson(Asked):
+    """And of how the answer is told."""
+
+    columns: bool = Field(False, description=describe.COLUMNS)
+
+
 class AskedTable(Asked):
     """And of the file that tells the answer."""
 
@@ -73,9 +79,9 @@ class AskedTable(Asked):
 def add_routes(app: FastAPI, context: ApiContext) -> None:
     """Add these addresses."""
 
-    def query(asked: Annotated[Asked, Query()]) -> Response:
+    def query(asked: Annotated[AskedJson, Query()]) -> Response:
         question = asked.question(context)
-        answers = [answer.to_json() for answer in _ask(context, question)]
+        answers = [answer.to_json(columns=asked.columns) for answer in _ask(context, question)]
         body = b"[" + b",".join(answers) + b"]" if question.several else answers[0]
         return Response(body, media_type="application/json")
 

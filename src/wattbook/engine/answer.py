@@ -32,8 +32,11 @@ class Answer:
     def quantity(self) -> Quantity:
         return quantity(self.question.quantity)
 
-    def to_json(self) -> bytes:
-        """The shape of design section 8; what not every answer has stands there only where it says something."""
+    def to_json(self, *, columns: bool = False) -> bytes:
+        """The shape of design section 8; what not every answer has stands there only where it says something.
+
+        With `columns` the points are three arrays, a third as long on the wire and quick to read.
+        """
         head: dict[str, object] = {"meter": self.meter, "quantity": self.quantity.name, "unit": self.quantity.unit}
         more = {
             "source": self.source,
@@ -42,7 +45,21 @@ class Answer:
             "integrated": list(self.integrated),
         }
         head |= {"every": self.every or None} | {key: value for key, value in more.items() if value}
+        if columns:
+            return _encode(head)[:-1] + b',"columns":' + _columns(self.series) + b"}"
         return _encode(head)[:-1] + b',"points":[' + ",".join(_points(self.series)).encode() + b"]}"
+
+
+def _columns(series: Series) -> bytes:
+    """Instants in ms, the first since 1970 and the others since the one before; the quality once where it is one."""
+    import numpy as np  # loaded by whoever made the series
+
+    at = np.frombuffer(series.at_ms, np.int64)
+    steps = np.diff(at, prepend=np.int64(0)).tolist()
+    told = [series.qualities[code] for code in series.quality]
+    quality = told[0] if len(set(told)) == 1 else told
+    values = ",".join(map(_number, series.values)).encode()
+    return b'{"steps_ms":' + _encode(steps) + b',"value":[' + values + b'],"quality":' + _encode(quality) + b"}"
 
 
 def _points(series: Series) -> Iterator[str]:

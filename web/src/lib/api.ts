@@ -76,6 +76,12 @@ export interface Answer {
   points: { at: string; value: number | null; quality: string }[];
 }
 
+/** As `Answer`, with the points as columns. */
+export interface Columns {
+  meter: string;
+  columns: { steps_ms: number[]; value: (number | null)[] }; // the first since 1970, the others since the one before
+}
+
 const WAIT_MS = 8000;
 
 /** Ask for JSON. Throws with the daemon's own words, or with the network's. */

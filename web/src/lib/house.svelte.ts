@@ -1,5 +1,5 @@
 // Everything the page knows about the meters: asked for once, then kept fresh by the live stream.
-import { ask, askDated, type About, type AlertsNow, type Answer, type Meter, type Quantity, type Reading, type Supply, type Virtual } from "./api";
+import { ask, askDated, type About, type AlertsNow, type Columns, type Meter, type Quantity, type Reading, type Supply, type Virtual } from "./api";
 import { remember, remembered } from "./remember";
 import { askDays, type Day } from "./today";
 
@@ -79,8 +79,9 @@ class House {
 
   async #open(): Promise<void> {
     this.#stream?.close();
+    let past: Promise<Columns[]>;
     try {
-      await this.#askAll();
+      ({ past } = await this.#askAll());
     } catch {
       this.#recall();
       this.#lost();
@@ -88,11 +89,11 @@ class House {
     }
     if (this.#stopped) return;
     this.#listen();
-    void this.#fill().then(() => this.#remember());
+    void this.#fill(past).then(() => this.#remember());
   }
 
   /** Everything that needs nothing else to be known: at once, and shown at once. */
-  async #askAll(): Promise<void> {
+  async #askAll(): Promise<{ past: Promise<Columns[]> }> {
     const [{ answer, date }, meters, virtual, supply, readings] = await Promise.all([
       askDated<About>("about"),
       ask<Meter[]>("meters"),
@@ -103,11 +104,13 @@ class House {
     const skew = (date ?? Date.now()) - Date.now();
     this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
     const newer = readings.filter(({ meter, at }) => (this.readings[meter]?.at ?? "") < at);
+    const past = this.#askPast(meters, readings); // comes while the cards are drawn
     // A card without them would be laid out twice.
     await this.#learn(newer.flatMap((reading) => Object.keys(reading.values)));
     Object.assign(this, { about: answer, meters, virtual, supply });
     for (const reading of newer) this.#take(reading, false);
     this.loaded = true;
+    return { past };
   }
 
   /** Show the last values that this browser knows, until the daemon answers. */
@@ -211,24 +214,24 @@ class House {
   }
 
   /** Fill the charts from the book, and then what came today: that takes the daemon longer. */
-  async #fill(): Promise<void> {
-    const traces = await this.#askPast();
+  async #fill(past: Promise<Columns[]>): Promise<void> {
+    const traces = await past;
     void this.#askDays();
-    this.traces = { ...this.traces, ...Object.fromEntries(traces.map(([meter, answer]) => this.#grown(meter, answer))) };
+    this.traces = { ...this.traces, ...Object.fromEntries(traces.map((told) => this.#grown(told))) };
     this.charted = true;
   }
 
   /** The last hour of every meter that tells its power. */
-  async #askPast(): Promise<[string, Answer][]> {
-    const known = new Set(this.meters.map((meter) => meter.name)); // the book may know some that were taken away
-    const meter = Object.values(this.readings)
+  async #askPast(meters: Meter[], readings: Reading[]): Promise<Columns[]> {
+    const known = new Set(meters.map((meter) => meter.name)); // the book may know some that were taken away
+    const meter = readings
       .filter((each) => each.values.active_power !== undefined && known.has(each.meter))
       .map((each) => each.meter);
     try {
       // All in one question: each chart that comes by itself makes the others' work again.
-      const question = { meter, quantity: "active_power", from: `-${CHART_MINUTES}min`, points: String(PAST_POINTS) };
-      const told = meter.length ? await ask<Answer | Answer[]>("query", question) : [];
-      return [told].flat().map((answer, place) => [answer.meter ?? meter[place] ?? "", answer]);
+      const question = { meter, quantity: "active_power", from: `-${CHART_MINUTES}min`, points: String(PAST_POINTS), columns: "true" };
+      const told = meter.length ? await ask<Columns | Columns[]>("query", question) : [];
+      return [told].flat();
     } catch (error) {
       console.warn("no past of the meters:", error); // the charts begin with what comes live
       return [];
@@ -236,9 +239,9 @@ class House {
   }
 
   /** A meter's past with what came live meanwhile. */
-  #grown(meter: string, { points }: Answer): [string, Trace] {
-    const at = points.map((point) => Date.parse(point.at) / 1000);
-    const power = points.map((point) => point.value);
+  #grown({ meter, columns: { steps_ms, value: power } }: Columns): [string, Trace] {
+    let ms = 0;
+    const at = steps_ms.map((step) => (ms += step) / 1000);
     const live = this.traces[meter] ?? { at: [], power: [] };
     const fresh = live.at.findIndex((second) => second > (at.at(-1) ?? 0));
     return [meter, fresh < 0 ? { at, power } : kept([...at, ...live.at.slice(fresh)], [...power, ...live.power.slice(fresh)])];

@@ -260,8 +260,8 @@ def test_a_kind_whose_package_is_missing_says_which(
 ) -> None:
     shadow = tmp_path / "shadow"
     shadow.mkdir()
-    missing = 'raise ModuleNotFoundError("No module named confluent_kafka", name="confluent_kafka")\n'
-    (shadow / "confluent_kafka.py").write_text(missing, encoding="utf-8")
+    gone = 'import sys\nsys.modules["confluent_kafka"] = None\n'  # as where it is not installed
+    (shadow / "sitecustomize.py").write_text(gone, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(shadow), os.environ.get("PYTHONPATH", "")]))
     with _running(tmp_path) as url, window(browser) as context:
         page = context.new_page()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from math import nan
 
 import msgspec
 from hypothesis import given
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from supply_house import RULE, START, at, evidence, history, in_short, reading, told
 from wattbook.engine.supply import SETTLE_MS, Evidence, Memory, Supply
 from wattbook.model import Event, Reading
-from wattbook.model.batch import to_ms
+from wattbook.model.batch import GOOD_CODE, NO_DOUBT, SUSPECT_CODE, Columns, to_ms
 
 END_S = 3_000.0
 
@@ -86,3 +88,39 @@ def test_states_follow_one_another_without_holes(spans: Sequence[tuple[str, floa
     assert all(before.at <= after.at for before, after in pairwise(events))
     assert all(before.kind != after.kind for before, after in pairwise(events))
     assert all(after.body["was"] in before.kind for before, after in pairwise(events))
+
+
+NAMES = ("voltage", "voltage_l2", "current", "current_l3", "active_power", "active_energy_import")
+cells = st.one_of(st.just(nan), st.sampled_from([0.0, 0.3, 0.4, 79.9, 80.0, 230.0]))
+codes = st.sampled_from([GOOD_CODE, SUSPECT_CODE])
+rows = st.lists(
+    st.tuples(
+        st.fixed_dictionaries(dict.fromkeys(NAMES, cells)),
+        codes,
+        st.dictionaries(st.sampled_from(NAMES), st.one_of(codes, st.just(NO_DOUBT)), max_size=3),
+    ),
+    min_size=1,
+    max_size=20,
+)
+
+
+@given(st.sampled_from(["main-a", "generator", "heat-pump"]), rows, st.sets(st.sampled_from(NAMES)))
+def test_columns_say_what_their_readings_say(
+    meter: str, rows: Sequence[tuple[Mapping[str, float], int, Mapping[str, int]]], told: set[str]
+) -> None:
+    doubted = sorted({name for _, _, doubt in rows for name in doubt} & told)
+    columns = Columns(
+        "",
+        meter,
+        array("q", range(to_ms(START), to_ms(START) + len(rows))),
+        array("q", range(7, 7 + len(rows))),
+        {name: array("d", [values[name] for values, _, _ in rows]) for name in sorted(told)},
+        array("B", [quality for _, quality, _ in rows]),
+        {name: array("B", [doubt.get(name, NO_DOUBT) for _, _, doubt in rows]) for name in doubted},
+    )
+    one_by_one = [
+        (seq, found)
+        for seq, each in zip(columns.seq, columns.readings(), strict=True)
+        if (found := RULE.evidence(each)) is not None
+    ]
+    assert list(RULE.evidences(columns)) == one_by_one

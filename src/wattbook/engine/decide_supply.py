@@ -14,11 +14,12 @@ from wattbook.engine.follow import Decision
 from wattbook.engine.status import DarkSpan, SupplyNow, SupplyState
 from wattbook.engine.supply import SETTLE_MS, Evidence, Memory, Supply, SupplyRule, patience_s
 from wattbook.model import Batch, Clock, Event
-from wattbook.model.batch import from_ms, to_ms
+from wattbook.model.batch import Columns, from_ms, to_ms
 from wattbook.model.clock import STEP_MIN
 
 NAME = "supply"
 TICK_S = 1.0  # silence is looked at so often
+COLUMNS_FROM = 16  # readings: of fewer, one by one costs less
 _SENT_EVERY_S = 300.0  # what is sent to us without a promise: Tasmota publishes every 300 s unless told otherwise
 _HEARD_EVERY_S = 10.0  # what speaks by itself over a wire: P1 and SML meters do every 1 to 10 s
 
@@ -81,11 +82,17 @@ class SupplyDecider:
         for columns in batch.columns:
             if columns.site or not (columns.meter in self.rule.utility or columns.meter in self.rule.generator):
                 continue
-            for reading, seq in zip(columns.readings(), columns.seq, strict=True):
-                if seq > after and (before is None or seq < before):
-                    evidence = self.rule.evidence(reading)
-                    if evidence is not None and evidence.at <= latest:
-                        yield evidence
+            for seq, evidence in self._said(columns):
+                if seq > after and (before is None or seq < before) and evidence.at <= latest:
+                    yield evidence
+
+    def _said(self, columns: Columns) -> Iterator[tuple[int, Evidence]]:
+        if len(columns) >= COLUMNS_FROM:
+            yield from self.rule.evidences(columns)
+            return
+        for seq, reading in zip(columns.seq, columns.readings(), strict=True):
+            if (evidence := self.rule.evidence(reading)) is not None:
+                yield seq, evidence
 
     def _show(self, memory: Memory) -> None:
         state: SupplyState = "unknown" if memory.restart else memory.state

@@ -16,13 +16,16 @@ _QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "-
 _WAIT_MS = 60_000
 _LOOK_MS = 50
 
-# Ready: every meter's card shows a number and its chart, and so does the chart of the house.
+# Ready: every meter's card shows a number, and every chart in the window is drawn, the house's among them. Charts far
+# below are drawn when somebody comes near them.
 _READY = """
 (meters => {
   const look = () => {
     const cards = [...document.querySelectorAll("article[data-meter]")];
+    const inWindow = each => each.getBoundingClientRect().top < innerHeight;
     const ready = cards.length === meters && document.querySelector(".house-chart .uplot") &&
-      cards.every(card => card.querySelector(".chart .uplot") && /\\d/.test(card.querySelector(".value").textContent));
+      cards.every(card => /\\d/.test(card.querySelector(".value").textContent)) &&
+      [...document.querySelectorAll(".chart")].every(each => each.querySelector(".uplot") || !inWindow(each));
     requestAnimationFrame(ready ? () => (window.__ready = performance.now()) : look);
   };
   requestAnimationFrame(look);

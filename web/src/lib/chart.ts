@@ -31,6 +31,20 @@ export function watchSize(place: Element, tell: (width: number, height: number) 
   return () => sizes.disconnect();
 }
 
+const NEAR = "50%"; // of a window, above and below it
+
+/** Tell when a place comes near the window, once: what is far below costs nothing before. What is returned ends that. */
+export function whenNear(place: Element, tell: () => void): () => void {
+  const comes = (seen: IntersectionObserverEntry[]) => {
+    if (!seen.some((each) => each.isIntersecting)) return;
+    watch.disconnect();
+    tell();
+  };
+  const watch = new IntersectionObserver(comes, { rootMargin: `${NEAR} 0px` });
+  watch.observe(place);
+  return () => watch.disconnect();
+}
+
 export interface Frame {
   rem: number; // pixels: larger on a wall
   axis: uPlot.Axis; // what both axes have in common

@@ -1,11 +1,12 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
+import { openedFirst } from "./opened_first";
 import { halves } from "./texts";
 
 const daemon = "http://127.0.0.1:8600"; // `npm run dev` beside `wattbook demo`
 
 export default defineConfig({
-  plugins: [halves(), svelte()],
+  plugins: [halves(), svelte(), openedFirst("/src/now/Now.svelte")],
   base: "/",
   build: {
     outDir: "../src/wattbook/api/page",

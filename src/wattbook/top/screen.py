@@ -25,6 +25,7 @@ from wattbook.top.sorting import Sorting, in_order
 TICK_S = 1.0  # ages are told in seconds; readings wait for it, which spares the CPU
 SIDE_WIDTH_MIN = 140  # columns of a terminal that has room for a meter beside the table
 SIDE_WIDTH = 58
+ABOVE, BELOW = ("title", "trouble", "alerts", "supply", "day"), ("sinks", "storage")  # lines around the table
 
 
 class Told(Message):
@@ -85,13 +86,13 @@ class Top(App[None]):
 
     def compose(self) -> ComposeResult:
         """The lines above, the table with a meter beside it, the lines below."""
-        for name in ("title", "trouble", "alerts", "supply", "day"):
+        for name in ABOVE:
             yield Static(id=name, classes="line", markup=False)
         with Horizontal(id="middle"):
             yield Table(id="meters", cursor_type="row", cell_padding=0, zebra_stripes=False)
             with VerticalScroll(id="side"):
                 yield Static(id="detail", markup=False)
-        for name in ("sinks", "storage"):
+        for name in BELOW:
             yield Static(id=name, classes="line", markup=False)
         yield Input(id="filter", classes="hidden", placeholder="name, location, model, state …", compact=True)
         yield Footer()
@@ -130,11 +131,12 @@ class Top(App[None]):
     # What is drawn
 
     def _draw(self) -> None:
-        if not self.query("#middle"):  # on its way out, while something still came
+        parts = (*ABOVE, "meters", "detail", *BELOW)
+        if not all(self.query(f"#{name}") for name in parts):  # on its way out, while something still came
             return
         width = self.size.width
         self._line("title", lines.title(self.house, width))
-        for name in ("trouble", "alerts", "supply", "day", "sinks", "storage"):
+        for name in (*ABOVE[1:], *BELOW):
             self._line(name, getattr(lines, name)(self.house))
         self._draw_table(width - (SIDE_WIDTH if self._wide else 0) - 1)
         self._draw_detail()

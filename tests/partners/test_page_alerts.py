@@ -240,8 +240,7 @@ def test_what_one_may_not_is_not_offered(home: House, browser: Browser, name: st
         expect(page.get_by_role("button", name="Save")).to_have_count(links)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])  # test_page_everyone has the others
 def test_it_has_no_barriers_and_fits(home: House, browser: Browser, width: int, scheme: str) -> None:
     _happened(home, 1)
     with served(home) as server, window(browser, width, color_scheme=scheme) as context:

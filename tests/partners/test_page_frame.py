@@ -160,8 +160,7 @@ def test_what_is_forbidden_is_forgotten(home: House, browser: Browser) -> None:
 
 
 @pytest.mark.skipif(not AXE.exists(), reason="axe is not installed: python web/build.py")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(360, "dark"), (1280, "light")])  # test_page_everyone has the others
 def test_nobody_is_shut_out(home: House, browser: Browser, scheme: str, width: int) -> None:
     home.statuses["main-a"].state = "present"
     home.keep(pzem(), pzem("generator"))

@@ -107,5 +107,5 @@ async def test_the_description_tells_all_of_it(home: House) -> None:
     description = (await home.client.get("/api/v1/openapi.json")).json()
     names = [each["name"] for each in description["paths"]["/api/v1/query"]["get"]["parameters"]]
     assert names == [
-        "quantity", "meter", "location", "from", "to", "every", "aggregate", "sum", "by", "points",
+        "quantity", "meter", "location", "from", "to", "every", "aggregate", "sum", "by", "points", "columns",
     ]  # fmt: skip

@@ -22,6 +22,8 @@ def in_words(error: KafkaError, server: KafkaServer) -> str:
             return 'no broker stays with us; does it ask for a "certificate" of ours?'
         case KafkaError._ALL_BROKERS_DOWN:
             return "no broker answers"
+        case KafkaError._TRANSPORT if "SSL routines" in error.str():  # which of the two it says is a matter of chance
+            return f"TLS failed: {_reason(error)}"
         case KafkaError._TRANSPORT:
             return f"no connection: {_reason(error)}"
         case KafkaError.UNKNOWN_TOPIC_OR_PART | KafkaError._UNKNOWN_TOPIC:

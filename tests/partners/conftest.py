@@ -28,7 +28,10 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """A browser for the tests of one module; each of them opens a window of its own."""
-    from page_browser import chromium  # most partners need no browser
+    from playwright.sync_api import expect  # most partners need no browser
 
+    from page_browser import PATIENCE_MS, chromium
+
+    expect.set_options(timeout=PATIENCE_MS)
     with chromium() as browser:
         yield browser

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from wattbook.api.app import PAGE
 
@@ -42,6 +42,15 @@ def window(browser: Browser, width: int = 1280, height: int = 900, **options: An
     context.set_default_timeout(PATIENCE_MS)
     yield context
     context.close()
+
+
+def enter(page: Page, url: str, name: str, password: str) -> None:
+    """Log in; the page Now is open then. `url` ends with a slash."""
+    page.goto(f"{url}login")
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill(password)
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(url)
 
 
 class Watched:

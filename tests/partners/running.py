@@ -11,6 +11,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +66,22 @@ model = "sml"
 
 [[meter]]
 name = "pushed"
+model = "push"
+"""
+
+ALONE = """
+[site]
+name = "Mill"
+timezone = "Europe/Prague"
+commit_every = "100ms"
+
+[api]
+listen = "127.0.0.1:0"
+ask_password = false
+
+# The only meter.
+[[meter]]
+name = "workshop"
 model = "push"
 """
 
@@ -154,3 +171,9 @@ def post(url: str, body: bytes, kind: str = "application/json") -> Any:
     request = urllib.request.Request(url, data=body, headers={"content-type": kind})
     with urllib.request.urlopen(request, timeout=WAIT_S_MAX) as answer:
         return json.loads(answer.read())
+
+
+def push_power(url: str, watts: float) -> None:
+    """A reading of now of the meter of ALONE. `url` ends with a slash."""
+    reading = {"meter": "workshop", "at": datetime.now(UTC).isoformat(), "values": {"active_power": watts}}
+    post(f"{url}api/v1/readings", json.dumps(reading).encode())

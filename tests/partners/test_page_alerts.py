@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,27 +14,12 @@ from access_house import PASSWORD, add_user
 from api_house import NOW, House, house, pzem
 from api_server import served
 from mail_server import mail_server
-from page_browser import PATIENCE_MS, Watched, barriers, chromium, needs, window
-from running import daemon, post, until
+from page_browser import Watched, barriers, enter, needs, window
+from running import ALONE, daemon, push_power, until
 from wattbook.model import Event
 from wattbook.model.principal import Role
 
 pytestmark = needs
-ALONE = """
-[site]
-name = "Mill"
-timezone = "Europe/Prague"
-commit_every = "100ms"
-
-[api]
-listen = "127.0.0.1:0"
-ask_password = false
-
-# The only meter.
-[[meter]]
-name = "workshop"
-model = "push"
-"""
 RULES = """
 [[alert]]
 name = "over 5 kW"
@@ -57,13 +41,6 @@ quiet_to = "07:00"
 """
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE_MS)
-    with chromium() as browser:
-        yield browser
-
-
 @pytest.fixture
 def home(tmp_path: Path) -> Iterator[House]:
     with house(tmp_path, 'listen = "127.0.0.1:0"', more=RULES) as home:
@@ -73,8 +50,7 @@ def home(tmp_path: Path) -> Iterator[House]:
 
 def _push(url: str, watts: float) -> None:
     for _ in range(3):
-        reading = {"meter": "workshop", "at": datetime.now(UTC).isoformat(), "values": {"active_power": watts}}
-        post(f"{url}api/v1/readings", json.dumps(reading).encode())
+        push_power(url, watts)
         time.sleep(0.03)  # readings of their own instants
 
 
@@ -225,11 +201,7 @@ def test_what_one_may_not_is_not_offered(home: House, browser: Browser, name: st
     add_user(home, "vera", Role.VIEWER)
     with served(home) as server, window(browser) as context:
         page = context.new_page()
-        page.goto(f"{server.url}login")
-        page.get_by_label("Name").fill(name)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.keyboard.press("Enter")
-        expect(page).to_have_url(server.url)
+        enter(page, server.url, name, PASSWORD)
         page.goto(f"{server.url}#/alerts")
         rule = page.locator("[data-rule='over 5 kW']")
         expect(rule).to_contain_text("Active power of main-a above 5 kW for 10 min")

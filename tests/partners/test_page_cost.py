@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pytest
 from playwright.sync_api import Browser, expect
 
 from api_house import House, house
 from api_server import served
-from page_browser import PATIENCE_MS, Watched, chromium, needs, window
+from page_browser import PATIENCE_MS, Watched, needs, window
 from wattbook.model import Reading
 
 pytestmark = needs
@@ -36,12 +34,6 @@ name = "diesel"
 price = "14.60"
 source = "generator"
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def noon() -> datetime:

@@ -15,20 +15,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from access_house import PASSWORD, add_user, bearer
 from api_house import House, house, pzem
 from api_server import served
-from page_browser import PATIENCE_MS, Watched, barriers, chromium, needs, window
+from page_browser import Watched, barriers, enter, needs, window
 from running import daemon, post
 from wattbook.api import Served
 from wattbook.model.principal import Role
 
 pytestmark = needs
 NEW = "another four words"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE_MS)
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -49,11 +42,7 @@ def server(home: House) -> Iterator[Served]:
 
 def _enter(context: BrowserContext, server: Served, name: str = "anna", password: str = PASSWORD) -> Page:
     page = context.new_page()
-    page.goto(f"{server.url}login")
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(password)
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(server.url)
+    enter(page, server.url, name, password)
     expect(page.get_by_role("main")).to_contain_text("main-a")
     return page
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import threading
@@ -19,29 +18,14 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 from access_house import PASSWORD, add_user
 from api_house import NOW, House, house, pzem
 from api_server import served
-from page_browser import PATIENCE_MS, Watched, barriers, chromium, needs, window
-from running import daemon, get_json, post, until
+from page_browser import Watched, barriers, enter, needs, window
+from running import ALONE, daemon, get_json, push_power, until
 from wattbook.engine.deliver import REFUSED
 from wattbook.engine.run_sinks import make_sinks
 from wattbook.model import Event
 from wattbook.model.principal import Role
 
 pytestmark = needs
-ALONE = """
-[site]
-name = "Mill"
-timezone = "Europe/Prague"
-commit_every = "100ms"
-
-[api]
-listen = "127.0.0.1:0"
-ask_password = false
-
-# The only meter.
-[[meter]]
-name = "workshop"
-model = "push"
-"""
 INFLUX = """
 [[sink]]
 name = "influx"
@@ -54,13 +38,6 @@ FILES = """
 name = "files"
 kind = "csv"
 """
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    expect.set_options(timeout=PATIENCE_MS)
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture
@@ -124,11 +101,6 @@ def _running(folder: Path, more: str = "") -> Iterator[str]:
         yield f"{root.rstrip('/')}/"
 
 
-def _push(url: str, watts: float) -> None:
-    reading = {"meter": "workshop", "at": datetime.now(UTC).isoformat(), "values": {"active_power": watts}}
-    post(f"{url}api/v1/readings", json.dumps(reading).encode())
-
-
 def _card(page: Page, name: str) -> Locator:
     return page.get_by_role("article", name=name)
 
@@ -143,7 +115,7 @@ def test_a_server_that_is_away_is_told_with_its_words_and_comes_back(tmp_path: P
         _running(tmp_path, INFLUX.replace("{port}", str(server.port))) as url,
         window(browser) as context,
     ):
-        _push(url, 3000)
+        push_power(url, 3000)
         page = context.new_page()
         watched = Watched(page)
         page.goto(f"{url}#/storage")
@@ -164,7 +136,7 @@ def test_a_server_that_is_away_is_told_with_its_words_and_comes_back(tmp_path: P
 
 def test_a_csv_sink_is_added_paused_replayed_and_removed(tmp_path: Path, browser: Browser) -> None:
     with _running(tmp_path) as url, window(browser) as context:
-        _push(url, 3000)
+        push_power(url, 3000)
         page = context.new_page()
         page.goto(f"{url}#/storage")
         expect(page.get_by_text("Readings go to no other system yet.")).to_be_visible()
@@ -206,7 +178,7 @@ def _pause_and_resume(page: Page, url: str) -> None:
     expect(page.get_by_text("files is paused; readings wait in the book")).to_be_visible()
     expect(card).to_have_attribute("data-state", "paused")
     expect(card).to_contain_text("Paused since")
-    _push(url, 4000)
+    push_power(url, 4000)
     expect(_waiting(page, "files")).to_have_text("1")
     card.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("files goes on")).to_be_visible()
@@ -229,7 +201,7 @@ def _replay(page: Page, url: str) -> None:
 
 def test_backups_are_set_up_and_made(tmp_path: Path, browser: Browser) -> None:
     with _running(tmp_path) as url, window(browser) as context:
-        _push(url, 3000)
+        push_power(url, 3000)
         page = context.new_page()
         page.goto(f"{url}#/storage")
         backups = page.get_by_role("region", name="Backups")
@@ -290,11 +262,7 @@ def test_every_kind_has_its_form(home: House, browser: Browser) -> None:
 
 
 def _enter(page: Page, url: str, name: str) -> None:
-    page.goto(f"{url}login")
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Password").fill(PASSWORD)
-    page.keyboard.press("Enter")
-    expect(page).to_have_url(url)
+    enter(page, url, name, PASSWORD)
     expect(page.get_by_role("main")).to_contain_text("main-a")
     page.goto(f"{url}#/storage")
     expect(_card(page, "influx")).to_be_visible()

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from wattbook.codecs.reading_json import format_instant
 from wattbook.config import Config
-from wattbook.engine.ask import NobodyTells
-from wattbook.engine.asked import Asked, NotThere, meters_asked
-from wattbook.engine.places import places_of
+from wattbook.engine.ask import able_of, of_each_place
+from wattbook.engine.asked import NotThere
 from wattbook.engine.query import Question
 from wattbook.engine.tabulate import WORST, Row
 from wattbook.model import ConfigError
@@ -22,7 +21,6 @@ from wattbook.tariffs import EnergyPrice, Tariff, amount_of, plain, rounded
 
 if TYPE_CHECKING:  # these load numpy, 17 MB, which is loaded when the first question comes
     from wattbook.engine.cost import Charge
-    from wattbook.engine.told import Told
 
 POINTS_MAX = 20_000  # of all answers to one question: each is exact decimal text with its parts
 NO_TARIFF = "nobody says what energy costs: add a [[tariff]] to wattbook.toml (see how-to/cost)"
@@ -56,7 +54,7 @@ class Cost:
             told["total"]["rounded"] = format(rounded(total.amount, self.currency), "f")
         told["prices"] = [_part_json(price, wh) for price, wh in total.parts.items()]
         if stepped:
-            told["points"] = [{"at": _instant(each.at_ms)} | _charge_json(each) for each in self.charges]
+            told["points"] = [{"at": format_instant(from_ms(each.at_ms))} | _charge_json(each) for each in self.charges]
         return told
 
 
@@ -73,11 +71,10 @@ def ask_cost(
     tariff = tariff_of(config)
     currency = currency_of(tariff, question)
     if question.by_location:
-        return currency, _of_places(reader, question, config)
+        return currency, list(of_each_place(question, lambda one: ask_cost(reader, one, config)[1]))
     told = Told(reader, config)
-    asked = _asked(told, question)
     costs: list[Cost] = []
-    for each in asked:
+    for each in able_of(told, question):
         costs.append(Cost(each.name, currency, charges_of(told, each, question, tariff)))
         if sum(len(cost.charges) for cost in costs) > POINTS_MAX:
             raise ConfigError(f"more than {POINTS_MAX} amounts; choose longer steps, or a shorter time")
@@ -85,18 +82,6 @@ def ask_cost(
         name = " + ".join((*sources, *question.locations) or question.meters)
         return currency, [Cost(name, currency, together([cost.charges for cost in costs]))]
     return currency, costs
-
-
-def _of_places(reader: BookReader, question: Question, config: Config) -> Sequence[Cost]:
-    """The sum of each location; one where nobody tells energy is left out, unless it is so at all of them."""
-    costs: list[Cost] = []
-    for location in question.locations:  # each by itself: a meter that was moved was at several of them
-        only = replace(question, locations=(location,), by_location=False, together=True)
-        with suppress(NobodyTells):
-            costs += ask_cost(reader, only, config)[1]
-    if not costs:
-        raise NobodyTells(f'no meter at "{", ".join(question.locations)}" tells {question.quantity}')
-    return costs
 
 
 def tariff_of(config: Config) -> Tariff:
@@ -128,17 +113,6 @@ def cost_rows(costs: Sequence[Cost]) -> Iterator[Row]:
         yield from_ms(charges[0].at_ms), amounts, str(WORST[worst])
 
 
-def _asked(told: Told, question: Question) -> Sequence[Asked]:
-    config = told.config
-    places = {meter.name: places_of(told.reader, meter) for meter in config.meters} if question.locations else {}
-    asked = meters_asked(config, question, places)
-    told.stays.update({each.name: each.stays for each in asked if each.stays is not None})
-    able = [each for each in asked if not each.by_location or told.answers(each.name, question.quantity)]
-    if not able:
-        raise NobodyTells(f'no meter at "{", ".join(question.locations)}" tells {question.quantity}')
-    return able
-
-
 def _charge_json(charge: Charge) -> dict[str, Any]:
     known = charge.known
     told: dict[str, Any] = {
@@ -159,7 +133,3 @@ def _part_json(price: EnergyPrice, wh: Decimal) -> Mapping[str, Any]:
         "energy": plain(wh),
         "amount": plain(-amount if price.export else amount),
     }
-
-
-def _instant(at_ms: int) -> str:
-    return from_ms(at_ms).isoformat(timespec="milliseconds").replace("+00:00", "Z")

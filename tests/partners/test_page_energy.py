@@ -161,7 +161,7 @@ def test_energy_is_divided_by_place_and_by_source(home: House, page: Page) -> No
 def test_what_a_solar_plant_gave_is_another_direction(home: House, page: Page) -> None:
     given = (
         Reading(
-            "barn", FIRST + timedelta(minutes=15 * quarter),
+            "heat-pump", FIRST + timedelta(minutes=15 * quarter),
             {"active_energy_import": 9e7 + quarter, "active_energy_export": 50.0 * quarter},
         )
         for quarter in range(14 * 96 + 1, 15 * 96 + 1)
@@ -174,10 +174,11 @@ def test_what_a_solar_plant_gave_is_another_direction(home: House, page: Page) -
         direction = page.get_by_role("group", name="Direction")
         expect(direction.get_by_role("link", name="Taken in")).to_have_attribute("aria-current", "true")
         direction.get_by_role("link", name="Given out").click()
-        expect(page.locator("[role=status]")).to_have_text("Friday, 20 November 2026: barn gave 4.75 kWh.")
+        expect(page.locator("[role=status]")).to_have_text("Friday, 20 November 2026: heat-pump gave 4.75 kWh.")
         expect(page.get_by_role("group", name="Meters").get_by_role("checkbox")).to_have_count(1)
         assert "quantity=active_energy_export" in (page.get_by_text("Download CSV").get_attribute("href") or "")
         page.get_by_role("link", name="Place", exact=True).click()
+        expect(page.get_by_label("Parts of the bars")).to_contain_text("house/cellar")  # what was shown before has gone
         expect(page.locator("[role=status]")).to_contain_text("gave 4.75 kWh")
         expect(page.get_by_role("alert")).to_have_count(0)
 

@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from wattbook.api import shapes
 from wattbook.api.describe_common import add_common
 from wattbook.api.shapes import Schema, one_of, order_of, shape_of
+from wattbook.model.sources import SOURCES
 
 INTRODUCTION = (
     "Readings, energy and the state of meters. Values are in base units (V, A, W, Wh, Hz …), instants in UTC. "
@@ -310,7 +311,7 @@ _ANSWER_SCHEMA: Mapping[str, Any] = {
     "oneOf": [{"required": ["points"]}, {"required": ["columns"]}],
     "properties": {
         "meter": {"type": "string"},
-        "source": {"type": "string", "enum": ["utility", "generator", "solar", "battery", "unknown"]},
+        "source": {"type": "string", "enum": [*SOURCES, "unknown"]},
         "quantity": {"type": "string"},
         "unit": {"type": "string"},
         "every": {"type": ["string", "null"], "description": "null: values as they were read."},

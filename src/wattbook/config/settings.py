@@ -16,6 +16,7 @@ from wattbook.config.alert_settings import AlertSettings, NotifySettings
 from wattbook.model.around import MeterFacts, Surroundings
 from wattbook.model.errors import ConfigError
 from wattbook.model.formula import FORMULA_SIZE_MAX, Factors, parse_formula
+from wattbook.model.sources import Source
 from wattbook.model.virtual import expand
 from wattbook.profiles import POWER_MAX_ANY, Library, Profile, SerialSettings, swap_import_export
 from wattbook.sinks import SinkSettings
@@ -35,7 +36,7 @@ _NO_SECRET = Secret()
 _Period = Annotated[Seconds | None, Field(ge=0, le=86400 * 31)]
 _Current = Annotated[float, Field(gt=0, le=10_000)]  # A; more stands behind no transformer of a house
 _Patience = Annotated[Seconds, Field(ge=1, le=86400)]
-_Source = Literal["", "utility", "generator", "solar", "battery"]
+_Source = Literal["", Source]
 _Location = Annotated[str, Field(max_length=200)]
 _STRICT = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, PlainValidator
 
 from wattbook.model.nearest import did_you_mean
+from wattbook.model.sources import Source
 from wattbook.tariffs import DAYS, MINOR_DIGITS, EnergyPrice, Version, When
 from wattbook.values import Name
 
@@ -77,7 +78,7 @@ class EnergyPriceSettings:
     __pydantic_config__ = _STRICT
     name: Name  # "low tariff"
     price: Price  # of a kWh, exact: 5.42; may be 0 or negative
-    source: Literal["utility", "generator", "solar", "battery"] = "utility"  # solar and battery cost 0 by themselves
+    source: Source = "utility"  # solar and battery cost 0 by themselves
     export: bool = False  # what is paid for a kWh that is given away: a credit
     register: Literal["", "t1", "t2", "t3", "t4", "t5", "t6", "t7", "t8"] = ""  # where a meter has it, it decides
     days: Annotated[

@@ -16,6 +16,7 @@ from wattbook.engine.tabulate import WORST, Row
 from wattbook.model import ConfigError
 from wattbook.model.batch import from_ms
 from wattbook.model.nearest import did_you_mean
+from wattbook.model.sources import SOURCES
 from wattbook.store import BookReader
 from wattbook.tariffs import EnergyPrice, Tariff, amount_of, plain, rounded
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:  # these load numpy, 17 MB, which is loaded when the first que
 
 POINTS_MAX = 20_000  # of all answers to one question: each is exact decimal text with its parts
 NO_TARIFF = "nobody says what energy costs: add a [[tariff]] to wattbook.toml (see how-to/cost)"
-SOURCES = ("utility", "generator", "solar", "battery")
 
 
 class NoTariff(ConfigError):

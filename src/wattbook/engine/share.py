@@ -10,6 +10,7 @@ import numpy as np
 from wattbook.engine.combine import codes, energies, instants, values
 from wattbook.model import EnergyQuality, Series
 from wattbook.model.series import ENERGY_QUALITIES
+from wattbook.model.sources import SOURCES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Codes = NDArray[np.uint8]
 
-SOURCES = ("utility", "generator", "solar", "battery")  # in the order of answers
 UNKNOWN = "unknown"
 _DECIMALS = 6  # of base units, as registers' energy
 _SPREAD, _ESTIMATED, _MISSING = map(

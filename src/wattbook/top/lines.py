@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from wattbook.model.sources import SOURCES
 from wattbook.top.house import House
 from wattbook.top.words import NOTHING, change, clock, duration, length, size, text
 
@@ -13,7 +14,6 @@ _SUPPLY = {
     "dark": "THE HOUSE IS DARK",
     "unknown": "What feeds the house is not known yet",
 }
-_GIVERS = ("utility", "generator", "solar", "battery")
 _FINE = ("present", "starting", "ok", "running")
 
 
@@ -46,7 +46,7 @@ def supply(house: House) -> Text:
 def day(house: House) -> Text:
     """Today's energy by source against yesterday up to this time; of all meters where none is a source."""
     parts = []
-    for source in _GIVERS:
+    for source in SOURCES:
         names = [meter.name for meter in house.meters.values() if meter.source == source]
         if told := _today(house, names):
             parts.append(f"{source} {told}")

@@ -1,5 +1,5 @@
 // What the book says about a choice: one part of each bar for each meter, place or source.
-import { ask, type Answer, type Meter } from "../lib/api";
+import { ask, type Answer, type Meter, SOURCES } from "../lib/api";
 import { atOrBelow, children } from "../lib/locations";
 import type { Choice } from "./choice";
 import { endOf, type Period, startOf, STEP } from "./period";
@@ -7,7 +7,6 @@ import { endOf, type Period, startOf, STEP } from "./period";
 export const QUANTITY = { import: "active_energy_import", export: "active_energy_export" } as const;
 export const QUALITIES = ["measured", "spread", "estimated", "missing"] as const; // from the best to the worst
 export type Energy = (typeof QUALITIES)[number];
-export const SOURCES = ["utility", "generator", "solar", "battery", "unknown"] as const;
 
 export interface Part {
   name: string;
@@ -28,12 +27,17 @@ export interface Known {
   now: number;
 }
 
+/** The sources that some meter stands at. */
+function fedBy({ meters }: Known): (typeof SOURCES)[number][] {
+  return SOURCES.filter((source) => meters.some((meter) => meter.source === source));
+}
+
 /** The questions of a choice: nearly always one, of a house's sources one for each. */
 export function questions(choice: Choice, known: Known): Query[] {
   if (choice.by === "place") return [{ location: children(locations(known), choice.of[0] ?? "/"), by: "location" }];
   if (choice.by === "meter") return [{ meter: choice.of }];
   if (choice.of.length) return [{ meter: choice.of, by: "source" }];
-  const fed = SOURCES.filter((source) => known.meters.some((meter) => meter.source === source));
+  const fed = fedBy(known);
   return fed.map((source) => ({
     meter: known.meters.filter((meter) => meter.source === source).map((meter) => meter.name),
     sum: "true",
@@ -53,7 +57,7 @@ export async function load(choice: Choice, period: Period, known: Known, until =
     asked.map((each) => ask<Told | Told[]>("query", { ...each, ...span, quantity: QUANTITY[choice.way], every: STEP[period.view] })),
   );
   const whole = choice.by === "source" && !choice.of.length;
-  const fed = SOURCES.filter((source) => known.meters.some((meter) => meter.source === source));
+  const fed = fedBy(known);
   return told.flatMap((answer, place) =>
     [answer].flat().map((each) => ({
       name: each.meter,
@@ -86,7 +90,7 @@ async function loadCost(choice: Choice, known: Known, span: Query): Promise<Part
 
 function costQuestions(choice: Choice, known: Known): Query[] {
   if (choice.by !== "source") return questions(choice, known).filter((each) => each.meter?.length || each.location?.length);
-  const fed = SOURCES.filter((source) => known.meters.some((meter) => meter.source === source));
+  const fed = fedBy(known);
   return fed.map((source) => ({ source, sum: "true" }));
 }
 

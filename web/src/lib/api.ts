@@ -4,12 +4,15 @@ import { leave } from "./leave";
 export type State = "starting" | "present" | "away";
 export type Quality = "good" | "suspect";
 
+// Where the energy of a house comes from, in the order of answers.
+export const SOURCES = ["utility", "generator", "solar", "battery"] as const;
+
 export interface Meter {
   name: string;
   model: string;
   title: string;
   location: string;
-  source: "" | "utility" | "generator" | "solar" | "battery";
+  source: "" | (typeof SOURCES)[number];
   line: string;
   state: State;
   reason: string;

@@ -60,8 +60,6 @@ export interface Draft {
   serial: string;
 }
 
-export const SOURCES = ["utility", "generator", "solar", "battery"] as const;
-
 export function draftOf(port: string, found: Found): Draft {
   const { model, also, address, baud, parity, stopbits, serial } = found;
   const models = model ? [model, ...also] : [];

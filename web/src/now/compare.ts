@@ -1,8 +1,8 @@
 // Today against yesterday at the same time.
 import { whole } from "../lib/format";
-import type { Meter, Reading } from "../lib/api";
+import { type Meter, type Reading, SOURCES } from "../lib/api";
 import type { Day } from "../lib/today";
-import { type Layer, SOURCES } from "./stack";
+import type { Layer } from "./stack";
 
 const SAME_SHARE = 0.005; // half a percent is no difference
 

@@ -1,5 +1,5 @@
 // The power of several meters on one grid of instants, each kind of source on top of the one before.
-import type { Meter, Reading } from "../lib/api";
+import { type Meter, type Reading, SOURCES } from "../lib/api";
 import type { Trace } from "../lib/house.svelte";
 import type { Tone } from "./flow";
 
@@ -45,30 +45,25 @@ function added(sum: number | null, value: number | null): number | null {
 
 /** The last value before each instant. */
 function onGrid(trace: Trace, at: number[]): (number | null)[] {
-  let [row, usual, known] = [-1, 0, 0];
+  let row = -1;
   return at.map((instant) => {
-    const before = row;
     while ((trace.at[row + 1] ?? Infinity) <= instant) row++;
     const [since, next] = [trace.at[row], trace.at[row + 1]];
     if (since === undefined) return null;
-    if (row !== before) {
-      usual = usualS(trace.at, Math.max(0, row - AROUND), Math.min(row + AROUND, trace.at.length - 1));
-      known = Math.min(Math.max(KNOWN_STEPS * usual, KNOWN_MIN_S), KNOWN_MAX_S);
-    }
+    const power = trace.power[row] ?? null;
+    if ((next ?? instant) - since <= KNOWN_MIN_S) return power; // nearly all, whatever the meter's pace is
+    const usual = usualS(trace.at.slice(Math.max(0, row - AROUND), row + AROUND + 1));
+    const known = Math.min(Math.max(KNOWN_STEPS * usual, KNOWN_MIN_S), KNOWN_MAX_S);
     const silent = next !== undefined && next - since > known; // it is known by now that nothing came
-    return instant - since > (silent ? usual : known) ? null : (trace.power[row] ?? null);
+    return instant - since > (silent ? usual : known) ? null : power;
   });
 }
 
-const steps = new Float64Array(2 * AROUND); // one for all: this is asked for every point of the chart, every second
-
-/** How often a meter was read from one row to another. */
-function usualS(at: number[], from: number, to: number): number {
-  for (let row = from; row < to; row++) steps[row - from] = (at[row + 1] ?? 0) - (at[row] ?? 0);
-  return steps.subarray(0, to - from).sort()[Math.floor((to - from) / 2)] ?? KNOWN_MAX_S;
+/** How often a meter was read at these instants. */
+function usualS(at: number[]): number {
+  const steps = at.slice(1).map((each, row) => each - (at[row] ?? each));
+  return steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? KNOWN_MAX_S;
 }
-
-export const SOURCES = ["utility", "generator", "solar", "battery"] as const;
 
 /** What is stacked: the kinds of sources that tell their power; where none does, the loads. */
 export function layersOf(meters: Meter[], readings: Record<string, Reading>): Layer[] {

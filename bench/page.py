@@ -1,6 +1,6 @@
 """The page in Debian's Chromium, against the daemon: its first load, its stream, 50 of it, and a year of 5-second data.
 
-    python -m bench.page [--days 365] [--rounds 7] [--seconds 60] [--json]
+    python -m bench.page [--days 365] [--rounds 7] [--seconds 60] [--only load stream year] [--json]
 
 A house of 14 meters that tell something every 5 s has 10,080 points in its charts of the last hour.
 """
@@ -12,7 +12,7 @@ import asyncio
 import statistics
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from bench import machine
@@ -23,6 +23,7 @@ from bench.page_house import EVERY_S, living, of_a_year
 from bench.page_streams import listen, pages
 from bench.running import Running, get_json
 
+PARTS = ("load", "stream", "year")
 METERS, METERS_OPEN = 14, 10
 SLOWER = 4.0
 PAGES, REAL_PAGES = 50, 5
@@ -148,19 +149,20 @@ def _zoomed(took: Took, *, whole: bool) -> list[Figure]:
     return [opened, blocked]
 
 
-def measure(days: int, rounds: int, seconds: float) -> Sequence[Figure]:
-    """All of it."""
-    with folder() as place:
+def measure(parts: Collection[str], days: int, rounds: int, seconds: float) -> Sequence[Figure]:
+    """Some of it, or all."""
+    found: list[Figure] = []
+    if "load" in parts:
         progress(f"{rounds} cold loads")
-        with living(place, METERS) as run:
-            found = first_load(run, rounds)
-    with folder() as place:
+        with folder() as place, living(place, METERS) as run:
+            found += first_load(run, rounds)
+    if "stream" in parts:
         progress(f"the stream, and {PAGES} pages, {seconds:.0f} s each")
-        with living(place, METERS_OPEN) as run:
+        with folder() as place, living(place, METERS_OPEN) as run:
             found += [*stream(run, seconds), *open_pages(run, seconds)]
-    with folder() as place:
+    if "year" in parts:
         progress(f"{days} days of 5-second data")
-        with of_a_year(place, days) as run:
+        with folder() as place, of_a_year(place, days) as run:
             found += year(run, rounds, whole=days >= 365)
     return [*found, Figure("  load average of the machine", machine.load_average())]
 
@@ -170,9 +172,10 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=365)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--json", action="store_true", help="one JSON array")
     given = parser.parse_args()
-    show(measure(given.days, given.rounds, given.seconds), as_json=given.json)
+    show(measure(given.only, given.days, given.rounds, given.seconds), as_json=given.json)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ class ForeignNats(NatsServer):
 
     kind = "nats"
     at_least_once = True
-    durable = False  # version 2.9 acknowledges what it will write a moment later
 
     def table(self, port: int) -> str:
         return f'[[sink]]\nname = "foreign"\nkind = "nats"\nurl = "nats://127.0.0.1:{port}"\nstream = "readings"\n'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,10 +37,16 @@ class NatsServer(Served):
             return False
 
     def messages(self, stream: str) -> list[tuple[str, bytes]]:
-        """Subject and body of everything that a stream holds."""
+        """Subject and body of everything that a stream holds.
+
+        Each reading has a subject of its own: the server keeps consumers across a restart, and one of an earlier
+        reading that delivered to the same subject would mix its messages with ours.
+        """
+        stored_at = f"stored.{uuid.uuid4().hex}"
         with socket.create_connection(("127.0.0.1", self.port), timeout=_READ_S_MAX) as line:
             delivered = _delivered(line)
-            line.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB answer 1\r\nSUB stored 2\r\n')
+            line.sendall(b'CONNECT {"verbose":false,"headers":true}\r\nSUB answer 1\r\n')
+            line.sendall(f"SUB {stored_at} 2\r\n".encode())
             state: dict[str, Any] = {}
             end = time.monotonic() + _STREAM_S_MAX
             while "state" not in state:  # a server that has just started may not know its streams yet
@@ -47,7 +54,7 @@ class NatsServer(Served):
                     return []
                 _ask(line, f"$JS.API.STREAM.INFO.{stream}", {})
                 state = json.loads(next(delivered)[1])
-            consumer = {"stream_name": stream, "config": {"deliver_subject": "stored", "ack_policy": "none"}}
+            consumer = {"stream_name": stream, "config": {"deliver_subject": stored_at, "ack_policy": "none"}}
             _ask(line, f"$JS.API.CONSUMER.CREATE.{stream}", consumer)
             stored = (each for each in delivered if each[0] != "answer")
             return [next(stored) for _ in range(state["state"]["messages"])]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 ACCEPTED = "gzip, deflate, br, zstd"  # as Chromium says it
 _CHECK_S = 10.0  # how often the page asks for states
 _DAYS_CHECKS = 12  # of which every twelfth time for today's energy, too
-_PAST = "/api/v1/query?quantity=active_power&from=-60min&points=720&meter="
+_OPENING = "/api/v1/opening"
 _STATES = ("/api/v1/meters", "/api/v1/supply", "/api/v1/about")
 
 
@@ -78,8 +78,7 @@ async def _ask(port: int, meters: Sequence[str], wait_s: float) -> None:
     await asyncio.sleep(wait_s)
     asked = "".join(f"&meter={meter}" for meter in meters)
     days = [f"/api/v1/query?quantity=active_energy_import&every=1d&from={day}{asked}" for day in ("today", "yesterday")]
-    past = [f"{_PAST}{meter}" for meter in meters]
-    await _get(port, *_STATES, *days, *past)
+    await _get(port, _OPENING, *days)
     checks = int(wait_s / _CHECK_S * _DAYS_CHECKS)  # so that not all ask for today's energy at once
     while True:
         await asyncio.sleep(_CHECK_S)

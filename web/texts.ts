@@ -10,18 +10,19 @@ function isLater(key: string): boolean {
   return LATER.includes(key.split(".")[0] ?? "") && !FIRST.includes(key);
 }
 
-/** `en.json?first` and `en.json?later`, each with its half of the texts. */
+/** `en.json?first` and `en.json?later`, each with its half of the texts, and `en.json?name`: what a language calls itself. */
 export function halves(): Plugin {
   return {
     name: "halves-of-texts",
     enforce: "pre",
     async load(id) {
-      const [, file, half] = /^(.*\/i18n\/\w+\.json)\?(first|later)$/.exec(id) ?? [];
+      const [, file, language, part] = /^(.*\/i18n\/(\w+)\.json)\?(first|later|name)$/.exec(id) ?? [];
       if (!file) return null;
       this.addWatchFile(file);
-      const texts = Object.entries(JSON.parse(await this.fs.readFile(file, { encoding: "utf8" })) as Record<string, string>);
-      const kept = texts.filter(([key]) => isLater(key) === (half === "later"));
-      return { code: `export default ${JSON.stringify(Object.fromEntries(kept))}`, moduleType: "js" };
+      const texts = JSON.parse(await this.fs.readFile(file, { encoding: "utf8" })) as Record<string, string>;
+      const half = Object.entries(texts).filter(([key]) => isLater(key) === (part === "later"));
+      const told = part === "name" ? texts[`form.site.language.${language}`] : Object.fromEntries(half);
+      return { code: `export default ${JSON.stringify(told)}`, moduleType: "js" };
     },
   };
 }

@@ -1,12 +1,14 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
-import { openedFirst } from "./opened_first";
+import { early } from "./early";
 import { halves } from "./texts";
 
+// What the dashboard, the login and the page of the API have in common.
+const OF_EVERY_PAGE = /node_modules\/svelte\/|src\/(app\.css|frame\/(Icon|Preferences|speaking)|lib\/(api|format|i18n|icons|intl|kept|leave|order|theme))/;
 const daemon = "http://127.0.0.1:8600"; // `npm run dev` beside `wattbook demo`
 
 export default defineConfig({
-  plugins: [halves(), svelte(), openedFirst("/src/now/Now.svelte")],
+  plugins: [halves(), svelte(), early("/src/warm.ts")],
   base: "/",
   build: {
     outDir: "../src/wattbook/api/page",
@@ -16,9 +18,13 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { index: "index.html", docs: "docs.html", login: "login.html", worker: "src/worker.ts" },
+      input: { index: "index.html", docs: "docs.html", login: "login.html", warm: "src/warm.ts", worker: "src/worker.ts" },
       // A worker rules over the folder that it comes from, and is looked for where it was.
-      output: { entryFileNames: ({ name }) => (name === "worker" ? "worker.js" : "assets/[name]-[hash].js") },
+      output: {
+        // In one file: a small one takes a phone as long to ask for as to read.
+        codeSplitting: { groups: [{ name: "core", test: OF_EVERY_PAGE }] },
+        entryFileNames: ({ name }) => (name === "worker" ? "worker.js" : "assets/[name]-[hash].js"),
+      },
     },
   },
   server: { proxy: { "/api": { target: daemon, changeOrigin: true, headers: { origin: daemon } } } },

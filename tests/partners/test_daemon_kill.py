@@ -22,7 +22,7 @@ from wattbook.model.batch import to_ms
 from wattbook.store import BookReader
 
 TORTURE = bool(os.environ.get("WATTBOOK_TORTURE"))
-KILLS = int(os.environ.get("WATTBOOK_KILLS", 1000)) if TORTURE else 20
+KILLS = int(os.environ.get("WATTBOOK_KILLS", 1000)) if TORTURE else 8
 NUMBERS = count()
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -51,6 +51,30 @@ async def test_about_says_where_the_book_is(home: House) -> None:
     assert about["gap"] is None
 
 
+async def test_what_a_page_opens_with_is_what_its_parts_answer(home: House) -> None:
+    parts = {
+        "about": "about", "me": "me", "meters": "meters", "virtual": "meters/virtual", "supply": "supply",
+        "quantities": "quantities", "readings": "readings/latest",
+    }  # fmt: skip
+    empty = await get(home, "/api/v1/opening")
+    assert empty["past"] == empty["readings"] == empty["quantities"] == []
+    home.keep(*(pzem(ago_s=ago_s, power=100.0 + ago_s) for ago_s in (4_000, 1_800, 5)), pzem("generator"))
+    opening = await get(home, "/api/v1/opening")
+    past = "/api/v1/query?meter=generator&meter=main-a&quantity=active_power&from=-60min&points=720&columns=true"
+    assert opening.pop("past") == await get(home, past)
+    assert opening == {name: await get(home, f"/api/v1/{path}") for name, path in parts.items()}
+    assert opening["me"]["kind"] and opening["readings"]
+
+
+async def test_the_charts_of_many_meters_have_fewer_points_each(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wattbook.api.opening._ALL_POINTS_MAX", 40)
+    instants = range(3_500, 0, -50)
+    home.keep(*(pzem(name, ago_s=at, power=at % 7.0) for name in ("main-a", "generator") for at in instants))
+    past = (await get(home, "/api/v1/opening"))["past"]
+    assert [each["meter"] for each in past] == ["generator", "main-a"]
+    assert all(4 <= len(each["columns"]["value"]) <= 20 for each in past)
+
+
 async def test_meters_tell_state_and_progress(home: House) -> None:
     status = home.statuses["heat-pump"]
     status.state, status.reason, status.since = "away", "no answer", NOW

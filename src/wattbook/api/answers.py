@@ -54,7 +54,12 @@ def compact(content: Any) -> bytes:
 
 def readings_response(readings: Sequence[Reading]) -> Response:
     """An array of reading JSON."""
-    return Response(b"[" + b",".join(map(reading_json.encode, readings)) + b"]", media_type="application/json")
+    return Response(readings_json(readings), media_type="application/json")
+
+
+def readings_json(readings: Sequence[Reading]) -> bytes:
+    """An array of reading JSON."""
+    return b"[" + b",".join(map(reading_json.encode, readings)) + b"]"
 
 
 def instant_text(at: datetime | None) -> str | None:

@@ -27,13 +27,14 @@ from wattbook.api import (
     legacy,
     life,
     metrics,
+    opening,
     people,
     refused,
     sinks,
     wizard,
 )
 from wattbook.api.alerts import add_alert_routes
-from wattbook.api.answers import Refusal, instant_text, json_response, readings_response
+from wattbook.api.answers import Refusal, json_response, readings_response
 from wattbook.api.compress import Compress
 from wattbook.api.context import ApiContext
 from wattbook.api.cost import add_cost_routes
@@ -41,7 +42,7 @@ from wattbook.api.gate import Gate
 from wattbook.api.guard import Guard
 from wattbook.api.ingest import PATH as INGEST_PATH
 from wattbook.api.ingest import Ingest
-from wattbook.api.meters import all_meters, check_meter, quantity_json, virtual_meters
+from wattbook.api.meters import all_meters, check_meter, quantities_told, quantity_json, virtual_meters
 from wattbook.api.storage import StorageWatch
 from wattbook.api.stream import events
 from wattbook.api.supply import supply_json
@@ -98,23 +99,7 @@ def make_app(context: ApiContext) -> ASGIApp:
 
 
 def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
-    @app.get("/api/v1/about", **describe.ABOUT)
-    def about() -> Response:
-        site, tariff, book = context.config.site, context.config.tariff, context.statistics()
-        gap = {"since": instant_text(book.gap_since), "reason": book.gap_reason} if book.gap_since else None
-        return json_response(
-            {
-                "version": __version__,
-                "site": site.name,
-                "timezone": str(site.timezone),
-                "book": str(context.config.book),
-                "commit_every_s": site.commit_every,
-                "started": instant_text(context.started),
-                "gap": gap,
-                "configuration": configuration.in_short(context),
-                "currency": tariff.currency(context.clock.now()) if tariff else None,
-            }
-        )
+    opening.add_routes(app, context)
 
     @app.get("/api/v1/meters", **describe.METERS)
     async def meters() -> Response:
@@ -151,8 +136,9 @@ def _add_meter_routes(app: FastAPI, context: ApiContext) -> None:
     async def quantities(
         name: Annotated[list[str] | None, Query(description="A name; may be repeated.", max_length=NAMES_MAX)] = None,
     ) -> Response:
-        names = name or sorted({name for reading in context.live.latest() for name in reading.values})
-        return json_response([quantity_json(quantity(each)) for each in names])
+        return json_response(
+            [quantity_json(quantity(each)) for each in name] if name else quantities_told(context.live.latest())
+        )
 
 
 def _add_reading_routes(app: FastAPI, context: ApiContext) -> None:

@@ -90,21 +90,6 @@ route = _get  # for files of their own that describe other routes
 
 _NO_METER = 'no meter is called "main-b"; did you mean "main-a"?'
 
-ABOUT = _get(
-    "Which wattbook this is and where its book lies",
-    {
-        "version": "0.1.0",
-        "site": "House",
-        "timezone": "Europe/Prague",
-        "book": "/var/lib/wattbook/wattbook.db",
-        "commit_every_s": 1.0,
-        "started": "2026-11-20T08:00:00.000Z",
-        "gap": {"since": "2026-11-21T01:00:00.000Z", "reason": "the disk is full"},
-        "configuration": {"state": "in force", "problem": ""},
-        "currency": "CZK",
-    },
-    loose={"gap": shapes.OBJECT_OR_NULL},
-)
 _OF_METER: Mapping[str, Schema] = {
     "since": shapes.TEXT_OR_NULL,
     "hints": shapes.TEXTS,

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from wattbook.api.answers import Refusal, instant_text
 from wattbook.api.context import ApiContext
 from wattbook.engine.status import MeterStatus
-from wattbook.model import Quantity
+from wattbook.model import Quantity, Reading, quantity
 from wattbook.model.nearest import did_you_mean
 
 
@@ -68,6 +68,11 @@ def _progress(status: MeterStatus) -> Mapping[str, int | None] | None:
     if not status.heard_bytes:
         return None
     return {"heard": status.heard_bytes, "expected": status.expected_bytes or None}
+
+
+def quantities_told(readings: Iterable[Reading]) -> list[Mapping[str, str]]:
+    """Every quantity that some readings tell, by name."""
+    return [quantity_json(quantity(each)) for each in sorted({name for one in readings for name in one.values})]
 
 
 def quantity_json(quantity: Quantity) -> Mapping[str, str]:

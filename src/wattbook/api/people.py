@@ -27,7 +27,7 @@ def add_routes(app: FastAPI, access: Access) -> None:
 
     @app.get("/api/v1/me", **describe.ME)
     async def get_me(request: Request) -> Response:
-        return json_response(_me(access, request, principal_of(request)))
+        return json_response(me_json(access, request))
 
     @app.post("/api/v1/me", **describe.CHANGE_ME)
     async def post_me(request: Request) -> Response:
@@ -91,7 +91,7 @@ async def _log_in(access: Access, request: Request) -> Response:
     access.log_out(principal_of(request))  # what the browser had before ends: one browser, one session
     principal = access.by_session(session)
     assert principal is not None  # it has just begun
-    answer = json_response(_me(access, request, principal))
+    answer = json_response(me_json(access, request, principal))
     _set_cookie(answer, request, session, age_s=AGE_S_MAX)
     return answer
 
@@ -119,7 +119,9 @@ def _slower(error: TooMany) -> Refusal:
     return Refusal(429, f"too many wrong passwords; try again in {wait_s} s", headers={"retry-after": str(wait_s)})
 
 
-def _me(access: Access, request: Request, who: Principal) -> Mapping[str, Any]:
+def me_json(access: Access, request: Request, who: Principal | None = None) -> Mapping[str, Any]:
+    """Who asks, or who has just logged in, and what they may do."""
+    who = who or principal_of(request)
     here = bool(request.scope.get(DIRECT)) and is_loopback(address_of(request))
     return {
         "name": who.name,

@@ -48,6 +48,7 @@ PERMITS: Mapping[tuple[str, str], Need] = {
     ("GET", "/api/v1/docs"): Scope.READ,
     ("GET", "/api/v1/openapi.json"): Scope.READ,
     ("GET", "/api/v1/about"): Scope.READ,
+    ("GET", "/api/v1/opening"): Scope.READ,
     ("GET", "/api/v1/meters"): Scope.READ,
     ("GET", "/api/v1/meters/virtual"): Scope.READ,
     ("GET", "/api/v1/meters/{meter}/life"): Scope.READ,

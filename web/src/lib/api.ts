@@ -85,6 +85,32 @@ export interface Columns {
   columns: { steps_ms: number[]; value: (number | null)[] }; // the first since 1970, the others since the one before
 }
 
+export type Scope = "read" | "metrics" | "push" | "operate" | "configure" | "users";
+export type Role = "viewer" | "operator" | "admin";
+
+/** GET /api/v1/me as the daemon answers it. */
+export interface MeAnswer {
+  name: string;
+  kind: "user" | "token" | "local" | "open" | "none"; // open: this machine, before a password is set
+  role: Role | null;
+  scopes: Scope[];
+  password_set: boolean;
+  may_set_password: boolean; // here, on wattbook's own machine, while nobody has one
+  encrypted: boolean;
+}
+
+/** GET /api/v1/opening: what else is asked by itself, in one answer. */
+export interface Opening {
+  about: About;
+  me: MeAnswer;
+  meters: Meter[];
+  virtual: Virtual[];
+  supply: Supply;
+  quantities: Quantity[];
+  readings: Reading[];
+  past: Columns[]; // the last hour of power
+}
+
 const WAIT_MS = 8000;
 
 /** Ask for JSON. Throws with the daemon's own words, or with the network's. */

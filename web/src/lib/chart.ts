@@ -31,7 +31,12 @@ export function watchSize(place: Element, tell: (width: number, height: number) 
   return () => sizes.disconnect();
 }
 
-const NEAR = "50%"; // of a window, above and below it
+/** The pixels of a rem where so many pixels are across: larger on a wall, so it is asked for with each width. */
+export function remIn(_width: number): number {
+  return parseFloat(styleOf("font-size"));
+}
+
+const NEAR = "10%"; // of a window, above and below it
 
 /** Tell when a place comes near the window, once: what is far below costs nothing before. What is returned ends that. */
 export function whenNear(place: Element, tell: () => void): () => void {
@@ -55,7 +60,7 @@ export interface Frame {
 export function frame(
   { width, height, zone, dot, font }: { width: number; height: number; zone: string; dot: number; font: number },
 ): Frame {
-  const rem = parseFloat(styleOf("font-size"));
+  const rem = remIn(width);
   return {
     rem,
     axis: {

@@ -1,12 +1,15 @@
 // Everything the page knows about the meters: asked for once, then kept fresh by the live stream.
-import { ask, askDated, type About, type AlertsNow, type Columns, type Meter, type Quantity, type Reading, type Supply, type Virtual } from "./api";
+import {
+  ask, askDated, type About, type AlertsNow, type Columns, type Meter, type Opening, type Quantity, type Reading, type Supply, type Virtual,
+} from "./api";
+import { whenIdle } from "./idle";
+import { me } from "./me.svelte";
 import { remember, remembered } from "./remember";
 import { askDays, type Day } from "./today";
 
 export const CHART_MINUTES = 60;
 const CHART_S = CHART_MINUTES * 60;
 const POINTS_MAX = 4000; // an hour of a reading a second; what comes faster shortens the past
-const PAST_POINTS = 720; // of the book, with its peaks: one in 5 s
 const DAYS_MS = 120_000; // how often today's energy is asked for
 const REMEMBER_MS = 30_000;
 const CHECK_MS = 10_000; // a network that is gone is not noticed by an open stream
@@ -42,15 +45,21 @@ class House {
   clock = $state(Date.now()); // it never stands still
   heard = $state(0); // when anything last came, by the daemon's clock
   loaded = $state(false); // the newest readings were asked for and came
-  charted = $state(false); // and so were the charts' pasts
+  charted = $state(false); // and so were the charts' pasts, which no browser remembers
 
   #skew = 0; // the daemon's clock minus ours, in milliseconds
   #stream: EventSource | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined; // one at a time, whoever noticed the loss
   #stopped = false;
+  #begun: Promise<void> | null = null;
   #asked = new Set<string>(); // names of quantities asked for, known or not
 
-  /** Begin; returns what stops it. */
+  /** Ask for everything and listen: at once, even before there is a page to show it in. Done when all of it came. */
+  begin(): Promise<void> {
+    return (this.#begun ??= this.#open());
+  }
+
+  /** Keep it fresh; returns what stops it. */
   start(): () => void {
     const tick = setInterval(() => this.#tick(), 1000);
     const check = setInterval(() => void this.#check(), CHECK_MS);
@@ -59,10 +68,11 @@ class House {
     const wake = () => (document.visibilityState === "visible" ? void this.#check() : this.#remember());
     document.addEventListener("visibilitychange", wake);
     this.#stopped = false;
-    void this.#open();
+    void this.begin();
     return () => {
       this.#remember();
       this.#stopped = true;
+      this.#begun = null;
       clearTimeout(this.#retry);
       clearInterval(tick);
       for (const each of [check, days, save]) clearInterval(each);
@@ -79,9 +89,8 @@ class House {
 
   async #open(): Promise<void> {
     this.#stream?.close();
-    let past: Promise<Columns[]>;
     try {
-      ({ past } = await this.#askAll());
+      await this.#askAll();
     } catch {
       this.#recall();
       this.#lost();
@@ -89,28 +98,21 @@ class House {
     }
     if (this.#stopped) return;
     this.#listen();
-    void this.#fill(past).then(() => this.#remember());
+    whenIdle(() => void this.#askDays());
   }
 
-  /** Everything that needs nothing else to be known: at once, and shown at once. */
-  async #askAll(): Promise<{ past: Promise<Columns[]> }> {
-    const [{ answer, date }, meters, virtual, supply, readings] = await Promise.all([
-      askDated<About>("about"),
-      ask<Meter[]>("meters"),
-      ask<Virtual[]>("meters/virtual"),
-      ask<Supply>("supply"),
-      ask<Reading[]>("readings/latest"),
-    ]);
+  /** Everything that a page shows first, at once, so that nothing on it is drawn twice. */
+  async #askAll(): Promise<void> {
+    const { answer, date } = await askDated<Opening>("opening");
     const skew = (date ?? Date.now()) - Date.now();
     this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
-    const newer = readings.filter(({ meter, at }) => (this.readings[meter]?.at ?? "") < at);
-    const past = this.#askPast(meters, readings); // comes while the cards are drawn
-    // A card without them would be laid out twice.
-    await this.#learn(newer.flatMap((reading) => Object.keys(reading.values)));
-    Object.assign(this, { about: answer, meters, virtual, supply });
-    for (const reading of newer) this.#take(reading, false);
-    this.loaded = true;
-    return { past };
+    const { about, meters, virtual, supply, readings, past } = answer;
+    me.take(answer.me);
+    this.#know(answer.quantities);
+    for (const { name } of answer.quantities) this.#asked.add(name);
+    for (const reading of readings) if ((this.readings[reading.meter]?.at ?? "") < reading.at) this.#take(reading, false);
+    this.traces = { ...this.traces, ...Object.fromEntries(past.map((told) => this.#grown(told))) };
+    Object.assign(this, { about, meters, virtual, supply, loaded: true, charted: true });
   }
 
   /** Show the last values that this browser knows, until the daemon answers. */
@@ -143,7 +145,10 @@ class House {
     const stream = new EventSource("/api/v1/live");
     this.#stream = stream;
     this.alerts = null; // a daemon without rules says nothing of them
-    stream.onopen = () => this.#isOpen();
+    stream.onopen = () => {
+      this.#isOpen();
+      whenIdle(() => this.#remember());
+    };
     stream.onmessage = (event) => {
       this.#isOpen();
       this.#take(JSON.parse(event.data as string) as Reading, true);
@@ -213,31 +218,6 @@ class House {
     this.traces = { ...this.traces, [reading.meter]: grown };
   }
 
-  /** Fill the charts from the book, and then what came today: that takes the daemon longer. */
-  async #fill(past: Promise<Columns[]>): Promise<void> {
-    const traces = await past;
-    void this.#askDays();
-    this.traces = { ...this.traces, ...Object.fromEntries(traces.map((told) => this.#grown(told))) };
-    this.charted = true;
-  }
-
-  /** The last hour of every meter that tells its power. */
-  async #askPast(meters: Meter[], readings: Reading[]): Promise<Columns[]> {
-    const known = new Set(meters.map((meter) => meter.name)); // the book may know some that were taken away
-    const meter = readings
-      .filter((each) => each.values.active_power !== undefined && known.has(each.meter))
-      .map((each) => each.meter);
-    try {
-      // All in one question: each chart that comes by itself makes the others' work again.
-      const question = { meter, quantity: "active_power", from: `-${CHART_MINUTES}min`, points: String(PAST_POINTS), columns: "true" };
-      const told = meter.length ? await ask<Columns | Columns[]>("query", question) : [];
-      return [told].flat();
-    } catch (error) {
-      console.warn("no past of the meters:", error); // the charts begin with what comes live
-      return [];
-    }
-  }
-
   /** A meter's past with what came live meanwhile. */
   #grown({ meter, columns: { steps_ms, value: power } }: Columns): [string, Trace] {
     let ms = 0;
@@ -247,13 +227,16 @@ class House {
     return [meter, fresh < 0 ? { at, power } : kept([...at, ...live.at.slice(fresh)], [...power, ...live.power.slice(fresh)])];
   }
 
+  #know(quantities: Quantity[]): void {
+    this.quantities = { ...this.quantities, ...Object.fromEntries(quantities.map((each) => [each.name, each])) };
+  }
+
   async #learn(names: string[]): Promise<void> {
     const unknown = [...new Set(names)].filter((name) => !this.#asked.has(name));
     if (!unknown.length) return;
     for (const name of unknown) this.#asked.add(name);
     try {
-      const learned = await ask<Quantity[]>("quantities", { name: unknown });
-      this.quantities = { ...this.quantities, ...Object.fromEntries(learned.map((each) => [each.name, each])) };
+      this.#know(await ask<Quantity[]>("quantities", { name: unknown }));
     } catch {
       for (const name of unknown) this.#asked.delete(name); // asked again with the next reading
     }

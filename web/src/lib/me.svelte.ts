@@ -1,19 +1,5 @@
 // Who looks at the page, and what they may do: what they may not is not offered. The daemon refuses it all the same.
-import { ask } from "./api";
-
-export type Scope = "read" | "metrics" | "push" | "operate" | "configure" | "users";
-export type Role = "viewer" | "operator" | "admin";
-
-/** GET /api/v1/me as the daemon answers it. */
-export interface MeAnswer {
-  name: string;
-  kind: "user" | "token" | "local" | "open" | "none"; // open: this machine, before a password is set
-  role: Role | null;
-  scopes: Scope[];
-  password_set: boolean;
-  may_set_password: boolean; // here, on wattbook's own machine, while nobody has one
-  encrypted: boolean;
-}
+import { ask, type MeAnswer, type Role, type Scope } from "./api";
 
 class Me {
   #answer = $state.raw<MeAnswer | null>(null); // null: not asked yet, or nobody could be asked
@@ -48,7 +34,12 @@ class Me {
     return this.scopes.includes(scope);
   }
 
-  /** Ask anew: when the page begins, and after a change of who is here or of what they may. */
+  /** Take what came with everything that the page shows first. */
+  take(answer: MeAnswer): void {
+    this.#answer = answer;
+  }
+
+  /** Ask anew, after a change of who is here or of what they may. */
   async load(): Promise<void> {
     try {
       this.#answer = await ask<MeAnswer>("me");

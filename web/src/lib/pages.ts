@@ -1,5 +1,7 @@
-// The pages in the navigation, in its order; a page is added here when it exists, and loaded when it is opened.
+// The pages in the navigation, in its order; a page is added here when it exists, and loaded when it is opened. The first
+// of them comes with the frame.
 import type { Component } from "svelte";
+import Now from "../now/Now.svelte";
 import { type Key, speakWholly } from "./i18n";
 import { icons } from "./icons";
 
@@ -18,7 +20,7 @@ function worded(load: Page["load"]): Page["load"] {
 
 // Their order leaves room: bills and prepaid stand in "house", camera and sites in "plant".
 export const pages: [Page, ...Page[]] = [
-  { path: "/", title: "nav.now", icon: icons.now, group: "house", load: () => import("../now/Now.svelte") },
+  { path: "/", title: "nav.now", icon: icons.now, group: "house", load: () => Promise.resolve({ default: Now }) },
   { path: "/energy", title: "nav.energy", icon: icons.energy, group: "house", load: worded(() => import("../energy/Energy.svelte")) },
   { path: "/places", title: "nav.places", icon: icons.places, group: "house", load: worded(() => import("../places/Places.svelte")) },
   {
@@ -50,6 +52,17 @@ export const pages: [Page, ...Page[]] = [
     load: worded(() => import("../settings/Settings.svelte")),
   },
 ];
+
+/** A page with what it shows. */
+export interface Opened {
+  page: Page;
+  content: Component;
+}
+
+/** Load a page. Throws when it does not come. */
+export async function opened(page: Page): Promise<Opened> {
+  return { page, content: (await page.load()).default };
+}
 
 /** The page of an address's hash: "#/meters/main-a" and "#/meters?all" are of the page "/meters". */
 export function pageOf(hash: string): Page {

@@ -1,5 +1,5 @@
 // Coming in: who we are, logging in, and the first password.
-import type { MeAnswer as Me } from "../lib/me.svelte";
+import type { MeAnswer as Me } from "../lib/api";
 
 export type { Me };
 

@@ -1,6 +1,6 @@
 // What was changed, in words: an event's kind has a text of its own, or is told as it is.
 import { type Key, t } from "../lib/i18n";
-import type { Role } from "../lib/me.svelte";
+import type { Role } from "../lib/api";
 
 export interface Change {
   number: number;

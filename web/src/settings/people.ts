@@ -1,5 +1,5 @@
 // Users and tokens as the daemon tells them.
-import type { Role, Scope } from "../lib/me.svelte";
+import type { Role, Scope } from "../lib/api";
 
 export interface User {
   name: string;

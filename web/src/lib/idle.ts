@@ -1,0 +1,20 @@
+// Work that may wait until the page has nothing else to do.
+
+const WAIT_MS = 1000; // a busy page does it then, all the same
+
+/** Do something when there is time for it; what is returned calls it off. */
+export function whenIdle(work: () => void): () => void {
+  if (typeof requestIdleCallback === "undefined") {
+    const later = setTimeout(work); // Safari
+    return () => clearTimeout(later);
+  }
+  const asked = requestIdleCallback(work, { timeout: WAIT_MS });
+  return () => cancelIdleCallback(asked);
+}
+
+/** Do something when what is drawn now is on the screen, and there is time for it; what is returned calls it off. */
+export function whenShown(work: () => void): () => void {
+  let callOff: () => void = () => cancelAnimationFrame(frame);
+  const frame = requestAnimationFrame(() => (callOff = whenIdle(work)));
+  return () => callOff();
+}

@@ -1,6 +1,5 @@
 import { svelte } from "@sveltejs/vite-plugin-svelte";
 import { defineConfig } from "vite";
-import { early } from "./early";
 import { halves } from "./texts";
 
 // What the dashboard, the login and the page of the API have in common.
@@ -8,7 +7,7 @@ const OF_EVERY_PAGE = /node_modules\/svelte\/|src\/(app\.css|frame\/(Icon|Prefer
 const daemon = "http://127.0.0.1:8600"; // `npm run dev` beside `wattbook demo`
 
 export default defineConfig({
-  plugins: [halves(), svelte(), early("/src/warm.ts")],
+  plugins: [halves(), svelte()],
   base: "/",
   build: {
     outDir: "../src/wattbook/api/page",
@@ -18,7 +17,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { index: "index.html", docs: "docs.html", login: "login.html", warm: "src/warm.ts", worker: "src/worker.ts" },
+      input: { index: "index.html", docs: "docs.html", login: "login.html", worker: "src/worker.ts" },
       // A worker rules over the folder that it comes from, and is looked for where it was.
       output: {
         // In one file: a small one takes a phone as long to ask for as to read.

@@ -31,6 +31,18 @@ export function watchSize(place: Element, tell: (width: number, height: number) 
   return () => sizes.disconnect();
 }
 
+/** The least and the greatest of values that are known, or null where fewer than two are. */
+export function extent(values: readonly (number | null)[]): [number, number] | null {
+  let [low, high, known] = [Infinity, -Infinity, 0];
+  for (const value of values) {
+    if (value === null) continue;
+    known++;
+    if (value < low) low = value;
+    if (value > high) high = value;
+  }
+  return known > 1 ? [low, high] : null;
+}
+
 /** The pixels of a rem where so many pixels are across: larger on a wall, so it is asked for with each width. */
 export function remIn(_width: number): number {
   return parseFloat(styleOf("font-size"));

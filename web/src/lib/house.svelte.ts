@@ -36,7 +36,7 @@ class House {
   virtual = $state.raw<Virtual[]>([]);
   supply = $state.raw<Supply | null>(null);
   alerts = $state.raw<AlertsNow | null>(null); // null: no rule watches, or it is not known yet
-  readings = $state<Record<string, Reading>>({});
+  readings = $state.raw<Record<string, Reading>>({}); // a meter's is replaced as a whole
   traces = $state.raw<Record<string, Trace>>({});
   quantities = $state.raw<Record<string, Quantity>>({});
   days = $state.raw<Record<string, Day>>({}); // today's energy of each meter
@@ -110,7 +110,8 @@ class House {
     me.take(answer.me);
     this.#know(answer.quantities);
     for (const { name } of answer.quantities) this.#asked.add(name);
-    for (const reading of readings) if ((this.readings[reading.meter]?.at ?? "") < reading.at) this.#take(reading, false);
+    const newer = readings.filter(({ meter, at }) => (this.readings[meter]?.at ?? "") < at);
+    this.readings = { ...this.readings, ...Object.fromEntries(newer.map((reading) => [reading.meter, reading])) };
     this.traces = { ...this.traces, ...Object.fromEntries(past.map((told) => this.#grown(told))) };
     Object.assign(this, { about, meters, virtual, supply, loaded: true, charted: true });
   }
@@ -127,8 +128,8 @@ class House {
 
   #remember(): void {
     if (this.connection !== "open" || !this.about) return;
-    const { heard, about, meters, virtual, supply, quantities } = this;
-    remember({ heard, about, meters, virtual, supply, quantities, readings: $state.snapshot(this.readings) });
+    const { heard, about, meters, virtual, supply, quantities, readings } = this;
+    remember({ heard, about, meters, virtual, supply, quantities, readings });
   }
 
   async #askDays(): Promise<void> {
@@ -151,7 +152,7 @@ class House {
     };
     stream.onmessage = (event) => {
       this.#isOpen();
-      this.#take(JSON.parse(event.data as string) as Reading, true);
+      this.#take(JSON.parse(event.data as string) as Reading);
     };
     stream.addEventListener("status", (event) => {
       this.#isOpen();
@@ -205,11 +206,11 @@ class House {
     if (!this.#stopped) this.#retry = setTimeout(() => void this.#open(), RETRY_MS);
   }
 
-  #take(reading: Reading, live: boolean): void {
-    this.readings[reading.meter] = reading;
-    if (live) void this.#learn(Object.keys(reading.values));
+  #take(reading: Reading): void {
+    this.readings = { ...this.readings, [reading.meter]: reading };
+    void this.#learn(Object.keys(reading.values));
     const power = reading.values.active_power;
-    if (power === undefined || !live) return;
+    if (power === undefined) return;
     const trace = this.traces[reading.meter] ?? { at: [], power: [] };
     const at = Date.parse(reading.at) / 1000;
     // The same reading may come again, and a clock may be set back; a chart only goes forward.

@@ -82,9 +82,10 @@ def opened(page: Page, url: str, name: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize("name", ADDRESSES)
-def test_nobody_is_shut_out(url: str, browser: Browser, name: str) -> None:
-    for width, scheme in (PHONE, "dark"), (WALL, "light"):
+@pytest.mark.parametrize(("place", "name"), enumerate(ADDRESSES))
+def test_nobody_is_shut_out(url: str, browser: Browser, place: int, name: str) -> None:
+    schemes = ("dark", "light") if place % 2 else ("light", "dark")  # both, at both widths, by turns
+    for width, scheme in zip((PHONE, WALL), schemes, strict=True):
         with window(browser, width, color_scheme=scheme) as context:
             assert barriers(opened(context.new_page(), url, name)) == []
 

@@ -18,7 +18,7 @@ from wattbook.api import ingest
 from wattbook.api.legacy import energy
 from wattbook.api.stream import events
 from wattbook.engine.status import DarkSpan, SupplyNow
-from wattbook.model import Quality, Reading
+from wattbook.model import BookError, Quality, Reading
 from wattbook.profiles import Display
 
 ENERGY = "/electricity_meter/api/v1.0/energy"
@@ -73,6 +73,20 @@ async def test_the_charts_of_many_meters_have_fewer_points_each(home: House, mon
     past = (await get(home, "/api/v1/opening"))["past"]
     assert [each["meter"] for each in past] == ["generator", "main-a"]
     assert all(4 <= len(each["columns"]["value"]) <= 20 for each in past)
+
+
+async def test_a_page_opens_whatever_is_wrong_with_the_past(
+    home: House, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object) -> None:
+        raise BookError("the book cannot be read there")
+
+    home.keep(replace(pzem(), values={"active_power": 812.5, "of_a_later_version": 1.0}))
+    monkeypatch.setattr("wattbook.api.opening.ask", refuse)
+    opening = await get(home, "/api/v1/opening")
+    assert opening["past"] == [] and "the book cannot be read there" in caplog.text
+    assert [each["name"] for each in opening["quantities"]] == ["active_power"]
+    assert opening["readings"][0]["values"]["active_power"] == 812.5
 
 
 async def test_meters_tell_state_and_progress(home: House) -> None:

@@ -3,9 +3,3 @@ declare module "*.json?first" {
   const texts: Partial<Record<string, string>>;
   export default texts;
 }
-
-// What a language calls itself.
-declare module "*.json?name" {
-  const name: string;
-  export default name;
-}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from typing import Any
 
 from wattbook.api.answers import Refusal, instant_text
 from wattbook.api.context import ApiContext
 from wattbook.engine.status import MeterStatus
-from wattbook.model import Quantity, Reading, quantity
+from wattbook.model import Quantity, Reading, UnknownQuantity, quantity
 from wattbook.model.nearest import did_you_mean
 
 
@@ -71,8 +72,12 @@ def _progress(status: MeterStatus) -> Mapping[str, int | None] | None:
 
 
 def quantities_told(readings: Iterable[Reading]) -> list[Mapping[str, str]]:
-    """Every quantity that some readings tell, by name."""
-    return [quantity_json(quantity(each)) for each in sorted({name for one in readings for name in one.values})]
+    """Every quantity that some readings tell, by name; without those that the vocabulary does not know."""
+    found = []
+    for name in sorted({name for one in readings for name in one.values}):
+        with suppress(UnknownQuantity):  # of a newer wattbook's book
+            found.append(quantity_json(quantity(name)))
+    return found
 
 
 def quantity_json(quantity: Quantity) -> Mapping[str, str]:

@@ -43,7 +43,7 @@ export function extent(values: readonly (number | null)[]): [number, number] | n
   return known > 1 ? [low, high] : null;
 }
 
-/** The pixels of a rem where so many pixels are across: larger on a wall, so it is asked for with each width. */
+/** The pixels of a rem, larger on a wall. What is computed from it follows the width that it is asked for with. */
 export function remIn(_width: number): number {
   return parseFloat(styleOf("font-size"));
 }

@@ -7,13 +7,14 @@ import { me } from "./me.svelte";
 import { remember, remembered } from "./remember";
 import { askDays, type Day } from "./today";
 
-export const CHART_MINUTES = 60;
+export const CHART_MINUTES = 60; // as long as the past of /api/v1/opening
 const CHART_S = CHART_MINUTES * 60;
 const POINTS_MAX = 4000; // an hour of a reading a second; what comes faster shortens the past
 const DAYS_MS = 120_000; // how often today's energy is asked for
 const REMEMBER_MS = 30_000;
 const CHECK_MS = 10_000; // a network that is gone is not noticed by an open stream
 const RETRY_MS = 2000;
+const OPENING_MS = 20_000; // the last hour of every meter is in it
 
 export type Connection = "connecting" | "open" | "lost";
 
@@ -54,7 +55,7 @@ class House {
   #begun: Promise<void> | null = null;
   #asked = new Set<string>(); // names of quantities asked for, known or not
 
-  /** Ask for everything and listen: at once, even before there is a page to show it in. Done when all of it came. */
+  /** Ask for everything and listen: at once, even before there is a page to show it in. Done when all of it came, or did not. */
   begin(): Promise<void> {
     return (this.#begun ??= this.#open());
   }
@@ -91,7 +92,8 @@ class House {
     this.#stream?.close();
     try {
       await this.#askAll();
-    } catch {
+    } catch (error) {
+      console.info("the house is not known:", error);
       this.#recall();
       this.#lost();
       return;
@@ -103,7 +105,7 @@ class House {
 
   /** Everything that a page shows first, at once, so that nothing on it is drawn twice. */
   async #askAll(): Promise<void> {
-    const { answer, date } = await askDated<Opening>("opening");
+    const { answer, date } = await askDated<Opening>("opening", {}, OPENING_MS);
     const skew = (date ?? Date.now()) - Date.now();
     this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
     const { about, meters, virtual, supply, readings, past } = answer;

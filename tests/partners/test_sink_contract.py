@@ -84,14 +84,15 @@ class Trial:
         self.config.write_text(HOUSE + meters + _impatient(foreign.table(port)), encoding="utf-8")
         self.url = ""
 
-    def run(self, steps: Callable[[Any], None], *, kill: bool = False) -> None:
+    def run(self, *steps: Callable[[Any], None], kill: bool = False) -> None:
         """Run the daemon for some steps; end it in order, or at once."""
         if kill:
             running = daemon(self.config, self.log)
             url, process = running.__enter__()
             self.url = url.rstrip("/")
             try:
-                steps(process)
+                for step in steps:
+                    step(process)
             finally:
                 process.send_signal(signal.SIGKILL)
                 process.wait()
@@ -99,7 +100,8 @@ class Trial:
             return
         with daemon(self.config, self.log) as (url, process):
             self.url = url.rstrip("/")
-            steps(process)
+            for step in steps:
+                step(process)
 
     def give(self, count: int) -> None:
         """Readings of all meters in turn, 5 s apart, durable when this returns."""
@@ -236,13 +238,10 @@ def test_every_reading_once_whatever_happens(kind: type[Foreign], tmp_path: Path
                 trial.given[meter, at_ms] = was
                 trial.check()
 
-        trial.run(write)
-        trial.run(away)
+        trial.run(write, away)
         for _ in range(KILLS):
             trial.run(die, kill=True)
-        if forwarder:
-            trial.run(hang)
-        trial.run(finish)
+        trial.run(*([hang] if forwarder else []), finish)
     finally:
         if forwarder:
             forwarder.close()

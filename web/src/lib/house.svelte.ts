@@ -2,7 +2,7 @@
 import {
   ask, askDated, type About, type AlertsNow, type Columns, type Meter, type Opening, type Quantity, type Reading, type Supply, type Virtual,
 } from "./api";
-import { whenIdle } from "./idle";
+import { whenShown } from "./idle";
 import { me } from "./me.svelte";
 import { remember, remembered } from "./remember";
 import { askDays, type Day } from "./today";
@@ -29,6 +29,11 @@ function kept(at: number[], power: (number | null)[]): Trace {
   const from = at.findIndex((second) => second >= (at.at(-1) ?? 0) - CHART_S);
   const first = Math.max(from, at.length - POINTS_MAX);
   return { at: at.slice(first), power: power.slice(first) };
+}
+
+function isSame(one: Reading, other: Reading | undefined): boolean {
+  const told = ({ at, values, quality, doubt }: Reading) => JSON.stringify([at, values, quality, doubt]);
+  return other !== undefined && told(one) === told(other);
 }
 
 class House {
@@ -100,7 +105,7 @@ class House {
     }
     if (this.#stopped) return;
     this.#listen();
-    whenIdle(() => void this.#askDays());
+    whenShown(() => void this.#askDays());
   }
 
   /** Everything that a page shows first, at once, so that nothing on it is drawn twice. */
@@ -150,7 +155,7 @@ class House {
     this.alerts = null; // a daemon without rules says nothing of them
     stream.onopen = () => {
       this.#isOpen();
-      whenIdle(() => this.#remember());
+      whenShown(() => this.#remember());
     };
     stream.onmessage = (event) => {
       this.#isOpen();
@@ -209,6 +214,7 @@ class House {
   }
 
   #take(reading: Reading): void {
+    if (isSame(reading, this.readings[reading.meter])) return; // a stream begins with what the page opened with
     this.readings = { ...this.readings, [reading.meter]: reading };
     void this.#learn(Object.keys(reading.values));
     const power = reading.values.active_power;

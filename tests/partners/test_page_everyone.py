@@ -82,7 +82,7 @@ def opened(page: Page, url: str, name: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize(("place", "name"), enumerate(ADDRESSES))
+@pytest.mark.parametrize(("place", "name"), list(enumerate(ADDRESSES)))
 def test_nobody_is_shut_out(url: str, browser: Browser, place: int, name: str) -> None:
     schemes = ("dark", "light") if place % 2 else ("light", "dark")  # both, at both widths, by turns
     for width, scheme in zip((PHONE, WALL), schemes, strict=True):

@@ -16,7 +16,7 @@ from access_house import PASSWORD, add_user, bearer
 from api_house import House, house, pzem
 from api_server import served
 from page_browser import Watched, barriers, enter, needs, window
-from running import daemon, post
+from running import ALONE, daemon, post
 from wattbook.api import Served
 from wattbook.model.principal import Role
 
@@ -275,26 +275,14 @@ def test_a_fresh_house_asks_for_a_password_and_takes_later_for_an_answer(tmp_pat
         expect(page.get_by_role("contentinfo").get_by_role("link", name="anna")).to_be_visible()
 
 
-ALONE = """
-[site]
-name = "Workshop"
-timezone = "Europe/Prague"
-
-[api]
-listen = "127.0.0.1:0"
-ask_password = false
-
-[[meter]]
-name = "workshop"
-model = "push"
-"""
+WORKSHOP = ALONE.replace('"Mill"', '"Workshop"')
 
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[tuple[str, Path]]:
     """A running daemon with one meter that is pushed: where its page is, and its file."""
     path = tmp_path / "wattbook.toml"
-    path.write_text(ALONE, encoding="utf-8")
+    path.write_text(WORKSHOP, encoding="utf-8")
     with daemon(path, tmp_path / "log") as (url, _):
         yield f"{url.rstrip('/')}/", path
 
@@ -329,7 +317,7 @@ def test_a_file_changed_by_hand_is_used_when_somebody_says_so(alone: tuple[str, 
         page.goto(f"{url}#/settings")
         expect(page.get_by_label("Name")).to_have_value("Workshop")
         expect(page.get_by_role("region", name="About")).to_contain_text("Runs since")
-        path.write_text(ALONE.replace('"Workshop"', '"Barn"'), encoding="utf-8")
+        path.write_text(WORKSHOP.replace('"Workshop"', '"Barn"'), encoding="utf-8")
         page.reload()
         region = page.get_by_role("region", name="Configuration file")
         expect(region).to_contain_text("Changed on disk, and right; not used yet")

@@ -13,7 +13,6 @@ import inspect
 import json
 import os
 import random
-import signal
 import time
 import urllib.request
 from collections import Counter
@@ -86,22 +85,13 @@ class Trial:
 
     def run(self, *steps: Callable[[Any], None], kill: bool = False) -> None:
         """Run the daemon for some steps; end it in order, or at once."""
-        if kill:
-            running = daemon(self.config, self.log)
-            url, process = running.__enter__()
-            self.url = url.rstrip("/")
-            try:
-                for step in steps:
-                    step(process)
-            finally:
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-                running.__exit__(None, None, None)
-            return
         with daemon(self.config, self.log) as (url, process):
             self.url = url.rstrip("/")
             for step in steps:
                 step(process)
+            if kill:
+                process.kill()
+                process.wait()
 
     def give(self, count: int) -> None:
         """Readings of all meters in turn, 5 s apart, durable when this returns."""

@@ -24,8 +24,8 @@ from wattbook.engine.ask import ask
 from wattbook.engine.query import POINTS_MIN, Question
 from wattbook.model import Reading, WattbookError
 
-PAST = "-60min"  # as long as CHART_MINUTES of the page
-PAST_POINTS = 720  # of each meter, with its peaks: one in 5 s
+_PAST = "-60min"  # as long as CHART_MINUTES of the page
+_PAST_POINTS = 720  # of each meter, with its peaks: one in 5 s
 _ALL_POINTS_MAX = 20_000  # of all meters together: a chart is as wide as a phone where there are many
 _log = logging.getLogger(__name__)
 
@@ -84,11 +84,11 @@ def _past(context: ApiContext, readings: list[Reading]) -> bytes:
     question = Question.parse(
         meters=meters,
         quantity="active_power",
-        start=PAST,
+        start=_PAST,
         end="now",
         zone=context.config.site.timezone,
         now=context.clock.now(),
-        points=max(POINTS_MIN, min(PAST_POINTS, _ALL_POINTS_MAX // len(meters))),
+        points=max(POINTS_MIN, min(_PAST_POINTS, _ALL_POINTS_MAX // len(meters))),
     )
     try:
         answers = ask(context.reader, question, context.config)

@@ -2,8 +2,7 @@
 
 const WAIT_MS = 1000; // a busy page does it then, all the same
 
-/** Do something when there is time for it; what is returned calls it off. */
-export function whenIdle(work: () => void): () => void {
+function whenIdle(work: () => void): () => void {
   if (typeof requestIdleCallback === "undefined") {
     const later = setTimeout(work); // Safari
     return () => clearTimeout(later);

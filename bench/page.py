@@ -53,6 +53,7 @@ def first_load(run: Running, rounds: int) -> list[Figure]:
         load(browser, url, METERS, 1.0)  # the browser's own start is not ours
         loads = [load(browser, url, METERS, SLOWER) for _ in range(rounds)]
         fast = load(browser, url, METERS, 1.0)
+        at_once = [load(browser, url, METERS, SLOWER, settle_s=0).ready_s for _ in range(rounds)]
     ready = [each.ready_s for each in loads]
     return [
         Figure(
@@ -69,6 +70,7 @@ def first_load(run: Running, rounds: int) -> list[Figure]:
         ),
         Figure("  longest", max(ready), "s"),
         Figure("  not slowed", fast.ready_s, "s"),
+        Figure("  in a tab that the browser is still opening, median", statistics.median(at_once), "s"),
     ]
 
 

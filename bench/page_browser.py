@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,20 +16,29 @@ CHROMIUM = Path("/usr/bin/chromium")
 _QUIET = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 _WAIT_MS = 60_000
 _LOOK_MS = 50
+SETTLE_S = 1.0
 
 # Ready: every meter's card shows a number, and every chart in the window is drawn, the house's among them. Charts far
-# below are drawn when somebody comes near them.
+# below are drawn when somebody comes near them. Nobody looks before there is anything: asking for frames meanwhile
+# would be work that the page does not do.
 _READY = """
 (meters => {
+  const inWindow = each => each.getBoundingClientRect().top < innerHeight;
   const look = () => {
     const cards = [...document.querySelectorAll("article[data-meter]")];
-    const inWindow = each => each.getBoundingClientRect().top < innerHeight;
     const ready = cards.length === meters && document.querySelector(".house-chart .uplot") &&
       cards.every(card => /\\d/.test(card.querySelector(".value").textContent)) &&
       [...document.querySelectorAll(".chart")].every(each => each.querySelector(".uplot") || !inWindow(each));
     requestAnimationFrame(ready ? () => (window.__ready = performance.now()) : look);
   };
-  requestAnimationFrame(look);
+  addEventListener("readystatechange", () => {
+    const app = document.getElementById("app");
+    if (document.readyState !== "interactive" || !app) return;
+    new MutationObserver((_, first) => {
+      first.disconnect();
+      requestAnimationFrame(look);
+    }).observe(app, {childList: true});
+  }, {capture: true});
 })(%d)
 """
 _BLOCKS = """
@@ -81,12 +91,16 @@ def window(browser: Browser, url: str) -> Page:
     return context.new_page()
 
 
-def load(browser: Browser, url: str, meters: int, slower: float) -> Load:
-    """Open the page for the first time, by a processor that is so many times slower, until it is ready."""
+def load(browser: Browser, url: str, meters: int, slower: float, settle_s: float = SETTLE_S) -> Load:
+    """Open the page for the first time, by a processor that is so many times slower, until it is ready.
+
+    A new tab starts processes of the browser's; an address is typed into one that has settled.
+    """
     page = window(browser, url)
     page.add_init_script(_READY % meters)
     wire = _Wire(page)
     wire.session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
+    time.sleep(settle_s)
     page.goto(url)
     ready_ms = _told(page, "window.__ready")
     came = wire.bytes

@@ -118,6 +118,36 @@ def test_the_page_is_installable(home: House, browser: Browser) -> None:
         assert session.send("Page.getAppManifest")["errors"] == []
 
 
+@pytest.mark.parametrize("width", [375, 900, 1280, 2560])
+def test_the_content_is_as_wide_as_was_expected_of_it(home: House, browser: Browser, width: int) -> None:
+    """Else everything would be arranged twice before it is first seen."""
+    home.keep(pzem(power=1234.5))
+    with served(home) as server, window(browser, viewport={"width": width, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(server.url)
+        expect(page.locator("article").first).to_contain_text("1,23")
+        content = page.evaluate("document.querySelector('.head').clientWidth")
+        empty = """() => {
+          const app = document.getElementById("app");
+          app.replaceChildren();
+          return app.clientWidth;
+        }"""
+        assert page.evaluate(empty) == content
+
+
+def test_what_is_seen_first_is_read_at_once(home: House, browser: Browser) -> None:
+    """Each of its scripts begins with the hint; one line before that, and no browser hears it."""
+    with served(home) as server, window(browser) as context:
+        page = context.new_page()
+        page.goto(server.url)
+        scripts = page.evaluate(
+            "[...document.querySelectorAll('script[src], link[rel=modulepreload]')].map(e => e.src ?? e.href)"
+        )
+        assert len(scripts) == 3
+        for script in scripts:
+            assert context.request.get(script).text().startswith("//# allFunctionsCalledOnLoad\n")
+
+
 def test_without_the_daemon_the_last_values_are_there_and_are_old(home: House, browser: Browser) -> None:
     with window(browser) as context:
         page = context.new_page()

@@ -4,6 +4,7 @@ import "./app.css";
 import { house } from "./lib/house.svelte";
 import { speak } from "./lib/i18n";
 import { opened, pageOf } from "./lib/pages";
+import { measure } from "./lib/room";
 import { keepShell } from "./lib/shell";
 
 const PATIENCE_MS = 400; // a page that is built once, with its values, is ready sooner than one that is built and filled
@@ -13,7 +14,10 @@ const values = house.begin();
 await speak();
 const target = document.getElementById("app");
 const first = await soon(Promise.all([page, values]).then(([content]) => content));
-if (target) mount(App, { target, props: { first } });
+if (target) {
+  measure(target);
+  mount(App, { target, props: { first } });
+}
 keepShell();
 
 /** What comes of it, or null when that takes too long: then the page shows what is still on its way. */

@@ -22,13 +22,33 @@ export function colour(variable: string): string {
   return styleOf(variable);
 }
 
-/** Tell the size of a place in whole pixels, now and whenever it changes; what is returned ends that. */
-export function watchSize(place: Element, tell: (width: number, height: number) => void): () => void {
-  const sizes = new ResizeObserver(([entry]) => {
-    tell(Math.floor(entry?.contentRect.width ?? 0), Math.floor(entry?.contentRect.height ?? 0));
+const NEAR = 0.1; // of a window's height, above and below it
+
+interface Seen {
+  width: number; // whole pixels
+  height: number;
+  near: boolean; // in the window, or nearly
+}
+
+// One for all places: what is told of one changes the page, and would have it laid out anew before the next is asked for.
+const watched = new Map<Element, (seen: Seen) => void>();
+const sizes = new ResizeObserver((entries) => {
+  const seen = entries.map(({ target, contentRect: { width, height } }) => {
+    const { top, bottom } = target.getBoundingClientRect();
+    const near = top < (1 + NEAR) * innerHeight && bottom > -NEAR * innerHeight;
+    return { target, width: Math.floor(width), height: Math.floor(height), near };
   });
+  for (const each of seen) watched.get(each.target)?.(each);
+});
+
+/** Tell how large a place is and whether it is near, now and whenever its size changes; what is returned ends that. */
+export function watchSize(place: Element, tell: (seen: Seen) => void): () => void {
+  watched.set(place, tell);
   sizes.observe(place);
-  return () => sizes.disconnect();
+  return () => {
+    sizes.unobserve(place);
+    watched.delete(place);
+  };
 }
 
 /** The least and the greatest of values that are known, or null where fewer than two are. */
@@ -48,8 +68,6 @@ export function remIn(_width: number): number {
   return parseFloat(styleOf("font-size"));
 }
 
-const NEAR = "10%"; // of a window, above and below it
-
 /** Tell when a place comes near the window, once: what is far below costs nothing before. What is returned ends that. */
 export function whenNear(place: Element, tell: () => void): () => void {
   const comes = (seen: IntersectionObserverEntry[]) => {
@@ -57,7 +75,7 @@ export function whenNear(place: Element, tell: () => void): () => void {
     watch.disconnect();
     tell();
   };
-  const watch = new IntersectionObserver(comes, { rootMargin: `${NEAR} 0px` });
+  const watch = new IntersectionObserver(comes, { rootMargin: `${NEAR * 100}% 0px` });
   watch.observe(place);
   return () => watch.disconnect();
 }

@@ -1,6 +1,6 @@
 // Values as people read them: W or kW, always kWh, by the reader's locale.
 import { locale } from "./i18n";
-import { numberFormat, timeFormat } from "./intl";
+import { numberFormat, timeFormat, zoneDate } from "./intl";
 
 export interface Shown {
   number: string;
@@ -100,7 +100,7 @@ export function date(at: number, timeZone: string): string {
 
 /** A time of the site's clock, with the date when it is not today's. */
 export function clock(at: number, timeZone: string, seconds = false): string {
-  const day = (moment: number) => timeFormat("en-CA", { timeZone }).format(moment);
+  const day = (moment: number) => zoneDate(moment, timeZone).toDateString();
   const style: Intl.DateTimeFormatOptions = { hour: hourStyle(), minute: "2-digit", timeZone };
   if (seconds) style.second = "2-digit";
   if (day(at) !== day(Date.now())) Object.assign(style, { day: "numeric", month: "short" });
@@ -110,8 +110,7 @@ export function clock(at: number, timeZone: string, seconds = false): string {
 /** An hour of a clock, "14:00–15:00". */
 export function hourSpan(from: number, timeZone: string): string {
   const time = timeFormat(locale, { hour: hourStyle(), minute: "2-digit", timeZone });
-  const day = timeFormat("en-CA", { timeZone });
   const to = from + 3_600_000;
-  if (day.format(from) === day.format(to)) return time.formatRange(from, to);
+  if (zoneDate(from, timeZone).getDate() === zoneDate(to, timeZone).getDate()) return time.formatRange(from, to);
   return `${time.format(from)}–${time.format(to)}`; // of a day's last hour, a range would name both dates
 }

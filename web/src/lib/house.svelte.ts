@@ -104,8 +104,11 @@ class House {
       return;
     }
     if (this.#stopped) return;
-    this.#listen();
-    whenShown(() => void this.#askDays());
+    // The stream begins with what is here already: it may wait until that is on the screen.
+    whenShown(() => {
+      this.#listen();
+      void this.#askDays();
+    });
   }
 
   /** Everything that a page shows first, at once, so that nothing on it is drawn twice. */

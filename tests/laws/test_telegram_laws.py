@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 from typing import Literal
 
 import pytest
@@ -15,10 +17,12 @@ from wattbook.codecs.conversation import Conversation, Receive, Send, SetBaud, S
 from wattbook.codecs.iec62056_21 import encode_block, encode_identification, read_out
 from wattbook.codecs.iec_block import ACK, NAK, block_check
 from wattbook.codecs.obis import DataSet
+from wattbook.codecs.sml_encode import frame
 from wattbook.codecs.telegram import Damage, Decoder, Heard, Telegram
 from wattbook.model import MeterError
 from wattbook.profiles.profile import IecSettings, SmlSettings
 
+CAPTURES = Path(__file__).parents[1] / "captures" / "sml"
 SERVER_ID = bytes.fromhex("0a0154535400000f4240")
 DATA = (
     DataSet("1-0:1.8.0*255", "5430157.7", "Wh"),
@@ -118,6 +122,39 @@ def test_after_any_junk_the_next_but_one_is_heard(name: str, junk: bytes) -> Non
     good = [item for item in _decode(make(), [junk + telegram * 2]) if isinstance(item, Telegram)]
     assert good
     assert good[-1].offset == len(junk) + len(telegram)
+
+
+def _sml_body(telegram: bytes) -> bytes:
+    return telegram[8 : -8 - telegram[-3]]
+
+
+SML_BODIES = [
+    _sml_body(bytes.fromhex((CAPTURES / name).read_text())) for name in ("signed_power.hex", "sign_fault.hex")
+]
+SML_BODIES.append(_sml_body(sml.encode_telegram(SERVER_ID, DATA, counter=7, sensor_time_s=4096)))
+CHANGES = st.lists(st.tuples(st.integers(0, 10_000), st.integers(0, 255)), max_size=3)
+
+
+@given(st.sampled_from(SML_BODIES), st.lists(CHANGES, min_size=2, max_size=6))
+def test_what_came_before_does_not_change_what_a_telegram_says(
+    body: bytes, changes: list[list[tuple[int, int]]]
+) -> None:
+    """Telegrams that differ in a few bytes, wherever: in values, in what is ignored, in how they are laid out."""
+    settings = SmlSettings(unsigned_codes=("16.7.0",))
+    decoder = sml.SmlDecoder(settings)
+    for change in changes:
+        changed = bytearray(body)
+        for place, byte in change:
+            changed[place % len(body)] = byte
+        (said,), (alone,) = (
+            [_without_offset(heard) for heard in each.feed(frame(bytes(changed)))] or [None]
+            for each in (decoder, sml.SmlDecoder(settings))
+        )
+        assert said == alone
+
+
+def _without_offset(heard: Heard) -> Heard:
+    return replace(heard, offset=0)
 
 
 @pytest.mark.parametrize("make", [sml.SmlDecoder, dsmr.DsmrDecoder])

@@ -11,7 +11,7 @@ from smllib.errors import CrcError
 from wattbook.codecs.obis import DataSet
 from wattbook.codecs.sml import SmlDecoder, encode_telegram
 from wattbook.codecs.sml_encode import frame
-from wattbook.codecs.sml_parse import SmlError, parse_messages
+from wattbook.codecs.sml_parse import SmlError, find_layout
 from wattbook.codecs.telegram import Damage, Telegram
 from wattbook.profiles.profile import SmlSettings
 
@@ -120,7 +120,7 @@ def test_a_telegram_with_another_check_is_damage() -> None:
 )
 def test_a_right_check_over_a_wrong_content_is_damage(body: str, message: str) -> None:
     with pytest.raises(SmlError, match=message):
-        parse_messages(bytes.fromhex(body), frozenset())
+        find_layout(bytes.fromhex(body), frozenset())
     (damage,) = SmlDecoder().feed(frame(bytes.fromhex(body)))
     assert isinstance(damage, Damage)
 

@@ -150,6 +150,8 @@ class FrameDecoder(ABC):
                 self._junk_ends(heard, enough=True)
 
     def _junk_ends(self, heard: list[Heard], *, enough: bool = False) -> None:
+        if not self._junk:
+            return
         junk, size = Damage(f"{len(self._junk)} bytes that are no telegram", self._junk_from), len(self._junk)
         if not self._resync and self._counts(self._junk):
             if self._whole_size or self._said or enough or self._almost_starts(self._junk):

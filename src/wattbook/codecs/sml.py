@@ -11,7 +11,8 @@ import re
 
 from wattbook.codecs.framing import Cut, FrameDecoder, all_but_one
 from wattbook.codecs.sml_encode import ESCAPE, START, check, encode_telegram
-from wattbook.codecs.sml_parse import SmlError, parse_messages
+from wattbook.codecs.sml_layout import Layout
+from wattbook.codecs.sml_parse import SmlError, find_layout
 from wattbook.codecs.telegram import Telegram
 from wattbook.profiles.profile import SmlSettings
 
@@ -31,6 +32,7 @@ class SmlDecoder(FrameDecoder):
         super().__init__()
         self._settings = settings or SmlSettings()
         self._unsigned = frozenset(self._settings.unsigned_codes)
+        self._layout: Layout | None = None  # of the last telegram
 
     def _find_start(self, buffer: bytearray) -> int:
         return buffer.find(START)
@@ -73,10 +75,13 @@ class SmlDecoder(FrameDecoder):
         if fill > 3:
             return Cut(size, f"{fill} fill bytes, where at most 3 can be")
         body = frame[len(START) : size - 2 * _TRAILER_SIZE - fill].replace(ESCAPE + ESCAPE, ESCAPE)
-        try:
-            server_id, data_sets = parse_messages(body, self._unsigned)
-        except SmlError as error:
-            return Cut(size, str(error))
+        layout = self._layout
+        if layout is None or not layout.fits(body):
+            try:
+                layout = self._layout = find_layout(body, self._unsigned)
+            except SmlError as error:
+                return Cut(size, str(error))
+        data_sets, server_id = layout.data_sets(body), layout.server_id
         telegram = Telegram(data_sets, _maker(server_id), server_id=server_id.hex(), offset=self._offset)
         return Cut(size, telegram if data_sets else None)
 

@@ -1,11 +1,17 @@
-"""The messages inside an SML frame: nested lists, of which only lists of values (GetList.Res) matter here."""
+"""The messages inside an SML frame: nested lists, of which only lists of values (GetList.Res) matter here.
+
+A meter lays out every telegram like the one before. So a telegram is not read but looked through, once, for where its
+numbers stand; those that follow and differ from it nowhere else are read at these places.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from wattbook.codecs.obis import DataSet
+from wattbook.codecs.sml_layout import Layout, Number, Slot
 from wattbook.codecs.sml_units import UNITS
 
 _GET_LIST = 0x0701
@@ -31,12 +37,12 @@ class SmlError(ValueError):
     """The check is right and the content is not SML."""
 
 
-def parse_messages(body: bytes, unsigned_codes: frozenset[str]) -> tuple[bytes, tuple[DataSet, ...]]:
-    """Return the server id and all values of a frame's messages. Raises SmlError.
+def find_layout(body: bytes, unsigned_codes: frozenset[str]) -> Layout:
+    """Find where the values of a frame's messages stand. Raises SmlError.
 
     `unsigned_codes` are C.D.E codes whose integers of one and two bytes are unsigned whatever their type says.
     """
-    server_id, data_sets, at = b"", [], 0
+    layout, at = Layout(body), 0
     try:
         while at < len(body):
             if body[at] == 0:  # end of message
@@ -46,58 +52,69 @@ def parse_messages(body: bytes, unsigned_codes: frozenset[str]) -> tuple[bytes, 
             if count != _MESSAGE_FIELDS:
                 raise SmlError(f"a message of {count} fields at byte {at}")
             for _ in range(3):  # transaction, group, abort on error
-                _, at = _element(body, at)
+                at = _passed_over(layout, at)
             _, at = _list_head(body, at)
             tag, at = _element(body, at)
-            if tag == _GET_LIST:
-                server_id, entries, at = _value_list(body, at, unsigned_codes)
-                data_sets += entries
-            else:
-                _, at = _element(body, at)
-            _, at = _element(body, at)  # the message's own CRC: the frame's covers it
+            at = _value_list(layout, at, unsigned_codes) if tag == _GET_LIST else _passed_over(layout, at)
+            at = _passed_over(layout, at)  # the message's own CRC: the frame's covers it
     except IndexError as error:
         raise SmlError("the messages end inside a value") from error
-    return server_id, tuple(data_sets)
+    return layout
 
 
-def _value_list(body: bytes, at: int, unsigned_codes: frozenset[str]) -> tuple[bytes, list[DataSet], int]:
+def _value_list(layout: Layout, at: int, unsigned_codes: frozenset[str]) -> int:
     """Parse GetList.Res: client, server, list name, sensor time, values, signature, gateway time."""
+    body = layout.body
     count, at = _list_head(body, at)
     if count != _LIST_FIELDS:
         raise SmlError(f"a list response of {count} fields")
-    _, at = _element(body, at)
+    at = _passed_over(layout, at)
     server_id, at = _element(body, at)
+    layout.server_id = server_id if isinstance(server_id, bytes) else b""
     for _ in range(2):
-        _, at = _element(body, at)
+        at = _passed_over(layout, at)
     entry_count, at = _list_head(body, at)
-    entries = []
     for _ in range(entry_count):
-        data_set, at = _entry(body, at, unsigned_codes)
-        entries.append(data_set)
+        at = _entry(layout, at, unsigned_codes)
     for _ in range(2):
-        _, at = _element(body, at)
-    return server_id if isinstance(server_id, bytes) else b"", entries, at
+        at = _passed_over(layout, at)
+    return at
 
 
-def _entry(body: bytes, at: int, unsigned_codes: frozenset[str]) -> tuple[DataSet, int]:
+def _entry(layout: Layout, at: int, unsigned_codes: frozenset[str]) -> int:
     """Parse one value: name, status, time, unit, scaler, value, signature."""
+    body = layout.body
     count, at = _list_head(body, at)
     name, at = _element(body, at)
     if count != _ENTRY_FIELDS or not isinstance(name, bytes) or len(name) != 6:
         raise SmlError(f"no entry of a value list at byte {at}")
     status, at = _element(body, at)
-    _, at = _element(body, at)
+    at = _passed_over(layout, at)
     unit, at = _element(body, at)
     scaler, at = _element(body, at)
-    head = body[at]
+    head, start = body[at], _head(body, at)[-1]
     value, at = _element(body, at)
-    _, at = _element(body, at)
     code, short = _codes(name)
-    if short in unsigned_codes and head in (_SIGNED | 2, _SIGNED | 3) and isinstance(value, int):
-        value %= 1 << 8 * ((head & 0x0F) - 1)
-    text = _text(value, scaler if isinstance(scaler, int) else 0, is_word=short == _ERROR_WORD)
     unit_name = UNITS.get(unit, "") if isinstance(unit, int) else ""
-    return DataSet(code, text, unit_name, _hex(status) if status is not None else ""), at
+    told = DataSet(code, "", unit_name, _hex(status) if status is not None else "")
+    if isinstance(value, list):
+        raise SmlError("a list where a value should be")
+    if isinstance(value, bytes):
+        layout.slots.append(Slot(told, start, at))
+    elif value is None:
+        layout.slots.append(Slot(told))
+    else:
+        power = scaler if isinstance(scaler, int) else 0
+        if abs(power) > _SCALER_MAX:
+            raise SmlError(f"a scaler of {power}")
+        corrected = short in unsigned_codes and head in (_SIGNED | 2, _SIGNED | 3)
+        signed = head & _LIST == _SIGNED and not corrected
+        number = Number(signed, power, is_word=short == _ERROR_WORD)
+        if isinstance(value, bool):  # any byte but 0 is true
+            layout.slots.append(Slot(replace(told, text=number.text(int(value)))))
+        else:
+            layout.slots.append(Slot(told, start, at, number))
+    return _passed_over(layout, at)
 
 
 @lru_cache(_NAMES_CACHED)
@@ -105,23 +122,6 @@ def _codes(name: bytes) -> tuple[str, str]:
     """A value's name in full and short."""
     a, b, c, d, e, f = name
     return f"{a}-{b}:{c}.{d}.{e}*{f}", f"{c}.{d}.{0 if e == 255 else e}"
-
-
-def _text(value: Element, scaler: int, *, is_word: bool) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bytes):
-        return value.decode() if value.isalnum() and value.isascii() else value.hex()
-    if isinstance(value, list):
-        raise SmlError("a list where a value should be")
-    if is_word:
-        return f"{value:X}"
-    if abs(scaler) > _SCALER_MAX:
-        raise SmlError(f"a scaler of {scaler}")
-    if scaler >= 0:
-        return str(int(value) * 10**scaler)
-    digits = str(abs(value)).zfill(1 - scaler)
-    return f"{'-' if value < 0 else ''}{digits[:scaler]}.{digits[scaler:]}"
 
 
 def _hex(value: Element) -> str:
@@ -180,3 +180,15 @@ def _element(body: bytes, at: int, depth: int = 0) -> tuple[Element, int]:
     if kind == _BOOL:
         return content != b"\0", end
     raise SmlError(f"type {kind:#04x} at byte {start}")
+
+
+def _passed_over(layout: Layout, at: int) -> int:
+    """Return where an element ends that means nothing to us; in another telegram it may hold something else."""
+    start, (value, end) = at, _element(layout.body, at)
+    kind, _, at = _head(layout.body, start)
+    if kind == _LIST and isinstance(value, list):
+        for _ in value:
+            at = _passed_over(layout, at)
+    elif value is not None:
+        layout.ignored.append((at, end))
+    return end

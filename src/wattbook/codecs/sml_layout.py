@@ -1,0 +1,78 @@
+"""Where the values of an SML telegram stand, and what they are in another telegram that is laid out the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from wattbook.codecs.obis import DataSet
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """How the bytes of a number are read."""
+
+    signed: bool
+    power: int  # of ten
+    is_word: bool = False  # bits, told in hexadecimal
+
+    def text(self, raw: int) -> str:
+        """As a meter with a display would show it."""
+        if self.is_word:
+            return f"{raw:X}"
+        if self.power >= 0:
+            return str(raw * 10**self.power)
+        digits = str(abs(raw)).zfill(1 - self.power)
+        return f"{'-' if raw < 0 else ''}{digits[: self.power]}.{digits[self.power :]}"
+
+
+@dataclass(slots=True)
+class Slot:
+    """One value's place, and what was read there last: most values of a meter stand still for minutes."""
+
+    told: DataSet
+    start: int = 0
+    end: int = 0
+    number: Number | None = None  # None: octets
+    raw: bytes = b""
+
+    def read(self, body: bytes) -> DataSet:
+        """The value in this telegram."""
+        raw = body[self.start : self.end]
+        if raw != self.raw:
+            told = self.told
+            self.raw, self.told = raw, DataSet(told.code, self._text(raw), told.unit, told.status)
+        return self.told
+
+    def _text(self, raw: bytes) -> str:
+        if self.number is not None:
+            return self.number.text(int.from_bytes(raw, "big", signed=self.number.signed))
+        return raw.decode() if raw.isalnum() and raw.isascii() else raw.hex()
+
+
+@dataclass(slots=True)
+class Layout:
+    """Of one telegram's messages: what may differ in another of the same layout, and what may not."""
+
+    body: bytes
+    server_id: bytes = b""
+    slots: list[Slot] = field(default_factory=list)
+    ignored: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # bytes that mean nothing to us: ids, times, signatures
+    _known: int = 0
+    _fixed: int = 0  # ones where a telegram of this layout has the same bits
+
+    def fits(self, body: bytes) -> bool:
+        """Whether a telegram differs from this one in values and what is ignored only."""
+        if len(body) != len(self.body):
+            return False
+        if not self._fixed:
+            fixed = bytearray(b"\xff" * len(body))
+            for start, end in (*self.ignored, *((slot.start, slot.end) for slot in self.slots)):
+                fixed[start:end] = bytes(end - start)
+            self._known, self._fixed = int.from_bytes(self.body, "big"), int.from_bytes(fixed, "big")
+        return not (int.from_bytes(body, "big") ^ self._known) & self._fixed
+
+    def data_sets(self, body: bytes) -> tuple[DataSet, ...]:
+        """All values of a telegram that fits, in its order."""
+        return tuple([slot.read(body) for slot in self.slots])

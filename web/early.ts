@@ -1,7 +1,7 @@
 // Scripts that a browser may read wholly while they come.
 import type { Plugin } from "vite";
 
-// Nearly all of these is used before anything is seen. Told so (V8's "explicit compile hints"), a browser prepares their
+// Nearly all that is in these is used before anything is seen. Told so (V8's "explicit compile hints"), a browser prepares their
 // functions beside the page's own thread, and not one by one upon it; another browser sees a comment.
 const FIRST = ["core", "house", "index", "login"];
 const HINT = "//# allFunctionsCalledOnLoad\n";

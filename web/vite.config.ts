@@ -4,9 +4,9 @@ import { readAtOnce } from "./early";
 import { halves } from "./texts";
 
 // What the dashboard, the login and the page of the API have in common.
-const OF_EVERY_PAGE = /node_modules\/svelte\/|src\/(app\.css|frame\/(Icon|Preferences|speaking)|lib\/(api|format|i18n|icons|intl|kept|leave|order|theme))/;
+const OF_EVERY_PAGE = /node_modules\/svelte\/|web\/src\/(app\.css|frame\/(Icon|Preferences|speaking)|lib\/(api|format|i18n|icons|intl|kept|leave|order|theme))/;
 // What the dashboard shows first.
-const OF_THE_HOUSE = /node_modules\/uplot\/|src\/(App|frame\/|now\/)|src\/lib\/(?!form|MayNot|configuration|paper)/;
+const OF_THE_HOUSE = /node_modules\/uplot\/|web\/src\/(App|frame\/|now\/)|web\/src\/lib\/(?!form|MayNot|configuration|paper)/;
 const daemon = "http://127.0.0.1:8600"; // `npm run dev` beside `wattbook demo`
 
 export default defineConfig({

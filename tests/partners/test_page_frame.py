@@ -118,7 +118,7 @@ def test_the_page_is_installable(home: House, browser: Browser) -> None:
         assert session.send("Page.getAppManifest")["errors"] == []
 
 
-@pytest.mark.parametrize("width", [375, 900, 1280, 2560])
+@pytest.mark.parametrize("width", [375, 1024, 1280, 1536])
 def test_the_content_is_as_wide_as_was_expected_of_it(home: House, browser: Browser, width: int) -> None:
     """Else everything would be arranged twice before it is first seen."""
     home.keep(pzem(power=1234.5))
@@ -126,11 +126,11 @@ def test_the_content_is_as_wide_as_was_expected_of_it(home: House, browser: Brow
         page = context.new_page()
         page.goto(server.url)
         expect(page.locator("article").first).to_contain_text("1,23")
-        content = page.evaluate("document.querySelector('.head').clientWidth")
+        content = page.evaluate("Math.floor(document.querySelector('.head').getBoundingClientRect().width)")
         empty = """() => {
           const app = document.getElementById("app");
           app.replaceChildren();
-          return app.clientWidth;
+          return Math.floor(app.getBoundingClientRect().width);
         }"""
         assert page.evaluate(empty) == content
 
@@ -146,6 +146,19 @@ def test_what_is_seen_first_is_read_at_once(home: House, browser: Browser) -> No
         assert len(scripts) == 3
         for script in scripts:
             assert context.request.get(script).text().startswith("//# allFunctionsCalledOnLoad\n")
+
+
+def test_a_page_that_is_not_drawn_listens_all_the_same(home: House, browser: Browser) -> None:
+    """A tab in the background gets no frames, and what comes meanwhile is not asked for again."""
+    home.keep(pzem(power=1234.5))
+    with served(home) as server, window(browser) as context:
+        page = context.new_page()
+        page.add_init_script("window.requestAnimationFrame = () => 0")
+        page.goto(server.url)
+        expect(page.locator("article").first).to_contain_text("1,23")
+        until(page, "performance.getEntriesByType('resource').some(e => e.name.includes('every=1d'))")
+        home.keep(pzem(power=777.7, ago_s=-5))
+        expect(page.locator("article").first).to_contain_text("778")
 
 
 def test_without_the_daemon_the_last_values_are_there_and_are_old(home: House, browser: Browser) -> None:

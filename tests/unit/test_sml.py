@@ -125,6 +125,12 @@ def test_a_right_check_over_a_wrong_content_is_damage(body: str, message: str) -
     assert isinstance(damage, Damage)
 
 
+def test_a_word_of_bits_has_no_scale() -> None:
+    body = bytes.fromhex("7601010172630701770101010171" + "77070100616100ff0101621e52646203" + "01" * 4 + "00")
+    (error_word,) = find_layout(body, frozenset()).data_sets(body)
+    assert error_word == DataSet("1-0:97.97.0*255", "3", "Wh")
+
+
 def test_a_frame_without_values_is_neither_reading_nor_damage() -> None:
     decoder = SmlDecoder()
     assert decoder.feed(frame(b"")) == []

@@ -32,7 +32,7 @@ class SmlDecoder(FrameDecoder):
         super().__init__()
         self._settings = settings or SmlSettings()
         self._unsigned = frozenset(self._settings.unsigned_codes)
-        self._layout: Layout | None = None  # of the last telegram
+        self._layout: Layout | None = None  # of the last telegram that was not like the one before
 
     def _find_start(self, buffer: bytearray) -> int:
         return buffer.find(START)

@@ -15,14 +15,14 @@ class Number:
     power: int  # of ten
     is_word: bool = False  # bits, told in hexadecimal
 
-    def text(self, raw: int) -> str:
+    def text(self, value: int) -> str:
         """As a meter with a display would show it."""
         if self.is_word:
-            return f"{raw:X}"
+            return f"{value:X}"
         if self.power >= 0:
-            return str(raw * 10**self.power)
-        digits = str(abs(raw)).zfill(1 - self.power)
-        return f"{'-' if raw < 0 else ''}{digits[: self.power]}.{digits[self.power :]}"
+            return str(value * 10**self.power)
+        digits = str(abs(value)).zfill(1 - self.power)
+        return f"{'-' if value < 0 else ''}{digits[: self.power]}.{digits[self.power :]}"
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Slot:
     told: DataSet
     start: int = 0
     end: int = 0
-    number: Number | None = None  # None: octets
+    number: Number | None = None  # None: octets, or nothing that could change
     raw: bytes = b""
 
     def read(self, body: bytes) -> DataSet:
@@ -51,7 +51,7 @@ class Slot:
 
 @dataclass(slots=True)
 class Layout:
-    """Of one telegram's messages: what may differ in another of the same layout, and what may not."""
+    """What may differ between a telegram and others of the same layout, and what may not."""
 
     body: bytes
     server_id: bytes = b""
@@ -71,6 +71,7 @@ class Layout:
             for start, end in (*self.ignored, *((slot.start, slot.end) for slot in self.slots)):
                 fixed[start:end] = bytes(end - start)
             self._known, self._fixed = int.from_bytes(self.body, "big"), int.from_bytes(fixed, "big")
+            self.ignored.clear()
         return not (int.from_bytes(body, "big") ^ self._known) & self._fixed
 
     def data_sets(self, body: bytes) -> tuple[DataSet, ...]:

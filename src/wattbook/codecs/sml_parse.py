@@ -1,7 +1,7 @@
 """The messages inside an SML frame: nested lists, of which only lists of values (GetList.Res) matter here.
 
 A meter lays out every telegram like the one before. So a telegram is not read but looked through, once, for where its
-numbers stand; those that follow and differ from it nowhere else are read at these places.
+values stand; those that follow are read at these places, if they differ in values and in what is ignored only.
 """
 
 from __future__ import annotations
@@ -104,12 +104,12 @@ def _entry(layout: Layout, at: int, unsigned_codes: frozenset[str]) -> int:
     elif value is None:
         layout.slots.append(Slot(told))
     else:
-        power = scaler if isinstance(scaler, int) else 0
-        if abs(power) > _SCALER_MAX:
+        power, is_word = scaler if isinstance(scaler, int) else 0, short == _ERROR_WORD
+        if abs(power) > _SCALER_MAX and not is_word:
             raise SmlError(f"a scaler of {power}")
         corrected = short in unsigned_codes and head in (_SIGNED | 2, _SIGNED | 3)
         signed = head & _LIST == _SIGNED and not corrected
-        number = Number(signed, power, is_word=short == _ERROR_WORD)
+        number = Number(signed, power, is_word)
         if isinstance(value, bool):  # any byte but 0 is true
             layout.slots.append(Slot(replace(told, text=number.text(int(value)))))
         else:
@@ -184,7 +184,11 @@ def _element(body: bytes, at: int, depth: int = 0) -> tuple[Element, int]:
 
 def _passed_over(layout: Layout, at: int) -> int:
     """Return where an element ends that means nothing to us; in another telegram it may hold something else."""
-    start, (value, end) = at, _element(layout.body, at)
+    plain, start = _PLAIN.get(layout.body[at]), at
+    if plain and at + plain[1] <= len(layout.body):  # nearly all there are
+        layout.ignored.append((at + 1, at + plain[1]))
+        return at + plain[1]
+    value, end = _element(layout.body, at)
     kind, _, at = _head(layout.body, start)
     if kind == _LIST and isinstance(value, list):
         for _ in value:

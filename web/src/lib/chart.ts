@@ -35,13 +35,14 @@ const watched = new Map<Element, (seen: Seen) => void>();
 const sizes = new ResizeObserver((entries) => {
   const seen = entries.map(({ target, contentRect: { width, height } }) => {
     const { top, bottom } = target.getBoundingClientRect();
-    const near = top < (1 + NEAR) * innerHeight && bottom > -NEAR * innerHeight;
+    const near = bottom > top && top < (1 + NEAR) * innerHeight && bottom > -NEAR * innerHeight;
     return { target, width: Math.floor(width), height: Math.floor(height), near };
   });
   for (const each of seen) watched.get(each.target)?.(each);
 });
 
-/** Tell how large a place is and whether it is near, now and whenever its size changes; what is returned ends that. */
+/** Tell one who asks how large a place is and whether it is near, now and whenever its size changes; what is returned
+ * ends that. */
 export function watchSize(place: Element, tell: (seen: Seen) => void): () => void {
   watched.set(place, tell);
   sizes.observe(place);

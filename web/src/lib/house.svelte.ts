@@ -56,11 +56,12 @@ class House {
   #skew = 0; // the daemon's clock minus ours, in milliseconds
   #stream: EventSource | null = null;
   #retry: ReturnType<typeof setTimeout> | undefined; // one at a time, whoever noticed the loss
+  #callOff: () => void = () => undefined; // what waits until the page is shown
   #stopped = false;
   #begun: Promise<void> | null = null;
   #asked = new Set<string>(); // names of quantities asked for, known or not
 
-  /** Ask for everything and listen: at once, even before there is a page to show it in. Done when all of it came, or did not. */
+  /** Ask for everything at once, even before there is a page to show it in, and listen then. Done when all came, or did not. */
   begin(): Promise<void> {
     return (this.#begun ??= this.#open());
   }
@@ -71,7 +72,11 @@ class House {
     const check = setInterval(() => void this.#check(), CHECK_MS);
     const days = setInterval(() => void this.#askDays(), DAYS_MS);
     const save = setInterval(() => this.#remember(), REMEMBER_MS);
-    const wake = () => (document.visibilityState === "visible" ? void this.#check() : this.#remember());
+    const wake = () => {
+      if (document.visibilityState === "hidden") return this.#remember();
+      void this.#check();
+      void this.#askDays(); // nobody asked meanwhile
+    };
     document.addEventListener("visibilitychange", wake);
     this.#stopped = false;
     void this.begin();
@@ -80,6 +85,7 @@ class House {
       this.#stopped = true;
       this.#begun = null;
       clearTimeout(this.#retry);
+      this.#callOff();
       clearInterval(tick);
       for (const each of [check, days, save]) clearInterval(each);
       document.removeEventListener("visibilitychange", wake);
@@ -94,6 +100,7 @@ class House {
   }
 
   async #open(): Promise<void> {
+    this.#callOff();
     this.#stream?.close();
     try {
       await this.#askAll();
@@ -104,11 +111,8 @@ class House {
       return;
     }
     if (this.#stopped) return;
-    // The stream begins with what is here already: it may wait until that is on the screen.
-    whenShown(() => {
-      this.#listen();
-      void this.#askDays();
-    });
+    // The stream begins with the newest readings, which are here already: it may wait until they are on the screen.
+    this.#callOff = whenShown(() => this.#listen());
   }
 
   /** Everything that a page shows first, at once, so that nothing on it is drawn twice. */
@@ -116,6 +120,7 @@ class House {
     const { answer, date } = await askDated<Opening>("opening", {}, OPENING_MS);
     const skew = (date ?? Date.now()) - Date.now();
     this.#skew = Math.abs(skew) > 3000 ? skew : 0; // the Date header is cut to seconds
+    this.heard = Date.now() + this.#skew;
     const { about, meters, virtual, supply, readings, past } = answer;
     me.take(answer.me);
     this.#know(answer.quantities);
@@ -158,7 +163,10 @@ class House {
     this.alerts = null; // a daemon without rules says nothing of them
     stream.onopen = () => {
       this.#isOpen();
-      whenShown(() => this.#remember());
+      this.#callOff = whenShown(() => {
+        this.#remember();
+        void this.#askDays();
+      });
     };
     stream.onmessage = (event) => {
       this.#isOpen();
@@ -211,6 +219,7 @@ class House {
   /** Say that nothing comes any more, and try again soon. */
   #lost(): void {
     this.connection = "lost";
+    this.#callOff();
     this.#stream?.close();
     clearTimeout(this.#retry);
     if (!this.#stopped) this.#retry = setTimeout(() => void this.#open(), RETRY_MS);

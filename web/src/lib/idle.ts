@@ -13,7 +13,16 @@ function whenIdle(work: () => void): () => void {
 
 /** Do something when what is drawn now is on the screen, and there is time for it; what is returned calls it off. */
 export function whenShown(work: () => void): () => void {
-  let callOff: () => void = () => cancelAnimationFrame(frame);
-  const frame = requestAnimationFrame(() => (callOff = whenIdle(work)));
+  const unasked = () => {
+    cancelAnimationFrame(frame);
+    clearTimeout(late);
+  };
+  const shown = () => {
+    unasked();
+    callOff = whenIdle(work);
+  };
+  let callOff = unasked;
+  const frame = requestAnimationFrame(shown);
+  const late = setTimeout(shown, WAIT_MS); // a page that nobody looks at is not drawn
   return () => callOff();
 }

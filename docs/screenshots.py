@@ -183,11 +183,11 @@ def take(browser: Browser, screen: Screen, url: str, file: Path) -> None:
     sys.stdout.write(f"{file.relative_to(ROOT)}  {file.stat().st_size} bytes\n")
 
 
-def settle(page: Page) -> None:
-    """Return when the page shows what it was opened for."""
+def settle(page: Page, ms: int = _SETTLE_MS) -> None:
+    """Return when the page shows what it was opened for, and `ms` later."""
     page.locator("main h1, main h2").first.wait_for()
     page.get_by_text("Loading…").first.wait_for(state="hidden")
-    page.wait_for_timeout(_SETTLE_MS)
+    page.wait_for_timeout(ms)
 
 
 def tidy(page: Page) -> None:

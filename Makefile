@@ -30,7 +30,7 @@ web: $(PAGE)/index.html
 
 test: .venv/.debian-ready .cache/.npm-ready setup
 	$(MAKE) check
-	$(BIN)/python -m pytest -n $(JOBS) --durations=40 --durations-min=3
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=40 --durations-min=3
 
 check: setup
 	$(BIN)/ruff check .

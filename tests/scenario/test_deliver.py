@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from book_tools import START, poll, polls
 from shelf import Ledger, Roll, Shelf
 from sink_house import House, house
 from wattbook.engine.deliver import REFUSED
+from wattbook.engine.order_sinks import carry_out
 from wattbook.model import Event, Quality, Reading
 from wattbook.model.batch import to_ms
 
@@ -80,7 +81,8 @@ async def test_what_is_refused_for_ever_is_set_aside_and_can_be_replayed(tmp_pat
         shelf.accept = lambda meter, value: ""
         assert await sink.replay_refused(who="anna") == 2
         assert len(shelf.rows) == 100
-        assert await sink.replay_refused(who="anna") == 0
+        again = await carry_out(sink, {"do": "replay", "refused": True}, who="anna", zone=UTC, now=START)
+        assert again == {"done": "replay", "taken": 0}
         await home.append([poll(100)])
         await home.drained()
         assert energies(shelf) == [25_409_000 + number for number in range(101)]

@@ -109,3 +109,21 @@ def test_a_shape_is_its_examples() -> None:
             "gap": loose["gap"],
         },
     }
+
+
+@pytest.mark.parametrize("history", ["", "2", "/®", "true"])
+async def test_history_is_0_or_1(home: House, history: str) -> None:
+    answer = await home.client.post("/api/v1/readings", params={"history": history}, json=[])
+    assert answer.status_code == 400 and "history is 0 or 1" in answer.json()["error"]
+
+
+async def test_a_table_is_described_in_both_of_its_forms(home: House) -> None:
+    paths = (await home.client.get("/api/v1/openapi.json")).json()["paths"]
+    home.keep(pzem(ago_s=60), pzem())
+    asked = {"meter": "main-a", "quantity": "active_energy_import", "every": "1d", "from": "yesterday"}
+    for form in ("csv", "xlsx"):
+        answer = await home.client.get("/api/v1/query/table", params={**asked, "format": form})
+        assert answer.status_code == 200
+        for path in ("/api/v1/query/table", "/api/v1/cost/table"):  # one writes both
+            described = paths[path]["get"]["responses"]["200"]["content"]
+            assert answer.headers["content-type"].split(";")[0] in described

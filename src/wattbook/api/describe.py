@@ -19,6 +19,7 @@ INTRODUCTION = (
     "set, this machine may ask freely. Then every request needs a session or `Authorization: Bearer …`; other machines "
     "may ask from the networks in [api] allow."
 )
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 METER = "Only this meter; may be repeated."
 INSTANT = "An instant, included: ISO 8601 (local time of the site without an offset), today, yesterday, now or -24h."
 EVERY = "Step: 15min, 1h, 1d, 1w, 1mo, 1y. Registers give the energy of each step. Empty: the readings as they are."
@@ -71,14 +72,17 @@ def _get(
     *,
     schema: Mapping[str, Any] | None = None,
     kind: str = "application/json",
+    also: str = "",
     loose: Mapping[str, Schema] | None = None,
     **errors: str,
 ) -> dict[str, Any]:
     """The arguments of a FastAPI route that answers raw bytes, so that its shape is told by an example.
 
-    `loose`: schemas of the keys that are not always as in the example.
+    `loose`: schemas of the keys that are not always as in the example. `also`: a second kind of content, in bytes.
     """
-    content = {kind: {"schema": schema or shape_of(example, loose or {}), "example": example}}
+    content: dict[str, Any] = {kind: {"schema": schema or shape_of(example, loose or {}), "example": example}}
+    if also:
+        content[also] = {"schema": {"type": "string", "format": "binary"}}
     return {
         "summary": summary,
         "response_class": Response,
@@ -215,7 +219,8 @@ CHANGE_SINK: Mapping[str, Any] = {
     **_get("Pause, resume or replay a sink", {"done": "pause"}, _400='"do" is one of pause, resume, replay'),
     "description": (
         "`do` is pause, resume or replay. A paused sink stays so over restarts. Replay delivers everything `from` an "
-        "instant on once more (without it from the beginning), or, with `refused`, what the sink had set aside."
+        "instant on once more (without it from the beginning), or, with `refused`, what the sink had set aside; then "
+        "the answer says how many readings it has `taken` of it."
     ),
     "openapi_extra": order_of(
         {"do": "replay", "from": "2026-11-01"},
@@ -349,6 +354,7 @@ TABLE = _get(
     "at,heat-pump,quality\n2026-11-21T00:00:00.000+01:00,412,measured\n",
     schema={"type": "string"},
     kind="text/csv",
+    also=XLSX,
     _400="more than 20000 values; choose longer steps or a shorter time, or use `wattbook query --csv`",
     _404=_NO_METER,
 )

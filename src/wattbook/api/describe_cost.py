@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wattbook.api.describe import route
+from wattbook.api.describe import XLSX, route
 from wattbook.api.shapes import NUMBER, TEXT, TEXT_OR_NULL
 
 SOURCE = "All meters that stand at this source: utility, generator, solar or battery; may be repeated."
@@ -49,5 +49,6 @@ TABLE = route(
     "at,main-a [CZK],quality\n2026-11-21T00:00:00.000+01:00,28.4175,measured\n",
     schema={"type": "string"},
     kind="text/csv",
+    also=XLSX,
     _404="nobody says what energy costs: add a [[tariff]] to wattbook.toml (see how-to/cost)",
 )

@@ -25,7 +25,6 @@ from wattbook.model import ConfigError, Span
 
 NAMES_MAX = 200  # of meters or locations in one request
 TABLE_VALUES_MAX = 20_000  # two years of hours: 0.3 s to write; a longer table is the command's
-_XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 Names = Annotated[list[str] | None, Field(max_length=NAMES_MAX)]
 
@@ -138,7 +137,7 @@ def _table(answers: Sequence[Answer], form: str, question: Question) -> Response
 
 def table_response(titles: Sequence[str], rows: Iterable[Row], form: str, name: str, zone: ZoneInfo) -> Response:
     """A table as a file of this name, without its ending: csv or xlsx."""
-    write, kind = (table_csv, "text/csv; charset=utf-8") if form == "csv" else (table_xlsx, _XLSX)
+    write, kind = (table_csv, "text/csv; charset=utf-8") if form == "csv" else (table_xlsx, describe.XLSX)
     headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
     return Response(write(titles, rows, zone), headers=headers, media_type=kind)
 

@@ -52,7 +52,10 @@ class Ingest:
 
         `?history=1`: readings of the past, as `wattbook import` sends them, also of meters that are on a line now.
         """
-        history = request.query_params.get("history") == "1"
+        told = request.query_params.get("history", "0")
+        if told not in ("0", "1"):
+            raise Refusal(400, "history is 0 or 1")
+        history = told == "1"
         decode, unpack = _format_of(request)
         body, held = bytearray(), 0
         try:

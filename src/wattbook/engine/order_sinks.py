@@ -34,7 +34,7 @@ async def carry_out(
     elif given["do"] == "resume":
         await sink.resume(who=who)
     elif given.get("refused"):
-        return {"taken": await sink.replay_refused(who=who)}
+        return {"done": given["do"], "taken": await sink.replay_refused(who=who)}
     else:
         start = given.get("from")
         await sink.replay(parse_instant(str(start), zone=zone, now=now) if start else None, who=who)

@@ -127,3 +127,11 @@ async def test_a_table_is_described_in_both_of_its_forms(home: House) -> None:
         for path in ("/api/v1/query/table", "/api/v1/cost/table"):  # one writes both
             described = paths[path]["get"]["responses"]["200"]["content"]
             assert answer.headers["content-type"].split(";")[0] in described
+
+
+async def test_an_order_about_a_token_says_what_was_done(home: House) -> None:
+    add_user(home)
+    asked = {"headers": {**CHANGE, **bearer(add_token(home, *Scope))}}
+    made = await home.client.post("/api/v1/tokens", json={"do": "create", "name": "new", "scopes": ["read"]}, **asked)
+    gone = await home.client.post("/api/v1/tokens", json={"do": "revoke", "name": "new"}, **asked)
+    assert made.json().keys() == {"done", "token"} and gone.json() == {"done": "revoke"}

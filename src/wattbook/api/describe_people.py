@@ -24,12 +24,18 @@ _SLOW = "too many wrong passwords; try again in 8 s"
 
 
 def _order(
-    summary: str, example: Any, order: Mapping[str, Any], text: str, takes: Mapping[str, Schema], **errors: str
+    summary: str,
+    example: Any,
+    order: Mapping[str, Any],
+    text: str,
+    takes: Mapping[str, Schema],
+    schema: Schema | None = None,
+    **errors: str,
 ) -> Mapping[str, Any]:
     """The arguments of a route that takes an order; what is needed with each deed, the text says."""
     needed = ("do",) if "do" in takes else tuple(takes)
     return {
-        **route(summary, example, schema=None, kind="application/json", loose={"role": TEXT_OR_NULL}, **errors),
+        **route(summary, example, schema=schema, kind="application/json", loose={"role": TEXT_OR_NULL}, **errors),
         "description": text,
         "openapi_extra": order_of(order, *needed, **takes),
     }
@@ -83,7 +89,7 @@ TOKENS = route(
 )
 CHANGE_TOKENS = _order(
     "Make a token, which is shown this once, or revoke one",
-    {"token": "wattbook_k3J…"},
+    {"done": "create", "token": "wattbook_k3J…"},
     {"do": "create", "name": "grafana", "scopes": ["read"], "days": 365},
     f"{_CHANGE}`do` is create or revoke; scopes are {', '.join(Scope)}; without `days` it lasts until it is revoked.",
     {
@@ -93,5 +99,6 @@ CHANGE_TOKENS = _order(
         "days": {"type": ["integer", "null"], "minimum": 1, "maximum": DAYS_MAX},
         "who": WHO,
     },
+    schema={"type": "object", "required": ["done"], "properties": {"done": TEXT, "token": TEXT}},
     _400='there is a token "grafana" already; revoke it, or choose another name',
 )

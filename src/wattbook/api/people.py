@@ -66,7 +66,7 @@ def add_routes(app: FastAPI, access: Access) -> None:
     async def post_tokens(request: Request) -> Response:
         order = as_ordered(request, read_order(await request.body()))
         token = await access.change_tokens(order, _who(request, order), principal_of(request))
-        return json_response({"token": token} if token else {"done": order["do"]})
+        return json_response({"done": order["do"], **({"token": token} if token else {})})
 
 
 async def while_held(access: Access, principal: Principal, stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

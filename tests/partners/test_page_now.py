@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -104,11 +105,9 @@ def test_nothing_moves_for_who_does_not_want_it(home: House, browser: Browser) -
 def test_today_is_compared_with_yesterday_by_this_time(home: House, browser: Browser) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     home.clock.at = now
-    midnight = datetime(now.year, now.month, now.day, tzinfo=UTC) - timedelta(
-        hours=3
-    )  # before the day begins in Prague
-    day = timedelta(days=1)
-    counted = [(midnight - day, 0), (now - day, 8000), (midnight, 12000), (now, 16000)]
+    here = now.astimezone(ZoneInfo("Europe/Prague"))  # where the house is, whatever the hour of the test
+    began, day = here.replace(hour=0, minute=0, second=0).astimezone(UTC), timedelta(days=1)
+    counted = [(began - day, 0), (now - day, 8000), (began, 12000), (now, 16000)]
     home.keep(*(Reading("main-a", at, {"active_energy_import": 1e6 + wh, "active_power": 500.0}) for at, wh in counted))
     with served(home) as server, window(browser) as context:
         page = context.new_page()

@@ -388,7 +388,7 @@ async def test_every_route_is_described_with_an_example(home: House) -> None:
     }  # fmt: skip
     for path, methods in paths.items():
         for method, operation in methods.items():
-            (example,) = operation["responses"]["200"]["content"].values()
+            example, *_ = operation["responses"]["200"]["content"].values()
             assert "example" in example, (method, path)
             assert operation["summary"]
 

@@ -56,7 +56,7 @@ async def test_what_was_tried_again_is_told_no_more(tmp_path: Path) -> None:
         home.keep(pzem(ago_s=30, energy=200.0))
         await until(home, lambda sink: sink["set_aside"] == 1)
         shelf.accept = lambda meter, value: ""
-        assert (await order(home, do="replay", refused=True)).json() == {"taken": 1}
+        assert (await order(home, do="replay", refused=True)).json() == {"done": "replay", "taken": 1}
         assert await refused(home) == {"events": [], "before": None}
         assert (await look(home))["set_aside"] == 0
 

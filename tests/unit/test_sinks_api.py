@@ -44,7 +44,7 @@ async def test_pause_resume_and_replay(tmp_path: Path) -> None:
         shelf.rows.clear()
         assert (await order(home, do="replay", from_=format_instant(pzem(ago_s=20).at))).json() == {"done": "replay"}
         await until(home, lambda sink: len(shelf.rows) == 3)
-        assert (await order(home, do="replay", refused=True)).json() == {"taken": 0}
+        assert (await order(home, do="replay", refused=True)).json() == {"done": "replay", "taken": 0}
         who = [event.actor for event in home.context.reader.events_about("shelf", ("sink.paused", "sink.resumed"))]
         assert who == ["api 127.0.0.1", "anna"]
 

@@ -53,26 +53,29 @@ class Slot:
 class Layout:
     """What may differ between a telegram and others of the same layout, and what may not."""
 
-    body: bytes
+    body: bytes  # of the telegram: its messages
     server_id: bytes = b""
     slots: list[Slot] = field(default_factory=list)
-    ignored: list[tuple[int, int]] = field(
-        default_factory=list
-    )  # bytes that mean nothing to us: ids, times, signatures
-    _known: int = 0
-    _fixed: int = 0  # ones where a telegram of this layout has the same bits
+    _fixed: bytearray = field(init=False)  # ones where a telegram of this layout has the same bits
+
+    def __post_init__(self) -> None:
+        self._fixed = bytearray(b"\xff" * len(self.body))
+
+    def loosen(self, start: int, end: int) -> None:
+        """These bytes may differ: an id, a time, a signature, a value."""
+        self._fixed[start:end] = bytes(end - start)
+
+    def add(self, slot: Slot) -> None:
+        """One more value, the next in the telegram's order."""
+        self.slots.append(slot)
+        self.loosen(slot.start, slot.end)
 
     def fits(self, body: bytes) -> bool:
         """Whether a telegram differs from this one in values and what is ignored only."""
         if len(body) != len(self.body):
             return False
-        if not self._fixed:
-            fixed = bytearray(b"\xff" * len(body))
-            for start, end in (*self.ignored, *((slot.start, slot.end) for slot in self.slots)):
-                fixed[start:end] = bytes(end - start)
-            self._known, self._fixed = int.from_bytes(self.body, "big"), int.from_bytes(fixed, "big")
-            self.ignored.clear()
-        return not (int.from_bytes(body, "big") ^ self._known) & self._fixed
+        differing = int.from_bytes(body, "big") ^ int.from_bytes(self.body, "big")
+        return not differing & int.from_bytes(self._fixed, "big")
 
     def data_sets(self, body: bytes) -> tuple[DataSet, ...]:
         """All values of a telegram that fits, in its order."""

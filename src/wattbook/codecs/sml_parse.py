@@ -100,9 +100,9 @@ def _entry(layout: Layout, at: int, unsigned_codes: frozenset[str]) -> int:
     if isinstance(value, list):
         raise SmlError("a list where a value should be")
     if isinstance(value, bytes):
-        layout.slots.append(Slot(told, start, at))
+        layout.add(Slot(told, start, at))
     elif value is None:
-        layout.slots.append(Slot(told))
+        layout.add(Slot(told))
     else:
         power, is_word = scaler if isinstance(scaler, int) else 0, short == _ERROR_WORD
         if abs(power) > _SCALER_MAX and not is_word:
@@ -111,9 +111,9 @@ def _entry(layout: Layout, at: int, unsigned_codes: frozenset[str]) -> int:
         signed = head & _LIST == _SIGNED and not corrected
         number = Number(signed, power, is_word)
         if isinstance(value, bool):  # any byte but 0 is true
-            layout.slots.append(Slot(replace(told, text=number.text(int(value)))))
+            layout.add(Slot(replace(told, text=number.text(int(value)))))
         else:
-            layout.slots.append(Slot(told, start, at, number))
+            layout.add(Slot(told, start, at, number))
     return _passed_over(layout, at)
 
 
@@ -184,15 +184,14 @@ def _element(body: bytes, at: int, depth: int = 0) -> tuple[Element, int]:
 
 def _passed_over(layout: Layout, at: int) -> int:
     """Return where an element ends that means nothing to us; in another telegram it may hold something else."""
-    plain, start = _PLAIN.get(layout.body[at]), at
-    if plain and at + plain[1] <= len(layout.body):  # nearly all there are
-        layout.ignored.append((at + 1, at + plain[1]))
-        return at + plain[1]
-    value, end = _element(layout.body, at)
+    start, (value, end) = at, _element(layout.body, at)
+    if layout.body[start] in _PLAIN:  # nearly all there are
+        layout.loosen(start + 1, end)
+        return end
     kind, _, at = _head(layout.body, start)
     if kind == _LIST and isinstance(value, list):
         for _ in value:
             at = _passed_over(layout, at)
     elif value is not None:
-        layout.ignored.append((at, end))
+        layout.loosen(at, end)
     return end

@@ -388,8 +388,9 @@ async def test_every_route_is_described_with_an_example(home: House) -> None:
     }  # fmt: skip
     for path, methods in paths.items():
         for method, operation in methods.items():
-            example, *_ = operation["responses"]["200"]["content"].values()
-            assert "example" in example, (method, path)
+            told, *others = operation["responses"]["200"]["content"].values()
+            assert "example" in told, (method, path)
+            assert all(other == {"schema": {"type": "string", "format": "binary"}} for other in others), (method, path)
             assert operation["summary"]
 
 

@@ -97,6 +97,11 @@ async def test_every_route_is_described_with_what_it_may_answer(home: House) -> 
     assert described["paths"]["/api/v1/users"]["post"]["security"] == [{"token": []}, {"session": []}]
 
 
+def test_what_is_there_sometimes_is_not_promised() -> None:
+    shape = shape_of({"done": "create", "token": "x"}, {}, ("token",))
+    assert shape["required"] == ["done"] and shape["properties"].keys() == {"done", "token"}
+
+
 def test_a_shape_is_its_examples() -> None:
     loose = {"gap": {"type": ["object", "null"]}}
     assert shape_of({"a": [1.5], "b": True, "c": "x", "gap": {"d": 1}}, loose) == {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from fastapi import FastAPI
@@ -74,13 +74,16 @@ def _get(
     kind: str = "application/json",
     also: str = "",
     loose: Mapping[str, Schema] | None = None,
+    sometimes: Collection[str] = (),
     **errors: str,
 ) -> dict[str, Any]:
     """The arguments of a FastAPI route that answers raw bytes, so that its shape is told by an example.
 
-    `loose`: schemas of the keys that are not always as in the example. `also`: a second kind of content, in bytes.
+    `loose`: schemas of the keys that are not always as in the example, `sometimes`: keys that are not always there.
+    `also`: a second kind of content, in bytes.
     """
-    content: dict[str, Any] = {kind: {"schema": schema or shape_of(example, loose or {}), "example": example}}
+    shape = schema or shape_of(example, loose or {}, sometimes)
+    content: dict[str, Any] = {kind: {"schema": shape, "example": example}}
     if also:
         content[also] = {"schema": {"type": "string", "format": "binary"}}
     return {
@@ -216,7 +219,12 @@ SINKS: Mapping[str, Any] = {
     ),
 }
 CHANGE_SINK: Mapping[str, Any] = {
-    **_get("Pause, resume or replay a sink", {"done": "pause"}, _400='"do" is one of pause, resume, replay'),
+    **_get(
+        "Pause, resume or replay a sink",
+        {"done": "replay", "taken": 2},
+        sometimes=("taken",),
+        _400='"do" is one of pause, resume, replay',
+    ),
     "description": (
         "`do` is pause, resume or replay. A paused sink stays so over restarts. Replay delivers everything `from` an "
         "instant on once more (without it from the beginning), or, with `refused`, what the sink had set aside; then "

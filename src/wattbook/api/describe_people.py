@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from wattbook.access.changes import DAYS_MAX
@@ -29,13 +29,13 @@ def _order(
     order: Mapping[str, Any],
     text: str,
     takes: Mapping[str, Schema],
-    schema: Schema | None = None,
+    sometimes: Collection[str] = (),
     **errors: str,
 ) -> Mapping[str, Any]:
     """The arguments of a route that takes an order; what is needed with each deed, the text says."""
     needed = ("do",) if "do" in takes else tuple(takes)
     return {
-        **route(summary, example, schema=schema, kind="application/json", loose={"role": TEXT_OR_NULL}, **errors),
+        **route(summary, example, schema=None, loose={"role": TEXT_OR_NULL}, sometimes=sometimes, **errors),
         "description": text,
         "openapi_extra": order_of(order, *needed, **takes),
     }
@@ -99,6 +99,6 @@ CHANGE_TOKENS = _order(
         "days": {"type": ["integer", "null"], "minimum": 1, "maximum": DAYS_MAX},
         "who": WHO,
     },
-    schema={"type": "object", "required": ["done"], "properties": {"done": TEXT, "token": TEXT}},
+    sometimes=("token",),
     _400='there is a token "grafana" already; revoke it, or choose another name',
 )

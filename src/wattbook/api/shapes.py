@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from wattbook.api.who import WHO_MAX
@@ -25,17 +25,18 @@ EVENT: Schema = {  # of a stream, one
 }
 
 
-def shape_of(example: object, loose: Mapping[str, Schema]) -> Schema:
+def shape_of(example: object, loose: Mapping[str, Schema], sometimes: Collection[str] = ()) -> Schema:
     """The schema of answers like this one: every key there, every value of its kind.
 
     `loose` has the schemas of those keys whose values are not always like the example's: null, or keys by name.
+    Keys that are there `sometimes` are not promised.
     """
     match example:
         case Mapping():
-            keys = {key: loose.get(key) or shape_of(value, loose) for key, value in example.items()}
-            return {"type": "object", "required": list(keys), "properties": keys}
+            keys = {key: loose.get(key) or shape_of(value, loose, sometimes) for key, value in example.items()}
+            return {"type": "object", "required": [key for key in keys if key not in sometimes], "properties": keys}
         case list():
-            return {"type": "array", "items": shape_of(example[0], loose)} if example else {"type": "array"}
+            return {"type": "array", "items": shape_of(example[0], loose, sometimes)} if example else {"type": "array"}
         case bool():
             return {"type": "boolean"}
         case int() | float():

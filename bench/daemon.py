@@ -25,7 +25,7 @@ from typing import Any
 
 from bench import machine
 from bench.figures import Figure, progress, show
-from bench.laboratory import Laboratory
+from bench.laboratory import Laboratory, behind
 from bench.running import Running, line_text, run_daemon
 from wattbook.model import Reading, SystemClock
 from wattbook.store import Book, BookReader
@@ -34,6 +34,9 @@ ADDRESSES = (4, 5, 6, 7)
 METERS = tuple(f"m{address}" for address in ADDRESSES)
 SHARE_MIN = {9600: 99.0, 19200: 98.0}  # % of the line's limit
 CPU_S_MAX, LINE_CPU_S_MAX = 0.3, 0.15  # a thousand polls, while nobody queries
+TOLD = {  # decimals of what a PZEM-016 tells
+    "voltage": 1, "current": 3, "active_power": 1, "active_energy_import": 0, "frequency": 1, "power_factor": 2,
+}  # fmt: skip
 HOUR = 3600  # readings of each meter before the start
 _SETTLE_S = 2.0  # after the first answers: imports end, waits have learnt how late they wake
 _WHOLE = 100_000
@@ -151,25 +154,15 @@ def _figures(case: Case, found: dict[str, Any], *, lost: int) -> list[Figure]:
 
 
 def fill(path: Path) -> None:
-    """A book with an hour of readings up to now."""
+    """A book with an hour of readings of the same meters up to now: what they tell next goes on from it."""
     clock = SystemClock()
     start = clock.now() - timedelta(seconds=HOUR + 1)
     with Book.open(path, clock=clock) as book:
-        for place, meter in enumerate(METERS):
+        for address, meter in zip(ADDRESSES, METERS, strict=True):
+            its = behind(address)
             readings = [
-                Reading(
-                    meter,
-                    start + timedelta(seconds=number),
-                    {
-                        "voltage": (2300 + number % 40) / 10,
-                        "current": (1500 + number % 900) / 1000,
-                        "active_power": (3450 + number % 2000) / 10,
-                        "active_energy_import": 1_000_000 * place + number,
-                        "frequency": (499 + number % 3) / 10,
-                        "power_factor": (95 + number % 6) / 100,
-                    },
-                )
-                for number in range(HOUR)
+                Reading(meter, at, {name: round(its.value(name, at) or 0.0, digits) for name, digits in TOLD.items()})
+                for at in (start + timedelta(seconds=number) for number in range(HOUR))
             ]
             book.append(readings, urgent=True).result()
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from wattbook.profiles import Library, SerialSettings
-from wattbook.simulate import Faults, SimulatedLine, SimulatedMeter, Simulation, build
+from wattbook.simulate import Faults, Plausible, SimulatedLine, SimulatedMeter, Simulation, build
 
 LINE = "line"
 _FIRST_S_MAX = 20.0  # a reader that takes longer to start will not come
@@ -77,11 +77,16 @@ class Laboratory:
         self.close()
 
 
+def behind(address: int) -> Plausible:
+    """What the meter of this address measures."""
+    return Plausible(address)
+
+
 def run(port: str, model: str, addresses: Sequence[int], baud: int | None) -> None:
     """Simulate until standard input ends."""
     profile = Library().get(model)
     serial = SerialSettings(baud=baud) if baud else None
-    meters = [SimulatedMeter(f"m{address}", LINE, profile, address) for address in addresses]
+    meters = [SimulatedMeter(f"m{address}", LINE, profile, address, source=behind(address)) for address in addresses]
     with build([SimulatedLine(LINE, port, serial)], meters or [SimulatedMeter("m", LINE, profile)]) as simulation:
         print("ready", flush=True)
         for text in sys.stdin:

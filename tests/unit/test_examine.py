@@ -2,7 +2,10 @@
 
 import json
 import struct
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from notebook import Notebook
 from wattbook.codecs.detect import decode
 from wattbook.codecs.telegram import Damage
-from wattbook.engine.examine import READINGS_IN_A_ROW, READINGS_MAX, Examination, findings
+from wattbook.engine.examine import LOOK_EVERY, READINGS_IN_A_ROW, READINGS_MAX, Examination, findings
 from wattbook.engine.examined import ExaminedKeeper
 from wattbook.engine.status import MeterStatus
 from wattbook.model import Reading
@@ -101,13 +104,30 @@ def test_all_ones_are_no_number() -> None:
     assert "all ones" in finding.words
 
 
+def every(period: timedelta) -> Iterator[datetime]:
+    at = NOON
+    while True:
+        yield at
+        at += period
+
+
 def test_told_once_after_enough_readings_in_a_row() -> None:
     examination = Examination(PUSH)
     dead = FINE | {"voltage_l2": 0.0}
     run = [dead] * (READINGS_IN_A_ROW - 1) + [FINE] + [dead] * READINGS_MAX
-    told = [[finding.subject for finding in examination.look(values)] for values in run]
-    assert [number for number, subjects in enumerate(told) if subjects] == [2 * READINGS_IN_A_ROW - 1]
+    looks = [examination.look(at, values) for at, values in zip(every(LOOK_EVERY), run, strict=False)]
+    assert [number for number, found in enumerate(looks) if found] == [2 * READINGS_IN_A_ROW - 1]
     assert examination.over
+
+
+def test_a_start_up_seen_by_many_readings_a_second_proves_nothing() -> None:
+    examination = Examination(PUSH)
+    dead = FINE | {"voltage_l2": 0.0}
+    quick = every(LOOK_EVERY / 6)
+    for at in islice(quick, 6 * (READINGS_IN_A_ROW - 1)):
+        assert not examination.look(at, dead)
+    assert not examination.over
+    assert examination.look(next(quick), dead)
 
 
 async def test_a_finding_becomes_an_event_and_a_hint_and_every_reading_is_kept() -> None:
@@ -115,8 +135,8 @@ async def test_a_finding_becomes_an_event_and_a_hint_and_every_reading_is_kept()
     keeper = ExaminedKeeper(book, {"press": Examination(PUSH)})
     keeper.statuses = {"press": status}
     dead = Reading("press", NOON, FINE | {"voltage_l2": 0.0})
-    for _ in range(READINGS_MAX):
-        keeper.measured(dead)
+    for at in islice(every(LOOK_EVERY), READINGS_MAX):
+        keeper.measured(replace(dead, at=at))
     await keeper.keep([dead, Reading("other", NOON, {})])
     assert len(book.readings) == READINGS_MAX + 2
     [event] = book.events

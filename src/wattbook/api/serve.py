@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from wattbook.api.context import ApiContext
 from wattbook.api.door import Door
 from wattbook.config import Config, parse_listen
+from wattbook.engine.in_step import in_step
 from wattbook.engine.live import BEGINS_ANEW, Live
 from wattbook.model import ConfigError
 from wattbook.transports.tls import load_own, server_context
@@ -188,6 +189,18 @@ async def serve(
         def capture_signals(self) -> Iterator[None]:
             yield  # the daemon has its own
 
+        async def main_loop(self) -> None:
+            """Until told to stop. uvicorn's own looks for that ten times a second: most of what an idle daemon does."""
+            async with asyncio.TaskGroup() as group:
+                dating = group.create_task(self._date())
+                await stopping.wait()
+                dating.cancel()
+
+        async def _date(self) -> None:
+            while True:
+                await self.on_tick(0)  # the header "Date" of answers
+                await in_step(1.0)
+
     server = Server(
         uvicorn.Config(
             app,
@@ -205,12 +218,4 @@ async def serve(
     )
 
     current_default_thread_limiter().total_tokens = _WORKERS
-
-    async def stop() -> None:
-        await stopping.wait()
-        server.should_exit = True
-
-    async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(stop())
-        await server.serve(list(sockets))
-        waiting.cancel()
+    await server.serve(list(sockets))

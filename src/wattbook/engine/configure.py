@@ -16,6 +16,7 @@ from wattbook.config.edit import SINGLE, tables_of
 from wattbook.config.from_browser import permitted
 from wattbook.config.told import table_told, tables_told, without_references
 from wattbook.config.write_whole import write_whole
+from wattbook.engine.in_step import in_step
 from wattbook.engine.survey import check_port, serial_ports
 from wattbook.model import BookError, Clock, ConfigError, Event, WattbookError
 
@@ -103,7 +104,7 @@ class Configuring:
         """Tell in the log what somebody did to the file, once. Runs until cancelled."""
         told = await asyncio.to_thread(self.standing)
         while True:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await in_step(LOOK_EVERY_S)
             found = await asyncio.to_thread(self.standing)
             if found is not told and not self._changing.locked():  # else it is our own change, that comes into force
                 self._log_standing(found)

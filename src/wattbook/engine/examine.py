@@ -10,6 +10,7 @@ import math
 import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from wattbook.engine.plausible import bounds
 from wattbook.model.vocabulary import Kind, quantity
@@ -17,6 +18,7 @@ from wattbook.profiles.profile import Profile, Register
 
 READINGS_IN_A_ROW = 5  # longer than a start-up, a switch-over or a damaged value lasts, at any usual period
 READINGS_MAX = 300  # of a run: 25 minutes at 5 s; without a load a reversed transformer shows nothing before
+LOOK_EVERY = timedelta(seconds=1)  # a full line brings six readings a second of each meter: five of them prove nothing
 DEAD_V = 20.0  # stray voltage on an open wire stays below, any network is far above
 WIRING = ("missing-phase", "reversed-transformer")  # kinds of findings that say nothing about the model
 _PHASES = ("l1", "l2", "l3")
@@ -61,14 +63,18 @@ class Examination:
         self._rows: dict[tuple[str, str], int] = {}  # readings in a row that agree
         self._told: set[tuple[str, str]] = set()
         self._left = READINGS_MAX
+        self._looked_at: datetime | None = None
 
     @property
     def over(self) -> bool:
         """Whether enough readings were looked at."""
         return self._left <= 0
 
-    def look(self, values: Values) -> Sequence[Finding]:
-        """The findings that this reading makes certain; each is told once."""
+    def look(self, at: datetime, values: Values) -> Sequence[Finding]:
+        """The findings that the reading of this instant makes certain; each is told once."""
+        if self._looked_at is not None and abs(at - self._looked_at) < LOOK_EVERY:
+            return ()
+        self._looked_at = at
         self._left -= 1
         found = {(finding.kind, finding.subject): finding for finding in findings(values, self._profile, self._source)}
         self._rows = {key: self._rows.get(key, 0) + 1 for key in found}

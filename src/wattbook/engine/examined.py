@@ -41,7 +41,7 @@ class ExaminedKeeper:
         examination = self._examinations.get(reading.meter)
         if examination is None:
             return
-        for finding in examination.look(reading.values):
+        for finding in examination.look(reading.at, reading.values):
             log.warning("%s: %s", reading.meter, finding.words)
             body = {"finding": finding.kind, "of": finding.subject, "words": finding.words}
             self._keeper.note(Event("meter.implausible", reading.meter, reading.at, body))

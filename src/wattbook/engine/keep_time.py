@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
+from wattbook.engine.in_step import in_step
 from wattbook.model import Event, SystemClock
 from wattbook.model.clock import STEP_MIN, ClockStep
 from wattbook.store import Book
@@ -15,9 +16,7 @@ _EVERY_S = 1.0
 _log = logging.getLogger(__name__)
 
 
-async def keep_time(
-    clock: SystemClock, book: Book, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
-) -> None:
+async def keep_time(clock: SystemClock, book: Book, *, sleep: Callable[[float], Awaitable[None]] = in_step) -> None:
     """Look at the wall clock every second, until cancelled."""
     while True:
         await sleep(_EVERY_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
 from collections import deque
@@ -11,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from statistics import median_low
 
+from wattbook.engine.in_step import in_step
 from wattbook.engine.status import MeterStatus
 from wattbook.model.clock import Clock, supersedes
 from wattbook.model.reading import EMPTY, Event
@@ -150,5 +150,5 @@ def _silence(hearing: _Hearing, silent_s: float) -> str:
 async def watch(attendance: Attendance) -> None:
     """Look for silent meters every second, until cancelled."""
     while True:
-        await asyncio.sleep(_CHECK_EVERY_S)
+        await in_step(_CHECK_EVERY_S)
         attendance.check()

@@ -1,0 +1,10 @@
+"""Looking now and then, in step: waking an idle processor costs more than most looks, so all who look wake together."""
+
+from __future__ import annotations
+
+import asyncio
+
+
+async def in_step(every_s: float) -> None:
+    """Sleep until the event loop's next whole multiple of this period, so never longer than it."""
+    await asyncio.sleep(every_s - asyncio.get_running_loop().time() % every_s)

@@ -20,9 +20,10 @@ from wattbook.profiles.profile import SerialSettings
 from wattbook.transports.link import LinkLost, faster
 
 try:
+    from termios import FIONREAD
     from termios import error as _TermiosError  # noqa: N812 - the module's own name for it
 except ImportError:  # not a POSIX system
-    _TermiosError = OSError  # type: ignore[misc,assignment]
+    FIONREAD, _TermiosError = 0, OSError  # type: ignore[misc,assignment]
 
 FOREIGN_ERRORS = (OSError, _TermiosError, serialx.SerialException, ValueError)
 _READ_MAX = 4096  # bytes a call: what a terminal buffers at most
@@ -38,13 +39,13 @@ class SerialLink:
         self.character_s = settings.character_s
         self._serial = self._translated(lambda: _open(port, settings))
         self._fd = self._serial.fileno()
-        self._io = _Descriptor(self._fd)
+        self._quick = _Quick(self._fd)
 
     def write(self, data: bytes) -> None:
         """Hand the bytes to the port's driver."""
         while data:
             try:
-                data = data[self._io.write(data) :]
+                data = data[self._quick.write(data) :]
             except BlockingIOError:
                 if not self._translated(lambda: select.select([], [self._fd], [], _WRITE_S_MAX))[1]:
                     raise LinkLost("the port takes no bytes; unplug and replug it", meter=self._port) from None
@@ -53,15 +54,21 @@ class SerialLink:
 
     def read(self, timeout_s: float) -> bytes:
         """Return what is there, waiting at most `timeout_s` for the first of it."""
+        if timeout_s <= 0 and not self._quick.waiting():
+            return b""
         try:
-            data = self._io.read()  # whoever slept through the wire time finds it here
-            if data is None and timeout_s > 0 and select.select([self._fd], [], [], timeout_s)[0]:
-                data = self._io.read()
+            data = self._quick.read()  # whoever slept through the wire time finds it here
+            if data is None:
+                if not select.select([self._fd], [], [], max(timeout_s, 0.0))[0]:
+                    return b""
+                data = os.read(self._fd, _READ_MAX)
+        except BlockingIOError:
+            return b""
         except (OSError, ValueError) as error:
             raise self._gone(error) from error
-        if data == b"":  # a port that is there would have said "nothing yet"
+        if not data:  # a port that is there would have said "nothing yet"
             raise self._gone(OSError(errno.EIO, "the port hung up"))
-        return data or b""
+        return data
 
     def set_baud(self, baud: int) -> None:
         """Change the speed, after what was written has left."""
@@ -87,39 +94,37 @@ class SerialLink:
         return LinkLost(explain(error), meter=self._port)
 
 
-class _Descriptor:
-    """Reads and writes of a non-blocking descriptor that keep hold of the interpreter.
+class _Quick:
+    """Calls of a non-blocking descriptor that keep hold of the interpreter.
 
     `os.read` and `os.write` let go of it, and a thread that lets go waits a whole switch interval to get it back when
     others are busy: four times a poll, 5 % of a line at 9600 Bd. These calls take microseconds, for they never block.
+    Neither types are declared nor error numbers kept, which after a sleep costs half as much as the call: why
+    something is refused, the ordinary calls tell.
     """
 
     def __init__(self, fd: int) -> None:
         self._fd = fd
-        library = ctypes.PyDLL(None, use_errno=True)
-        self._read, self._write = library.read, library.write
-        for function in (self._read, self._write):
-            function.argtypes = (ctypes.c_int, ctypes.c_void_p, ctypes.c_size_t)
-            function.restype = ctypes.c_ssize_t
-        self._buffer = ctypes.create_string_buffer(_READ_MAX)
+        library = ctypes.PyDLL(None)
+        self._ioctl, self._read, self._write = library.ioctl, library.read, library.write
+        self._size, self._buffer = ctypes.c_int(), ctypes.create_string_buffer(_READ_MAX)
+        self._fionread, self._at_size = ctypes.c_ulong(FIONREAD), ctypes.byref(self._size)
+        self._size_max = ctypes.c_size_t(_READ_MAX)
+
+    def waiting(self) -> bool:
+        """Whether something may be there."""
+        refused: bool = self._ioctl(self._fd, self._fionread, self._at_size) < 0
+        return refused or self._size.value > 0
 
     def read(self) -> bytes | None:
-        """What is there; None = nothing yet, b"" = the other end hung up. Raises OSError."""
-        size = self._read(self._fd, self._buffer, _READ_MAX)
-        if size >= 0:
-            return ctypes.string_at(self._buffer, size)
-        code = ctypes.get_errno()
-        if code in (errno.EAGAIN, errno.EINTR):
-            return None
-        raise OSError(code, os.strerror(code))
+        """What is there; None = refused, b"" = the other end hung up."""
+        size = self._read(self._fd, self._buffer, self._size_max)
+        return ctypes.string_at(self._buffer, size) if size >= 0 else None
 
     def write(self, data: bytes) -> int:
         """How many bytes were taken. Raises BlockingIOError when none can be taken now, OSError."""
-        size: int = self._write(self._fd, data, len(data))
-        if size >= 0:
-            return size
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))  # BlockingIOError for EAGAIN
+        size: int = self._write(self._fd, data, ctypes.c_size_t(len(data)))
+        return size if size >= 0 else os.write(self._fd, data)
 
 
 def _open(port: str, settings: SerialSettings) -> Any:

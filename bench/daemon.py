@@ -28,15 +28,14 @@ from bench.figures import Figure, progress, show
 from bench.laboratory import Laboratory, behind
 from bench.running import Running, line_text, run_daemon
 from wattbook.model import Reading, SystemClock
+from wattbook.profiles import Library
 from wattbook.store import Book, BookReader
 
 ADDRESSES = (4, 5, 6, 7)
 METERS = tuple(f"m{address}" for address in ADDRESSES)
 SHARE_MIN = {9600: 99.0, 19200: 98.0}  # % of the line's limit
 CPU_S_MAX, LINE_CPU_S_MAX = 0.3, 0.15  # a thousand polls, while nobody queries
-TOLD = {  # decimals of what a PZEM-016 tells
-    "voltage": 1, "current": 3, "active_power": 1, "active_energy_import": 0, "frequency": 1, "power_factor": 2,
-}  # fmt: skip
+MODEL = "pzem-016"
 HOUR = 3600  # readings of each meter before the start
 _SETTLE_S = 2.0  # after the first answers: imports end, waits have learnt how late they wake
 _WHOLE = 100_000
@@ -83,10 +82,8 @@ def measure(case: Case, seconds: float) -> list[Figure]:
     with tempfile.TemporaryDirectory(prefix="wattbook-bench-", dir=Path.cwd()) as name:
         folder = Path(name)
         fill(folder / "wattbook.db")
-        with Laboratory(folder / "rs485", "pzem-016", ADDRESSES, baud=case.baud) as laboratory:
-            with run_daemon(
-                folder, line_text(laboratory.port, "pzem-016", ADDRESSES, every="0s", baud=case.baud)
-            ) as run:
+        with Laboratory(folder / "rs485", MODEL, ADDRESSES, baud=case.baud) as laboratory:
+            with run_daemon(folder, line_text(laboratory.port, MODEL, ADDRESSES, every="0s", baud=case.baud)) as run:
                 found = _watch(case, seconds, laboratory, run)
             answered = found["before"] + laboratory.statistics()["answers"]
         kept = count(folder / "wattbook.db") - HOUR * len(ADDRESSES)
@@ -155,13 +152,17 @@ def _figures(case: Case, found: dict[str, Any], *, lost: int) -> list[Figure]:
 
 def fill(path: Path) -> None:
     """A book with an hour of readings of the same meters up to now: what they tell next goes on from it."""
-    clock = SystemClock()
+    clock, profile = SystemClock(), Library().get(MODEL)
+    assert profile.modbus
+    decimals = {register.quantity: register.scale.decimals for register in profile.modbus.registers}
     start = clock.now() - timedelta(seconds=HOUR + 1)
     with Book.open(path, clock=clock) as book:
         for address, meter in zip(ADDRESSES, METERS, strict=True):
             its = behind(address)
             readings = [
-                Reading(meter, at, {name: round(its.value(name, at) or 0.0, digits) for name, digits in TOLD.items()})
+                Reading(
+                    meter, at, {name: round(its.value(name, at) or 0.0, digits) for name, digits in decimals.items()}
+                )
                 for at in (start + timedelta(seconds=number) for number in range(HOUR))
             ]
             book.append(readings, urgent=True).result()

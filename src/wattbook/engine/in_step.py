@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+from wattbook.engine.schedule import until_slot
+
 
 async def in_step(every_s: float) -> None:
-    """Sleep until the event loop's next whole multiple of this period, so never longer than it."""
-    await asyncio.sleep(every_s - asyncio.get_running_loop().time() % every_s)
+    """Sleep until the event loop's next whole multiple of this period."""
+    await asyncio.sleep(until_slot(every_s, asyncio.get_running_loop().time()))

@@ -56,12 +56,9 @@ def kernel_synchronised() -> bool:
     return state != _TIME_ERROR
 
 
-_RUNNING = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
 def running_s() -> float:
     """Seconds that never step; where the system can tell, the time that it was suspended is among them."""
-    return time.clock_gettime(_RUNNING)
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class SystemClock:

@@ -61,7 +61,9 @@ class SerialLink:
             if data is None:
                 if not select.select([self._fd], [], [], max(timeout_s, 0.0))[0]:
                     return b""
-                data = os.read(self._fd, _READ_MAX)
+                data = self._quick.read()
+            if data is None:
+                data = os.read(self._fd, _READ_MAX)  # which says why it was refused
         except BlockingIOError:
             return b""
         except (OSError, ValueError) as error:

@@ -22,14 +22,16 @@ BODIES = {
     "long": b'{"do":"' + b"x" * 99_000 + b'"}',
     "too long": b'{"do":"' + b"x" * 120_000 + b'"}',
 }
-KINDS = (
-    "",
-    "text/plain",
-    "application/xml",
-    "multipart/form-data; boundary=x",
-    "application/json; charset=utf-7",
-    "\xff",
-)
+KINDS = {  # content type: what is answered where a body is not of it
+    "": 400,
+    "application/json; charset=utf-7": 400,
+    "application/x-www-form-urlencoded": 400,
+    "text/plain": 415,
+    "application/xml": 415,
+    "multipart/form-data": 415,
+    "multipart/form-data; boundary=x": 415,
+    "\xff": 415,
+}
 _ABOUT = b"GET /api/v1/about HTTP/1.1\r\nHost: localhost\r\n"
 _LIVE = b"GET /api/v1/live HTTP/1.1\r\nHost: localhost\r\n"
 _LOGIN = b"POST /api/v1/login HTTP/1.1\r\nHost: localhost\r\n"

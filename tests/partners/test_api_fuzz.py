@@ -170,10 +170,12 @@ def test_a_bad_body_is_refused_in_words(house: FuzzHouse, name: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_another_content_type_is_no_fault(house: FuzzHouse, kind: str) -> None:
+    """Only what says that it is JSON, or says nothing, is read as JSON."""
     for method, address, told in operations(house):
         if "requestBody" in told:
             status, body = ask(house, method, address, b"<x/>", kind, token=house.admin, **{"x-wattbook": "1"})
-            assert 400 <= status < 500 and isinstance(body["error"], str), (method, address, status, body)
+            gone = status == 404 and any(one["in"] == "path" for one in told.get("parameters", ()))  # the fuzz orders
+            assert (gone or status == KINDS[kind]) and isinstance(body["error"], str), (method, address, status, body)
 
 
 @pytest.mark.parametrize("name", HEADERS)

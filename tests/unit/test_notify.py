@@ -228,6 +228,20 @@ async def test_a_message_that_hangs_is_given_up_and_no_second_is_begun_beside_it
     post.let_go.set()
 
 
+class Quick(Post):
+    """It has sent before anybody looks."""
+
+    def _send(self, message: Message) -> None:
+        pass
+
+
+async def test_messages_may_follow_each_other_at_once() -> None:
+    """A thread that has sent and has not ended yet is no message that hangs."""
+    post = Quick("anna", Secret("json://127.0.0.1"))
+    for _ in range(5000):
+        await post.send(Message("1", "t", "b"))
+
+
 async def test_an_address_nobody_understands_is_said() -> None:
     with pytest.raises(ConfigError, match="apprise does not understand"):
         await Post("anna", Secret("nothing://there")).send(Message("1", "t", "b"))

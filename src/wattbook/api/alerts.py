@@ -11,9 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wattbook.api import describe_alerts as describe
-from wattbook.api.answers import Refusal, json_response, read_order
+from wattbook.api.answers import Refusal, json_response
 from wattbook.api.context import ApiContext
-from wattbook.api.who import actor_of, as_ordered
+from wattbook.api.orders import signed_order_of
+from wattbook.api.who import actor_of
 from wattbook.engine.alert_state import Memory
 from wattbook.engine.alerts import HISTORY_MAX, history_json, rules_json, targets_json
 from wattbook.engine.order_alerts import order_alert, order_target
@@ -51,7 +52,7 @@ def add_alert_routes(app: FastAPI, context: ApiContext) -> None:
         rules = {each.name: each for each in context.config.alerts}
         if rule not in rules or context.alerts is None:
             raise Refusal(404, f'no alert is called "{rule}"{did_you_mean(rule, rules)}')
-        order = as_ordered(request, read_order(await request.body()))
+        order = await signed_order_of(request)
         return json_response(await order_alert(context.alerts, rules[rule], order, who=actor_of(request)))
 
     @app.post("/api/v1/notify/{target}", **describe.TEST_TARGET)
@@ -59,5 +60,5 @@ def add_alert_routes(app: FastAPI, context: ApiContext) -> None:
         if context.alerts is None or target not in context.alerts.carriers:
             names = [each.name for each in context.config.notify]
             raise Refusal(404, f'nobody who is told is called "{target}"{did_you_mean(target, names)}')
-        order = as_ordered(request, read_order(await request.body()))
+        order = await signed_order_of(request)
         return json_response(await order_target(context.alerts, target, order, who=actor_of(request)))

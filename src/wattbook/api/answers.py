@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
-import msgspec
 from starlette.responses import Response
 
 from wattbook.codecs import reading_json
 from wattbook.model import Reading
 
-T = TypeVar("T", bound=msgspec.Struct)
-
-_ORDER_SIZE_MAX = 100_000  # bytes: a wrong value in each of a meter's quantities, with names
 _BODY_UNREAD = (
     401,
     403,
@@ -65,31 +60,3 @@ def readings_json(readings: Sequence[Reading]) -> bytes:
 def instant_text(at: datetime | None) -> str | None:
     """An instant as in reading JSON, or null."""
     return None if at is None else reading_json.format_instant(at)
-
-
-def read_order(body: bytes) -> Mapping[str, Any]:
-    """The JSON object that says what somebody wants changed. Raises Refusal."""
-    if len(body) > _ORDER_SIZE_MAX:
-        raise Refusal(413, f"an order has at most {_ORDER_SIZE_MAX} bytes")
-    try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refusal(400, f"the body is no JSON object: {error}") from error
-
-
-def read_shape(body: bytes, shape: type[T]) -> T:
-    """An order of this shape. Raises Refusal in the words that a file's mistakes have."""
-    try:
-        return msgspec.convert(read_order(body), shape)
-    except msgspec.ValidationError as error:
-        raise Refusal(400, _in_words(str(error))) from error
-
-
-def _in_words(said: str) -> str:
-    """What msgspec found: "Object missing required field `model`", "Expected `str`, got `int` - at `$.port`"."""
-    if named := re.fullmatch(r"Object missing required field `(\w+)`", said):
-        return f'"{named[1]}" is missing'
-    if named := re.fullmatch(r"Object contains unknown field `(.+)`", said):
-        return f'unknown key "{named[1]}"'
-    words, _, place = said.rstrip("`").partition(" - at `$.")
-    return f"{place}: {words}" if place else words

@@ -11,8 +11,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wattbook.api import describe_storage as describe
-from wattbook.api.answers import Refusal, instant_text, json_response, read_shape
+from wattbook.api.answers import Refusal, instant_text, json_response
 from wattbook.api.context import ApiContext
+from wattbook.api.orders import typed_order_of
 from wattbook.api.who import actor_of
 from wattbook.engine.back_up_now import BackupNow, Busy, look_at
 
@@ -52,7 +53,7 @@ def add_routes(app: FastAPI, context: ApiContext) -> None:
 
     @app.post("/api/v1/backups", **describe.MAKE_BACKUP)
     async def post_backups(request: Request) -> Response:
-        read_shape(await request.body(), Order)
+        await typed_order_of(request, Order)
         try:
             now.begin(actor_of(request))
         except Busy as error:

@@ -12,8 +12,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wattbook.api import describe_configuration as describe
-from wattbook.api.answers import Refusal, instant_text, json_response, read_order, read_shape
+from wattbook.api.answers import Refusal, instant_text, json_response
 from wattbook.api.context import ApiContext
+from wattbook.api.orders import order_of, typed_order_of
 from wattbook.api.who import actor_of
 from wattbook.config import Edit, NotRight
 from wattbook.config.forms import forms
@@ -44,13 +45,13 @@ def add_routes(app: FastAPI, context: ApiContext) -> None:
 
     @app.post("/api/v1/configuration", **describe.CHANGE)
     async def post_configuration(request: Request) -> Response:
-        order = read_shape(await request.body(), Order)
+        order = await typed_order_of(request, Order)
         edit = Edit(order.do, order.table, order.keys, order.name)
         return await _answer(_configuring(context).order(edit, actor_of(request)))
 
     @app.post("/api/v1/configuration/apply", **describe.APPLY)
     async def post_apply(request: Request) -> Response:
-        if read_order(await request.body()):
+        if await order_of(request):
             raise Refusal(400, "nothing is told here: the body is {}")
         return await _answer(_applied(_configuring(context), actor_of(request)))
 

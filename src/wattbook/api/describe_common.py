@@ -16,6 +16,7 @@ _WORDS = {
     "408": "the body did not arrive within 30 s",
     "409": "the order is right, and cannot be carried out now",
     "413": "the body is larger than 1000000 bytes; send it in parts",
+    "415": 'content type "text/xml" is not known here; send application/json',
     "421": 'this is not "wattbook.example"; to use this name, add it in wattbook.toml',
     "429": "too many wrong passwords; try again in 8 s",
     "431": "more than 100 headers",
@@ -49,7 +50,8 @@ def _complete(operation: dict[str, Any], method: str, path: str) -> None:
     answers = operation["responses"]
     answers.pop("422", None)  # FastAPI's own; ours is 400
     statuses = [*_ALWAYS, *(_WITH_BODY if method != "GET" else ()), *(() if public else ("401",))]
-    for status in [*statuses, *(("404",) if "{" in path else ())]:
+    typed = ("415",) if "requestBody" in operation else ()
+    for status in [*statuses, *typed, *(("404",) if "{" in path else ())]:
         answers.setdefault(status, _answer(_WORDS[status]))
 
 

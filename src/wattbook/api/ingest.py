@@ -14,6 +14,7 @@ from starlette.responses import Response
 from wattbook.api.answers import Refusal, json_response
 from wattbook.api.context import ApiContext
 from wattbook.api.guard import BODY_MAX_OF
+from wattbook.api.orders import UNSAID, media_type
 from wattbook.codecs import plain_table, reading_json
 from wattbook.model import Kept, Reading, Readings
 from wattbook.model.clock import latest_believed
@@ -29,8 +30,7 @@ _Decode = Callable[[bytes], Sequence[Reading]]
 _FORMATS: dict[str, _Decode] = {
     "application/json": reading_json.decode_columns,
     "application/x-ndjson": reading_json.decode_columns,
-    "application/x-www-form-urlencoded": reading_json.decode_columns,  # what curl calls everything it sends with -d
-    "": reading_json.decode_columns,
+    **dict.fromkeys(UNSAID, reading_json.decode_columns),
     "text/csv": plain_table.decode,
 }
 
@@ -129,7 +129,7 @@ class Ingest:
 
 def _format_of(request: Request) -> tuple[_Decode, bool]:
     """How to decode the body, and whether it is compressed."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().casefold()
+    kind = media_type(request)
     decode = _FORMATS.get(kind)
     if decode is None:
         raise Refusal(

@@ -8,10 +8,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wattbook.api.answers import Refusal, json_response, read_order
+from wattbook.api.answers import Refusal, json_response
 from wattbook.api.context import ApiContext
 from wattbook.api.meters import check_meter
-from wattbook.api.who import actor_of, as_ordered
+from wattbook.api.orders import signed_order_of
+from wattbook.api.who import actor_of
 from wattbook.engine.orders_life import carry_out
 from wattbook.engine.show_life import life_json
 
@@ -27,7 +28,7 @@ async def post_life(context: ApiContext, meter: str, request: Request) -> Respon
     check_meter(context, meter)
     if context.amender is None:
         raise Refusal(503, "this book cannot be changed from here")
-    given = as_ordered(request, read_order(await request.body()))
+    given = await signed_order_of(request)
     amender, zone, now = context.amender, context.config.site.timezone, context.clock.now()
     who = actor_of(request)
 

@@ -13,9 +13,10 @@ from starlette.responses import Response
 from wattbook.access import Access, Token, TooMany
 from wattbook.access.sessions import AGE_S_MAX
 from wattbook.api import describe_people as describe
-from wattbook.api.answers import Refusal, instant_text, json_response, read_order
+from wattbook.api.answers import Refusal, instant_text, json_response
 from wattbook.api.gate import check_header, cookie_name
-from wattbook.api.who import DIRECT, ENCRYPTED, actor_of, address_of, as_ordered, principal_of
+from wattbook.api.orders import order_of, signed_order_of
+from wattbook.api.who import DIRECT, ENCRYPTED, actor_of, address_of, principal_of
 from wattbook.model import ConfigError
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.principal import Kind, Principal
@@ -53,7 +54,7 @@ def add_routes(app: FastAPI, access: Access) -> None:
 
     @app.post("/api/v1/users", **describe.CHANGE_USERS)
     async def post_users(request: Request) -> Response:
-        order = as_ordered(request, read_order(await request.body()))
+        order = await signed_order_of(request)
         who = principal_of(request)
         await access.change_users(order, _who(request, order), who, first=who.kind is Kind.OPEN)
         return json_response({"done": order["do"]})
@@ -64,7 +65,7 @@ def add_routes(app: FastAPI, access: Access) -> None:
 
     @app.post("/api/v1/tokens", **describe.CHANGE_TOKENS)
     async def post_tokens(request: Request) -> Response:
-        order = as_ordered(request, read_order(await request.body()))
+        order = await signed_order_of(request)
         token = await access.change_tokens(order, _who(request, order), principal_of(request))
         return json_response({"done": order["do"], **({"token": token} if token else {})})
 
@@ -79,7 +80,7 @@ async def while_held(access: Access, principal: Principal, stream: AsyncIterator
 
 async def _log_in(access: Access, request: Request) -> Response:
     check_header(request.scope)
-    given = read_order(await request.body())
+    given = await order_of(request)
     _check_keys(given, "name", "password")
     name, password = _text(given, "name"), _text(given, "password")
     try:
@@ -97,7 +98,7 @@ async def _log_in(access: Access, request: Request) -> Response:
 
 
 async def _change_own(access: Access, request: Request) -> Response:
-    order, who = read_order(await request.body()), principal_of(request)
+    order, who = await order_of(request), principal_of(request)
     if who.kind is not Kind.USER:
         raise Refusal(403, "only who has logged in has a password of its own")
     _check_keys(order, "do", "old", "password")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from wattbook.api.who import WHO_MAX
+from wattbook.api.orders import WHO_MAX
 
 Schema = Mapping[str, Any]
 

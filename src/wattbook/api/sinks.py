@@ -9,9 +9,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
-from wattbook.api.answers import Refusal, json_response, read_order
+from wattbook.api.answers import Refusal, json_response
 from wattbook.api.context import ApiContext
-from wattbook.api.who import actor_of, as_ordered
+from wattbook.api.orders import signed_order_of
+from wattbook.api.who import actor_of
 from wattbook.engine.order_sinks import carry_out, sink_json
 from wattbook.model.nearest import did_you_mean
 
@@ -33,6 +34,6 @@ async def post_sink(context: ApiContext, name: str, request: Request) -> Respons
     sink = context.sinks.get(name)
     if sink is None:
         raise Refusal(404, f'no sink is called "{name}"{did_you_mean(name, context.sinks)}')
-    order, who = as_ordered(request, read_order(await request.body())), actor_of(request)
+    order, who = await signed_order_of(request), actor_of(request)
     zone, now = context.config.site.timezone, context.clock.now()
     return json_response(await carry_out(sink, order, who=who, zone=zone, now=now))

@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from wattbook.api import describe_wizard as describe
-from wattbook.api.answers import Refusal, json_response, read_shape
+from wattbook.api.answers import Refusal, json_response
 from wattbook.api.context import ApiContext
+from wattbook.api.orders import typed_order_of
 from wattbook.api.who import actor_of
 from wattbook.config import Edit, NotRight, Piece, append, pieces_text, present
 from wattbook.engine.draft import Names, new_line
@@ -88,7 +89,7 @@ class Wizard:
 
     async def post_scan(self, request: Request) -> Response:
         """Begin a scan, or stop it."""
-        order = read_shape(await request.body(), ScanOrder)
+        order = await typed_order_of(request, ScanOrder)
         running = self.survey if self.survey and self.survey.state == "running" else None
         if order.do == "stop":
             if running:
@@ -104,7 +105,7 @@ class Wizard:
 
     async def post_test(self, request: Request) -> Response:
         """One reading of a meter that is not written down yet."""
-        device = read_shape(await request.body(), Device)
+        device = await typed_order_of(request, Device)
         profile = self.context.config.library.get(device.model)
         shared = await self._line_at(device.port)
         if self._asking.locked() or (self.survey and self.survey.state == "running"):
@@ -135,7 +136,7 @@ class Wizard:
 
     async def post_meter(self, request: Request) -> Response:
         """Write a meter down, and its line where that is new."""
-        meter = read_shape(await request.body(), NewMeter)
+        meter = await typed_order_of(request, NewMeter)
         config = self.context.config
         if meter.port and (shared := await self._line_at(meter.port)):
             meter = msgspec.structs.replace(meter, port="", line=shared.name)

@@ -32,13 +32,13 @@ class Post:
     url: Secret
     timeout_s: float = TIMEOUT_S
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _thread: threading.Thread | None = None
+    _sending: bool = False  # a thread lives on for a moment after its message has gone out
     _service: Any = None
 
     async def send(self, message: Message) -> None:
         """Send it. Raises NotSent, or ConfigError for an address that apprise does not understand."""
         async with self._turn:
-            if self._thread is not None and self._thread.is_alive():
+            if self._sending:
                 raise NotSent(f"{self.name}: the message before hangs still")
             try:
                 async with asyncio.timeout(self.timeout_s):
@@ -65,11 +65,16 @@ class Post:
                 self._send(message)
             except Exception as caught:  # noqa: BLE001 - raised again by whoever waits
                 error = caught
+            self._sending = False
             with suppress(RuntimeError):  # the loop has ended
                 loop.call_soon_threadsafe(settle, error)
 
-        self._thread = threading.Thread(target=work, name=f"notify {self.name}", daemon=True)
-        self._thread.start()
+        self._sending = True
+        try:
+            threading.Thread(target=work, name=f"notify {self.name}", daemon=True).start()
+        except RuntimeError:  # no thread can be had
+            self._sending = False
+            raise
         return done
 
     def _send(self, message: Message) -> None:

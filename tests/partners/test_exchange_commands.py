@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from running import daemon, get_json, wattbook
+from wattbook.cli.main import run_command
 from wattbook.config import load
 
 HOUSE = """
@@ -82,7 +83,7 @@ def test_bad_rows_make_the_exit_code_1_and_strict_stores_nothing(tmp_path: Path)
     assert "bad.csv:5:" in done.stderr and "2 rows are bad." in done.stderr
 
 
-def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
+def test_wrong_use_is_told_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config = _house(tmp_path)
     for arguments, words in (
         (("import", "nowhere.csv"), "No such file"),
@@ -95,11 +96,12 @@ def test_wrong_use_is_told_in_one_line(tmp_path: Path) -> None:
         (("export", "--format", "xlsx"), "-o FILE"),
         (("export", "--layout", "rx38", "-o", "x"), 'did you mean "rx380"'),
     ):
-        said = wattbook(*arguments, "-c", config)
-        assert said.returncode in (1, 2) and words in said.stderr, said.stderr
-        assert len(said.stderr.strip().splitlines()) == 1
-    wattbook("import", tmp_path / "table.csv", "-c", config)
-    assert 'did you mean "main-a"' in wattbook("export", "man-a", "-c", config).stderr
+        code, said = run_command([*map(str, arguments), "-c", str(config)]), capsys.readouterr().err
+        assert code in (1, 2) and words in said, said
+        assert len(said.strip().splitlines()) == 1
+    run_command(["import", str(tmp_path / "table.csv"), "-c", str(config)])
+    run_command(["export", "man-a", "-c", str(config)])
+    assert 'did you mean "main-a"' in capsys.readouterr().err
 
 
 def test_an_import_goes_through_the_running_daemon(tmp_path: Path) -> None:

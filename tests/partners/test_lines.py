@@ -362,7 +362,7 @@ async def test_modbus_tcp_against_pymodbus() -> None:
                 "voltage": 230.1, "current": 1.5, "active_power": 345.0,
                 "active_energy_import": 4711.0, "frequency": 50.0, "power_factor": 0.98,
             }  # fmt: skip
-            heard = line.submit(read(line.framing, unit=4, address=0, count=1))
+            heard = line.submit(read(line.framing, unit=4, address=0, count=1, timeout_s=WAIT_S))
             assert await asyncio.wrap_future(heard) == (2301,)
             await eventually(lambda: status(line, "m9").state == "away")
             assert keeper.of("m9") == []

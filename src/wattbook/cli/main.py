@@ -57,8 +57,9 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    asked = [room for room, commands in ROOMS.items() if arguments and arguments[0] in commands]
-    for room in asked or ROOMS:
+    first = arguments[0] if arguments else ""
+    asked = [room for room, commands in ROOMS.items() if first in commands]
+    for room in asked or (() if first == "--version" else ROOMS):
         importlib.import_module(f"wattbook.cli.{room}").register(app)
     return app
 

@@ -143,8 +143,9 @@ def test_commands_read_decode_and_keep_it(tmp_path: Path) -> None:
     with simulated(tmp_path, config):
         port = tmp_path / "sim/rs485"
         said = wattbook("read", port, "--model", "cvmk", "--address", "0", "--json")
+        assert said.returncode == 0, said.stderr
         reading = json.loads(said.stdout)
-        assert said.returncode == 0 and reading["meter"] == "0" and 225 < reading["values"]["voltage_l1"] < 235
+        assert reading["meter"] == "0" and 225 < reading["values"]["voltage_l1"] < 235
         raw = wattbook("read", port, "--model", "cvmk-extremes", "--address", "42", "--raw")
         again = wattbook("decode", "-", "--model", "cvmk-extremes", "--json", given=raw.stderr)
         assert json.loads(again.stdout)["meter"] == "42"

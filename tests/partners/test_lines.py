@@ -24,7 +24,7 @@ from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, ma
 from wattbook.engine.lines import Lines
 from wattbook.engine.once import read_once
 from wattbook.engine.status import MeterStatus
-from wattbook.model import ConfigError, Event, Refused, SystemClock, Unreachable
+from wattbook.model import ConfigError, Event, Garbled, Refused, SystemClock, Unreachable
 from wattbook.profiles import Library, SerialSettings
 from wattbook.simulate import Faults, Options, SimulatedLine, SimulatedMeter, Simulation, build
 from wattbook.transports.link import Link, LinkLost
@@ -368,6 +368,18 @@ async def test_modbus_tcp_against_pymodbus() -> None:
             assert keeper.of("m9") == []
         finally:
             await line.stop()
+
+
+def test_noise_is_asked_again_when_a_meter_is_read_once(tmp_path: Path) -> None:
+    with rs485(tmp_path, addresses=(4,)) as simulation:
+        simulation.set_faults("m4", Faults(damage_every=2))
+        for _ in range(4):
+            reading = read_once(simulation.address("line"), PZEM, 4, clock=SystemClock(), baud=38400)
+            assert 200 < reading.values["voltage"] < 260
+        simulation.set_faults("m4", Faults(damage_every=1))
+        with pytest.raises(Garbled):
+            read_once(simulation.address("line"), PZEM, 4, clock=SystemClock(), baud=38400)
+        assert simulation.statistics()["line"].answers == 4 + 3 + 2  # of four readings three met noise
 
 
 def test_a_tcp_meter_read_once_shows_its_wire() -> None:

@@ -13,8 +13,10 @@ from wattbook.model import Batch
 from wattbook.model.around import MeterFacts, Surroundings
 from wattbook.sinks.nats import NatsSettings, as_token
 from wattbook.sinks.nats_publish import Publication
-from wattbook.sinks.nats_server import parse_servers
+from wattbook.sinks.nats_server import NatsServer, parse_servers
+from wattbook.sinks.nats_words import in_words
 from wattbook.sinks.nats_write import NatsSink
+from wattbook.transports.tls import TlsSettings
 from wattbook.values import Secret
 
 AROUND = Surroundings("House", meters={"m0": MeterFacts(location="hall 2/press")})
@@ -45,6 +47,13 @@ def test_the_json_of_a_reading_under_site_and_meter() -> None:
         "quality": "good",
         "site": "House",
     }
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(104, "reset"), BrokenPipeError(32, "Broken pipe")])
+def test_an_end_behind_the_greeting_of_tls_tells_of_the_certificate(error: OSError) -> None:
+    """Whether we were reading or writing when the server hung up is a matter of chance."""
+    server = NatsServer(["tls://nats.example:4222"], "", None, None, None, None, TlsSettings(), timeout_s=5.0)
+    assert "certificate" in in_words(error, server)
 
 
 def test_templates() -> None:

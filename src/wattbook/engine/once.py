@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -13,11 +14,11 @@ from wattbook.codecs.decoder import make_decoder
 from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus_ask import Rtu, Tcp
 from wattbook.codecs.telegram import Damage
-from wattbook.drivers.asked import make_asked
+from wattbook.drivers.asked import Asked, make_asked
 from wattbook.drivers.host import PORT as HOST
 from wattbook.drivers.host import Host
 from wattbook.engine.take_turns import SharedLine
-from wattbook.model import Clock, ConfigError, MeterError, Reading, Unreachable
+from wattbook.model import Clock, ConfigError, Garbled, MeterError, Reading, Unreachable
 from wattbook.profiles import Profile, SerialSettings
 from wattbook.transports.open import open_link
 from wattbook.transports.play import Player, Wire
@@ -65,18 +66,28 @@ def read_once(
         elif profile.listens:
             measured = _hear(port, profile, baud, clock, heard, wire)
         elif profile.protocol == "modbus" and is_modbus_tcp(port):
-            conversation = make_asked(profile, address, Tcp()).conversation(ASKED_TIMEOUT_S)
-            measured = asyncio.run(play_on_stream(port, conversation, tls=tls, wire=wire))
+            asked = make_asked(profile, address, Tcp())
+            measured = _asked(
+                asked, lambda conversation: asyncio.run(play_on_stream(port, conversation, tls=tls, wire=wire))
+            )
         else:
             asked = make_asked(profile, address, Rtu(), baud=baud)
             settings = replace(profile.serial, baud=baud or profile.serial.baud)
-            conversation = asked.conversation(ASKED_TIMEOUT_S)
-            measured = play_on_line(port, settings, conversation, framed=asked.framed, heard=heard, wire=wire)
+            line = partial(play_on_line, port, settings, framed=asked.framed, heard=heard, wire=wire)
+            measured = _asked(asked, line)
     except MeterError as error:
         if error.meter:
             raise
         raise type(error)(f"{error}; {_ADVICE}", meter=f"{name} on {port}") from error
     return Reading(name, clock.now(), measured.values, doubt=measured.doubt)
+
+
+def _asked(meter: Asked, play: Callable[[Conversation[Measured]], Measured]) -> Measured:
+    """Ask, and once more after a damaged answer, as the daemon does: noise seldom spoils two in a row."""
+    try:
+        return play(meter.conversation(ASKED_TIMEOUT_S))
+    except Garbled:
+        return play(meter.conversation(ASKED_TIMEOUT_S))
 
 
 def read_in_turn(line: SharedLine, profile: Profile, address: int | str | None, *, clock: Clock) -> Reading:
@@ -86,7 +97,7 @@ def read_in_turn(line: SharedLine, profile: Profile, address: int | str | None, 
     name = str(address) if address not in (None, "") else profile.name
     with line.asking() as asking:
         try:
-            measured = asking.player.play(make_asked(profile, address, asking.framing).conversation(ASKED_TIMEOUT_S))
+            measured = _asked(make_asked(profile, address, asking.framing), asking.player.play)
         except MeterError as error:
             raise type(error)(f"{error}; {_ADVICE}", meter=f"{name} on line {line.name}") from error
     return Reading(name, clock.now(), measured.values, doubt=measured.doubt)

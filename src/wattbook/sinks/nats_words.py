@@ -26,7 +26,7 @@ def in_words(error: BaseException, server: NatsServer) -> str:
             return f"no answer within {server.timeout_s:.0f} s"
         case ssl.SSLError() if words := tls_words(error):
             return words
-        case ConnectionResetError() if server.secure:
+        case ConnectionResetError() | BrokenPipeError() if server.secure:
             return 'it ended the connection; does it ask for a "certificate" of ours?'
         case nats.errors.UnexpectedEOF() | nats.errors.ConnectionClosedError() | nats.errors.StaleConnectionError():
             return "it ended the connection"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from supply_house import RULE, START, at, evidence, history, in_short, reading, told
 from wattbook.engine.supply import SETTLE_MS, Evidence, Memory, Supply
+from wattbook.engine.supply_columns import evidences
 from wattbook.model import Event, Reading
 from wattbook.model.batch import GOOD_CODE, NO_DOUBT, SUSPECT_CODE, Columns, to_ms
 
@@ -123,4 +124,4 @@ def test_columns_say_what_their_readings_say(
         for seq, each in zip(columns.seq, columns.readings(), strict=True)
         if (found := RULE.evidence(each)) is not None
     ]
-    assert list(RULE.evidences(columns)) == one_by_one
+    assert list(evidences(RULE, columns)) == one_by_one

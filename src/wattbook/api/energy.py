@@ -20,7 +20,6 @@ from wattbook.engine.hours import PlaceWeek, weeks_of
 from wattbook.engine.instants import parse_instant
 from wattbook.engine.query import Question
 from wattbook.engine.tabulate import Row, label, table_rows
-from wattbook.exchange.write_table import table_csv, table_xlsx
 from wattbook.model import ConfigError, Span
 
 NAMES_MAX = 200  # of meters or locations in one request
@@ -137,6 +136,8 @@ def _table(answers: Sequence[Answer], form: str, question: Question) -> Response
 
 def table_response(titles: Sequence[str], rows: Iterable[Row], form: str, name: str, zone: ZoneInfo) -> Response:
     """A table as a file of this name, without its ending: csv or xlsx."""
+    from wattbook.exchange.write_table import table_csv, table_xlsx  # with numpy, which takes 17 MB
+
     write, kind = (table_csv, "text/csv; charset=utf-8") if form == "csv" else (table_xlsx, describe.XLSX)
     headers = {"content-disposition": f'attachment; filename="{name}.{form}"'}
     return Response(write(titles, rows, zone), headers=headers, media_type=kind)

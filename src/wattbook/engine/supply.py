@@ -11,17 +11,12 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-
-import numpy as np
+from typing import Any, Literal, NamedTuple
 
 from wattbook.codecs.reading_json import format_instant
 from wattbook.engine.status import SupplyState
 from wattbook.model import Event, Reading
-from wattbook.model.batch import GOOD_CODE, NO_DOUBT, Columns, from_ms, to_ms
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from wattbook.model.batch import from_ms, to_ms
 
 CONFIRMED_BY = 2  # readings in a row that say the same: one odd value of a meter changes nothing
 GENERATOR_A = 0.3  # a PZEM-016 on an idle generator tells 0.0; the rule of the house in seeds/001
@@ -31,8 +26,8 @@ PERIODS_MISSED, PATIENCE_S_MIN = 3, 10.0  # a meter's word is good so long: fewe
 SETTLE_MS = 2_000  # readings of several lines may come in another order than they were taken, by so much
 PENDING_MAX = 1_000  # readings that wait for it: 500 a second
 
-_CURRENTS = ("current", "current_l1", "current_l2", "current_l3")
-_VOLTAGES = ("voltage", "voltage_l1", "voltage_l2", "voltage_l3", "voltage_l12", "voltage_l23", "voltage_l31")
+CURRENTS = ("current", "current_l1", "current_l2", "current_l3")
+VOLTAGES = ("voltage", "voltage_l1", "voltage_l2", "voltage_l3", "voltage_l12", "voltage_l23", "voltage_l31")
 
 
 class Evidence(NamedTuple):
@@ -55,50 +50,14 @@ class SupplyRule:
     def evidence(self, reading: Reading) -> Evidence | None:
         """What a reading says; None when it says nothing that is believed, or its meter is none of ours."""
         if reading.meter in self.generator:
-            told, least = _told(reading, _CURRENTS), self.generator_current
+            told, least = _told(reading, CURRENTS), self.generator_current
             return None if told is None else Evidence(to_ms(reading.at), reading.meter, told > least)
         if reading.meter not in self.utility or not any(True for _ in reading.good_values()):
             return None
-        if not any(name in reading.values for name in _VOLTAGES):
+        if not any(name in reading.values for name in VOLTAGES):
             return Evidence(to_ms(reading.at), reading.meter, True)  # it answers, and lives on what it measures
-        told = _told(reading, _VOLTAGES)
+        told = _told(reading, VOLTAGES)
         return None if told is None else Evidence(to_ms(reading.at), reading.meter, told >= LIVE_V)
-
-    def evidences(self, columns: Columns) -> Iterator[tuple[int, Evidence]]:
-        """What the readings of one meter say, with their numbers in the journal: `evidence` for a tenth of the time."""
-        if columns.meter in self.generator:
-            told, known = _told_in(columns, _CURRENTS)
-            feeds = told > self.generator_current
-        elif columns.meter in self.utility:
-            told, known = _told_in(columns, _VOLTAGES)
-            measured = _present_in(columns, _VOLTAGES)
-            feeds = ~measured | (told >= LIVE_V)
-            known |= ~measured & _told_in(columns, tuple(columns.values))[1]
-        else:
-            return
-        for row in np.flatnonzero(known).tolist():
-            yield columns.seq[row], Evidence(columns.at_ms[row], columns.meter, bool(feeds[row]))
-
-
-def _told_in(columns: Columns, names: Iterable[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The greatest good value of these quantities in each row, and whether there is one."""
-    told = np.full(len(columns), -np.inf)
-    known = np.zeros(len(columns), np.bool_)
-    codes = np.frombuffer(columns.quality, np.uint8)
-    for name in columns.values.keys() & set(names):
-        cells = np.frombuffer(columns.values[name], np.float64)
-        own = np.frombuffer(columns.doubt[name], np.uint8) if name in columns.doubt else codes
-        good = (np.where(own == NO_DOUBT, codes, own) == GOOD_CODE) & ~np.isnan(cells)
-        told, known = np.where(good, np.maximum(told, cells), told), known | good
-    return told, known
-
-
-def _present_in(columns: Columns, names: Iterable[str]) -> NDArray[np.bool_]:
-    """Whether a row has any of these quantities, good or not."""
-    present = np.zeros(len(columns), np.bool_)
-    for name in columns.values.keys() & set(names):
-        present |= ~np.isnan(np.frombuffer(columns.values[name], np.float64))
-    return present
 
 
 def _told(reading: Reading, names: Iterable[str]) -> float | None:

@@ -87,6 +87,12 @@ def test_meters_that_think_longer_than_a_probe_waits_are_found(tmp_path: Path) -
     assert sorted(names(outcome)) == [(1, "pzem-016"), (2, "pzem-016"), (100, "pzem-016")]
 
 
+def test_a_meter_at_the_last_address_may_think_long_too(tmp_path: Path) -> None:
+    with line(tmp_path, [(PZEM, 20)], turnaround_s=0.06) as (port, _):
+        outcome = _up_to(20, Scan(port, [fast(PZEM)])).run()
+    assert names(outcome) == [(20, "pzem-016")] and outcome.remarks == []
+
+
 def test_answers_that_never_come_clean_are_two_devices_of_one_address(tmp_path: Path) -> None:
     with line(tmp_path, [(PZEM, 7), (PZEM, 9)]) as (port, simulation):
         simulation.set_faults("m7", Faults(damage_every=1))

@@ -157,7 +157,17 @@ class Scan:
                 return self._network is False  # another speed may understand it
             if self._tcp and self._answers_to_all(line, one, trial):
                 return False
+        if not self._tcp and one.trials:
+            self._hear_the_last(line, one, one.trials[-1])
         return True
+
+    def _hear_the_last(self, line: Asking, one: Pass, trial: Request) -> None:
+        """Whoever thinks longer is heard while the next address is asked; behind the last there is none."""
+        if (one.settings.baud, trial.unit) in self._seen:
+            return
+        presence, _ = self._ask(line, trial, _PATIENT_S)
+        if presence is not Presence.SILENT or self._late(line, trial):
+            self._look_again(line, one, trial)
 
     def _look(self, line: Asking, one: Pass, trial: Request) -> None:
         """Ask an address, and again whoever was heard late meanwhile."""

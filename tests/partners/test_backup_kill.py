@@ -78,7 +78,8 @@ def test_what_is_called_a_backup_is_whole(path: Path, tmp_path: Path) -> None:
         assert all(is_whole(copy) for _, copy in backups(folder))
     last = back_up(path, folder, now=START + timedelta(days=30), keep=3)
     assert is_whole(last.path)
-    assert len(list(folder.iterdir())) == 3  # nothing torn is left
+    kept = {copy for _, copy in backups(folder)}  # how many kills came after the end of a backup is chance
+    assert set(folder.iterdir()) == kept and 1 <= len(kept) <= 3  # nothing torn is left
 
 
 def test_a_book_is_there_whenever_a_restore_was_killed(path: Path, tmp_path: Path) -> None:

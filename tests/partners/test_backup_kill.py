@@ -73,13 +73,14 @@ def is_whole(path: Path) -> bool:
 def test_what_is_called_a_backup_is_whole(path: Path, tmp_path: Path) -> None:
     random = Random(1)
     folder = tmp_path / "backups"
+    for days in (2, 1):  # how many of the killed come to their end is chance
+        back_up(path, folder, now=START - timedelta(days=days), keep=3)
     for number in range(KILLS):
         killed(_BACK_UP, path, folder, number, after_s=random.uniform(0, 0.3))
         assert all(is_whole(copy) for _, copy in backups(folder))
     last = back_up(path, folder, now=START + timedelta(days=30), keep=3)
     assert is_whole(last.path)
-    kept = {copy for _, copy in backups(folder)}  # how many kills came after the end of a backup is chance
-    assert set(folder.iterdir()) == kept and 1 <= len(kept) <= 3  # nothing torn is left
+    assert len(list(folder.iterdir())) == 3  # nothing torn is left
 
 
 def test_a_book_is_there_whenever_a_restore_was_killed(path: Path, tmp_path: Path) -> None:

@@ -58,6 +58,8 @@ def test_a_good_file_becomes_settings(tmp_path: Path, monkeypatch: pytest.Monkey
         (("Europe/Prague", "Europe/Pragu"), 4, 'did you mean "Europe/Prague"'),
         (('"/dev/ttyUSB0"', '"/dev/ttyUSB0"\nparity = "evn"'), 9, 'did you mean "even"'),
         (("[site]", "[sight]"), 2, 'unknown table [sight] (did you mean "site"'),
+        (("[site]", 'book = "a.db"\n[site]'), 2, '"book" stands in no table; it belongs into "site"'),
+        (("[site]", 'timezon = "UTC"\n[site]'), 2, 'none has such a key (did you mean "timezone"'),
         (('port = "/dev/ttyUSB0"', ""), 6, 'it needs either "port" or "ports"'),
         (("WATTBOOK_TEST_SECRET", "WATTBOOK_NO_SUCH"), 9, "no variable WATTBOOK_NO_SUCH"),
         (('name = "main-a"', 'name = "main/a"'), 12, 'without "/"'),

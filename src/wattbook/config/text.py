@@ -28,13 +28,15 @@ def place_of(text: str, at: Sequence[int | str]) -> int:
     header = re.compile(rf"\s*\[{{1,2}}\s*{re.escape(str(at[0]))}\s*\]{{1,2}}\s*(#.*)?")
     key = re.compile(rf"\s*\"?{re.escape(str(at[-1]))}\"?\s*=")
     seen, table_line = -1, 0
+    before_tables = len(at) == 1
     for line_number, line in enumerate(text.splitlines(), 1):
         if line.lstrip().startswith("["):
+            before_tables = False
             if seen == number and table_line:
                 break
             if header.fullmatch(line):
                 seen += 1
                 table_line = line_number if seen == number else 0
-        elif table_line and key.match(line):
+        elif (table_line or before_tables) and key.match(line):
             return line_number
     return table_line

@@ -28,6 +28,9 @@ def shape_problems(
         if detail["type"] in _KINDS:
             given = _shape_of(detail["input"]) if within else repr(detail["input"])
             message = f"must be {_KINDS[detail['type']]}, not {given}"
+        if detail["type"] in _UNKNOWN and len(at) == 1 and not _is_table(detail["input"]):
+            yield Problem(place_of(text, at), _outside(str(at[0]), shapes))
+            continue
         yield Problem(place_of(text, at), _in_words(at, detail["type"], message, shapes, virtual=kind == "virtual"))
 
 
@@ -37,6 +40,7 @@ def split_kind(loc: Sequence[int | str]) -> tuple[str, Sequence[int | str]]:
     return (str(loc[2]), (*loc[:2], *loc[3:])) if of_meter else ("", loc)
 
 
+_UNKNOWN = ("extra_forbidden", "unexpected_keyword_argument")
 _KINDS: Mapping[str, str] = {
     "string_type": "a text", "int_type": "a whole number", "int_parsing": "a whole number", "path_type": "a path",
     "bool_type": "true or false", "dict_type": "a table", "tuple_type": "a list", "dataclass_type": "a table",
@@ -65,7 +69,7 @@ def _not_one_of(given: object, expected: str) -> str:
 def _in_words(at: Sequence[int | str], kind: str, message: str, shapes: Mapping[str, type], *, virtual: bool) -> str:
     """One pydantic error as a sentence of ours."""
     table, key = _table_name(at), str(at[-1]) if at else ""
-    if kind in ("extra_forbidden", "unexpected_keyword_argument"):
+    if kind in _UNKNOWN:
         if len(at) == 1:
             return f"unknown table [{key}]{did_you_mean(key, shapes)}"
         if virtual and key in [field.name for field in fields(MeterSettings)]:
@@ -75,6 +79,21 @@ def _in_words(at: Sequence[int | str], kind: str, message: str, shapes: Mapping[
     if kind in ("missing", "missing_argument"):
         return f'{table}: "{key}" is missing'
     return f"{table}: {key}: {message}"
+
+
+def _is_table(given: object) -> bool:
+    """Whether this stands under a header, [x] or [[x]]."""
+    return isinstance(given, dict) or (isinstance(given, list) and any(isinstance(each, dict) for each in given))
+
+
+def _outside(key: str, shapes: Mapping[str, type]) -> str:
+    """A key before the first table: where it belongs, or what it may have meant."""
+    keys_of = {table: [field.name for field in fields(shape)] for table, shape in shapes.items()}
+    homes = [f'"{table}"' for table, keys in keys_of.items() if key in keys]
+    if homes:
+        return f'"{key}" stands in no table; it belongs into {" or ".join(homes)}'
+    near = did_you_mean(key, {each for keys in keys_of.values() for each in keys})
+    return f'"{key}" stands in no table, and none has such a key{near}'
 
 
 def _table_name(at: Sequence[int | str]) -> str:

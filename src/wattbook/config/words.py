@@ -28,10 +28,11 @@ def shape_problems(
         if detail["type"] in _KINDS:
             given = _shape_of(detail["input"]) if within else repr(detail["input"])
             message = f"must be {_KINDS[detail['type']]}, not {given}"
-        if detail["type"] in _UNKNOWN and len(at) == 1 and not _is_table(detail["input"]):
-            yield Problem(place_of(text, at), _outside(str(at[0]), shapes))
-            continue
-        yield Problem(place_of(text, at), _in_words(at, detail["type"], message, shapes, virtual=kind == "virtual"))
+        if len(at) == 1 and detail["type"] in _UNKNOWN and not _is_table(detail["input"]):
+            words = _outside(str(at[0]), shapes)
+        else:
+            words = _in_words(at, detail["type"], message, shapes, virtual=kind == "virtual")
+        yield Problem(place_of(text, at), words)
 
 
 def split_kind(loc: Sequence[int | str]) -> tuple[str, Sequence[int | str]]:

@@ -22,6 +22,20 @@ from wattbook.model.principal import Role
 
 pytestmark = needs
 NEW = "another four words"
+SLOWLY = """
+  window.moved = [];
+  const own = node => document.querySelector("main").contains(node);
+  new PerformanceObserver(list => {
+    for (const shift of list.getEntries()) for (const {node} of shift.sources) if (own(node)) moved.push(node.outerHTML);
+  }).observe({type: "layout-shift", buffered: true});
+  const ask = window.fetch;
+  let delay = 0;
+  window.fetch = async (...what) => {
+    const answer = await ask(...what);
+    await new Promise(done => setTimeout(done, delay = (delay + 70) % 500));
+    return answer;
+  };
+"""  # answers come one by one, and what the page moves is kept
 
 
 @pytest.fixture
@@ -130,6 +144,17 @@ def test_users_are_added_changed_and_removed(home: House, server: Served, browse
         expect(history).to_contain_text("ben was added as a user (Operator)")
         expect(history).to_contain_text("ben was removed from the users")
         expect(history).to_contain_text("anna 127.0.0.1")
+
+
+def test_nothing_moves_from_under_the_pointer_while_the_page_comes(server: Served, browser: Browser) -> None:
+    with window(browser) as context:
+        page = _enter(context, server)
+        page.goto(f"{server.url}#/settings")
+        page.add_init_script(SLOWLY)
+        page.reload()
+        expect(page.get_by_role("button", name="Create a token")).to_be_visible()
+        expect(page.get_by_role("region", name="Who changed what")).to_contain_text("anna")
+        assert page.evaluate("moved") == []
 
 
 def test_a_token_is_shown_once_and_revoked(server: Served, browser: Browser) -> None:

@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar
 
-from foreign_process import Served, free_port
+from foreign_process import Served
+from ports import free_port
 from wattbook.model.batch import to_ms
 
 _PROGRAM = Path(__file__).with_name("elasticsearch_server.py")

@@ -12,7 +12,8 @@ from typing import Any
 from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
-from foreign_process import Served, free_port
+from foreign_process import Served
+from ports import free_port
 from wattbook.model.batch import to_ms
 
 _SERVER = Path(__file__).with_name("http_server.py")

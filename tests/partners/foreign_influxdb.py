@@ -8,7 +8,8 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from foreign_process import Served, free_port
+from foreign_process import Served
+from ports import free_port
 from running import get
 
 _ANSWER_S_MAX = 60.0

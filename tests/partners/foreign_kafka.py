@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import kafka_server
-from foreign_process import Served, free_port
+from foreign_process import Served
+from ports import free_port
 from wattbook.model.batch import to_ms
 
 

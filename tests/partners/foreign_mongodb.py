@@ -10,7 +10,8 @@ from typing import Any
 
 import pymongo
 
-from foreign_process import Served, free_port
+from foreign_process import Served
+from ports import free_port
 from wattbook.model.batch import to_ms
 
 _PROGRAM = Path(__file__).with_name("mongodb_server.py")

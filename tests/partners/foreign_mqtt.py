@@ -6,8 +6,9 @@ import uuid
 from datetime import datetime
 from pathlib import Path
 
-from foreign_process import free_port, installed
+from foreign_process import installed
 from mosquitto_server import Mosquitto
+from ports import free_port
 from running import until
 
 # What is in the consumer's socket survives the broker; what waits in the broker's memory for its turn does not.

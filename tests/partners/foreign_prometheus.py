@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from foreign_process import Served, free_port
+from foreign_process import Served
+from ports import free_port
 from running import get
 
 _SERIES = '{__name__="wattbook_active_energy_import_watt_hours"}'

@@ -19,7 +19,8 @@ import psycopg
 import pymssql
 import pymysql
 
-from foreign_process import Served, free_port, installed
+from foreign_process import Served, installed
+from ports import free_port
 
 _MAKE_S_MAX = 60.0
 PASSWORD = "Pa55:word/of@the%test"

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import email
 import email.policy
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
+
+from ports import free_port
 
 
 class Mailbox:
@@ -43,9 +44,7 @@ class Mailbox:
 def mail_server() -> Iterator[tuple[Mailbox, int]]:
     """A running server: its mailbox, and its port."""
     mailbox = Mailbox()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     controller = Controller(mailbox, "127.0.0.1", port)
     controller.start()
     try:

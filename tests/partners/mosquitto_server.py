@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from foreign_process import Served, free_port, installed, running
+from foreign_process import Served, installed, running
+from ports import free_port
 
 _USER = ["user root"] if os.getuid() == 0 else []  # else it gives up its rights and cannot read our folder
 

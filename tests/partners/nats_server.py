@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from foreign_process import Served, free_port
+from foreign_process import Served
+from ports import free_port
 
 _STREAM_S_MAX = 20.0
 _READ_S_MAX = 60.0

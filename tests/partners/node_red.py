@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from foreign_process import free_port
+from ports import free_port
 from running import WAIT_S_MAX, get_json, until
 
 ROOT = Path(__file__).parents[2]

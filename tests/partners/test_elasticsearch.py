@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from foreign_elasticsearch import ForeignElasticsearch, ForeignOpenSearch
-from foreign_process import free_port, running
+from foreign_process import running
 from given_batches import batch, columns, many
+from ports import free_port
 from wattbook.config.sinks import read_sinks
 from wattbook.model import SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings

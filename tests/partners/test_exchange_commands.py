@@ -1,11 +1,11 @@
 """`wattbook import` and `export` as a person types them, beside a running daemon and without one."""
 
 import json
-import socket
 from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from running import daemon, get_json, wattbook
 from wattbook.cli.main import run_command
 from wattbook.config import load
@@ -40,11 +40,8 @@ TABLE = (
 
 
 def _house(folder: Path) -> Path:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     path = folder / "wattbook.toml"
-    path.write_text(HOUSE.replace("{folder}", str(folder)).replace("{port}", str(port)), encoding="utf-8")
+    path.write_text(HOUSE.replace("{folder}", str(folder)).replace("{port}", str(free_port())), encoding="utf-8")
     (folder / "table.csv").write_text(TABLE)
     return path
 

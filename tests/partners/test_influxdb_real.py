@@ -14,7 +14,8 @@ import pytest
 from pydantic import TypeAdapter
 
 from foreign_influxdb import ForeignInflux
-from foreign_process import free_port, running
+from foreign_process import running
+from ports import free_port
 from series_batches import AT_MS, batch, columns
 from wattbook.model import SinkUnavailable
 from wattbook.model.around import MeterFacts, Surroundings

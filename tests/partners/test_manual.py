@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mosquitto_server import free_port
+from ports import free_port
 from running import daemon, post, until
 from wattbook.config import examine
 from wattbook.profiles import load_profile

@@ -14,8 +14,9 @@ import pymongo
 import pytest
 
 from foreign_mongodb import ForeignMongodb
-from foreign_process import free_port, listening, running
+from foreign_process import listening, running
 from given_batches import batch, columns, many
+from ports import free_port
 from running import until
 from wattbook.config.sinks import read_sinks
 from wattbook.model import SinkUnavailable

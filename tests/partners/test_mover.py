@@ -1,5 +1,6 @@
 """`wattbook mover` between the book and databases that run."""
 
+import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
@@ -11,9 +12,10 @@ from foreign_influxdb import ForeignInflux
 from foreign_kafka import ForeignKafka
 from foreign_mongodb import ForeignMongodb
 from foreign_nats import ForeignNats
-from foreign_process import free_port, running
+from foreign_process import running
 from foreign_sql import ForeignMariadb, ForeignMssql, ForeignPostgres, ForeignSqlite
 from mover_words import told
+from ports import free_port
 from wattbook.cli.main import run_command
 
 CONFIG = """
@@ -48,7 +50,12 @@ def configure(here: Path, table: str, *, book: str = "wattbook.db") -> None:
 
 def influx(port: int, path: str, body: str = "", **query: str) -> None:
     url = f"http://127.0.0.1:{port}/{path}?{urllib.parse.urlencode(query)}"
-    urllib.request.urlopen(urllib.request.Request(url, data=body.encode()), timeout=30).close()
+    try:
+        with urllib.request.urlopen(urllib.request.Request(url, data=body.encode()), timeout=30) as answer:
+            told = answer.read()
+    except urllib.error.HTTPError as error:
+        raise AssertionError(f"{path}: {error.code} {error.read()!r}") from error
+    assert b'"error"' not in told, told
 
 
 def test_from_influxdb_into_the_book(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ports import free_port
 from running import daemon, until, wattbook
 from test_access_daemon import PASSWORD, Browser, make_certificate
 
@@ -28,12 +29,6 @@ model = "push"
 """
 
 pytestmark = pytest.mark.skipif(NGINX is None, reason="nginx is not installed")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def configuration(folder: Path, port: int, url: str) -> Path:

@@ -26,7 +26,8 @@ SLOWLY = """
   window.moved = [];
   const own = node => document.querySelector("main").contains(node);
   new PerformanceObserver(list => {
-    for (const shift of list.getEntries()) for (const {node} of shift.sources) if (own(node)) moved.push(node.outerHTML);
+    const nodes = list.getEntries().flatMap(shift => shift.sources.map(source => source.node));
+    moved.push(...nodes.filter(own).map(node => node.outerHTML));
   }).observe({type: "layout-shift", buffered: true});
   const ask = window.fetch;
   let delay = 0;

@@ -128,7 +128,7 @@ def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_command_writes_a_configuration_that_runs(tmp_path: Path, quick: Path) -> None:
     path = tmp_path / "new.toml"
     with line(tmp_path, [(PZEM, 1), (SDM630, 2)]) as (port, _):
-        said = wattbook("scan", port, "--profiles", quick, "--json", "--write", path)
+        said = wattbook("scan", port, "--addresses", "1-8", "--profiles", quick, "--json", "--write", path)
     found = [json.loads(text) for text in said.stdout.splitlines()]
     assert said.returncode == 0, said.stderr
     assert [(one["address"], one["model"], one["baud"]) for one in found] == [
@@ -142,6 +142,10 @@ def test_a_port_that_cannot_be_opened_is_one_line(tmp_path: Path) -> None:
     said = wattbook("scan", tmp_path / "nothing")
     assert said.returncode == 1 and len(said.stderr.strip().splitlines()) == 1
     assert wattbook("scan").returncode == 2
+    said = wattbook("scan", tmp_path / "nothing", "--addresses", "9-1")
+    assert said.returncode == 2 and "from the lower to the higher: not 9-1" in said.stderr
+    said = wattbook("scan", tmp_path / "nothing", "--addresses", "250")
+    assert said.returncode == 2 and "a serial line has 1 to 247" in said.stderr
 
 
 def _unanswered(simulation: Simulation) -> int:

@@ -14,10 +14,12 @@ from wattbook.engine.trials import (
     FIRST_BYTE_S,
     PARITIES,
     SCAN_S_MAX,
+    addresses_of,
     probing,
     serial_passes,
     tcp_passes,
 )
+from wattbook.model import ConfigError
 from wattbook.profiles import Library, Profile, SerialSettings
 
 PZEM = Library().get("pzem-016")
@@ -66,6 +68,25 @@ def test_the_shipped_models_take_less_than_a_minute() -> None:
 def test_without_parity_devices_with_one_and_two_stop_bits_are_asked_together() -> None:
     one, two = (model(SerialSettings(9600, stopbits=bits), 1) for bits in (1, 2))
     assert {each.settings.stopbits for each in serial_passes([one, two])} == {2}
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [("7", [7]), ("1-3", [1, 2, 3]), (" 4, 5 ,30 - 32", [4, 5, 30, 31, 32]), ("247-255", list(range(247, 256)))],
+)
+def test_addresses_as_a_person_names_them(text: str, addresses: list[int]) -> None:
+    assert sorted(addresses_of(text)) == addresses
+
+
+@pytest.mark.parametrize("text", ["", "-", "1-", "-3", "x", "1-2-3", "3-1", "250-256", "1,,2", "1.5"])
+def test_what_are_no_addresses_is_said(text: str) -> None:
+    with pytest.raises(ConfigError):
+        addresses_of(text)
+
+
+def test_only_the_named_addresses_are_asked() -> None:
+    (only,) = tcp_passes([model(SerialSettings(), 7)])
+    assert [trial.unit for trial in only.only(range(6, 9)).trials] == [7, 6, 8]
 
 
 @pytest.mark.parametrize("thorough", [False, True])

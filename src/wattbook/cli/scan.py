@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from wattbook.engine.draft import Names, draft
 from wattbook.engine.overhear import name_speaker
 from wattbook.engine.scan import Found, Outcome, Scan, shown_settings
 from wattbook.engine.scan import Progress as Step
+from wattbook.engine.trials import addresses_of
 from wattbook.model import ConfigError, Unreachable, quantity
 from wattbook.profiles import Library, Profile
 from wattbook.transports.open import list_ports
@@ -36,6 +38,7 @@ def scan(
     *,
     every_port: Annotated[bool, typer.Option("--all", help="Every serial port of this machine.")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="Also speeds and parities that no model has.")] = False,
+    only: Annotated[str, typer.Option("--addresses", metavar="1-20", help="Only these; also as 4,5,30-32.")] = "",
     folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
     write: Annotated[Path | None, typer.Option("--write", help="Append what was found to this configuration.")] = None,
     as_json: JsonOption = False,
@@ -43,6 +46,7 @@ def scan(
     """Find the Modbus meters on a line, name their models, and write their part of the configuration."""
     if bool(port) == every_port:
         raise ConfigError("name one port to scan, or --all for every serial port of this machine")
+    addresses = addresses_of(only) if only else frozenset[int]()
     names = Names.of(present(write) if write else None)
     library = list(Library([folder] if folder else []))
     outcomes: list[Outcome] = []
@@ -50,7 +54,7 @@ def scan(
     try:
         for one in list_ports() if every_port else [port]:
             try:
-                _scan_port(one, library, outcomes, thorough=thorough)
+                _scan_port(one, library, outcomes, addresses, thorough=thorough)
             except Unreachable as error:
                 if not every_port:
                     raise
@@ -78,7 +82,9 @@ _NOBODY = (
 )
 
 
-def _scan_port(port: str, library: list[Profile], outcomes: list[Outcome], *, thorough: bool) -> None:
+def _scan_port(
+    port: str, library: list[Profile], outcomes: list[Outcome], addresses: Collection[int], *, thorough: bool
+) -> None:
     """Scan one port; what is found stands in `outcomes` even when it is given up."""
     err = console(stderr=True)
     with Progress(
@@ -93,7 +99,7 @@ def _scan_port(port: str, library: list[Profile], outcomes: list[Outcome], *, th
                 task, completed=step.done_s, total=step.total_s, doing=step.doing, found=len(search.outcome.found)
             )
 
-        search = Scan(port, library, thorough=thorough, tell=tell)
+        search = Scan(port, library, thorough=thorough, addresses=addresses, tell=tell)
         if search.total_s > _LONG_S:
             takes = f"this takes about {search.total_s / 60:.0f} min"
             _say(f"{shown(port)}: {takes}; Ctrl-C stops it and tells what was found")

@@ -8,7 +8,7 @@ next address is asked; its frame names it, and it is asked again with patience.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -20,7 +20,7 @@ from wattbook.engine.asking import Asking, asking, check_scannable, with_port
 from wattbook.engine.recognise import Recognised, recognise
 from wattbook.engine.take_turns import SharedLine
 from wattbook.engine.trials import SCAN_S_MAX, Pass, pass_in_turn, serial_passes, tcp_passes
-from wattbook.model.errors import Garbled, MeterError, Refused
+from wattbook.model.errors import ConfigError, Garbled, MeterError, Refused
 from wattbook.profiles.profile import Profile, SerialSettings
 from wattbook.transports.link import LinkLost
 from wattbook.transports.ports import is_modbus_tcp
@@ -98,16 +98,22 @@ class Scan:
         profiles: Sequence[Profile],
         *,
         thorough: bool = False,
+        addresses: Collection[int] = (),
         shared: SharedLine | None = None,
         tell: Tell = _quiet,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Plan. `shared`: the port is read by the daemon, and is asked between its polls. Raises ConfigError."""
+        """Plan. `addresses`: only these; none = all. `shared`: the port is read by the daemon, and is asked between
+        its polls. Raises ConfigError."""
         self.outcome = Outcome(port)
         if shared is None:
             self.passes = passes_of(port, profiles, thorough=thorough)
         else:
             self.passes = [pass_in_turn(profiles, shared.settings, shared.units)]
+        if addresses:
+            self.passes = [few for few in (one.only(addresses) for one in self.passes) if few.trials]
+            if not self.passes:
+                raise ConfigError("none of these addresses is asked on such a line; a serial line has 1 to 247")
         self._shared = shared
         self._port, self._profiles, self._tell, self._monotonic = port, profiles, tell, monotonic
         self._network = urlsplit(port).scheme in ("tcp", "rtu+tcp")

@@ -7,9 +7,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from wattbook.codecs.modbus import REQUEST_SIZE, Request
+from wattbook.model.errors import ConfigError
 from wattbook.profiles.profile import Parity, Profile, SerialSettings
 
 ADDRESSES = range(1, 248)  # of a serial line, by the standard
+UNIT_MAX = 255  # over TCP
 TCP_UNITS = (1, 255, 0, *range(2, 248))  # a device that has no line behind it answers to one of the first three
 SCAN_S_MAX = 60.0  # all addresses at the models' own settings
 _BUDGET_S = 48.0  # of them for waiting and for requests; the rest is for who answers, and for slow wires
@@ -21,6 +23,20 @@ FIRST_BYTE_IN_TURN_S = 0.1  # on a line in use: who answers later speaks into a 
 _ANSWER_CHARACTERS = 5  # 3.5 of silence before an answer and its first byte
 BAUDS = (9600, 19200, 38400, 2400, 4800, 115200, 57600, 1200)  # of meters, the likeliest first
 PARITIES: tuple[Parity, ...] = ("none", "even", "odd")
+
+
+def addresses_of(text: str) -> frozenset[int]:
+    """The addresses that a person names, as "1-20" or "4, 5, 30-32". Raises ConfigError."""
+    named: set[int] = set()
+    for part in text.split(","):
+        first, to, last = (each.strip() for each in part.partition("-"))
+        if not (first.isdecimal() and (last.isdecimal() or not to)):
+            raise ConfigError(f'addresses are written as "1-20" or "4,5,30-32", not "{text}"')
+        least, most = int(first), int(last or first)
+        if not least <= most <= UNIT_MAX:
+            raise ConfigError(f"addresses go up to {UNIT_MAX}, and from the lower to the higher: not {part.strip()}")
+        named.update(range(least, most + 1))
+    return frozenset(named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +62,10 @@ class Pass:
     def seconds(self) -> float:
         """How long it takes when nobody answers."""
         return len(self.trials) * self.trial_s
+
+    def only(self, addresses: Collection[int]) -> Pass:
+        """The same with no addresses but these."""
+        return replace(self, trials=tuple(trial for trial in self.trials if trial.unit in addresses))
 
 
 def probing(settings: SerialSettings) -> SerialSettings:

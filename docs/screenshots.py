@@ -29,7 +29,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
 PAGES = ROOT / "web" / "src" / "lib" / "pages.ts"
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"
 BYTES_MAX = 120_000  # of a picture: they live in the repository
 QUALITIES = (82, 70, 55, 40)  # the first that fits
 _READY_S_MAX = 240.0  # the demo's utility is away for 75 s now and then, its optical meter is read out in 40 s

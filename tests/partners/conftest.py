@@ -30,8 +30,10 @@ def browser() -> "Iterator[Browser]":
     """A browser for the tests of one module; each of them opens a window of its own."""
     from playwright.sync_api import expect  # most partners need no browser
 
-    from page_browser import PATIENCE_MS, chromium
+    from page_browser import CHROMIUM, PATIENCE_MS, chromium
 
+    if not CHROMIUM.exists():
+        pytest.skip("Chromium is missing: apt-get install chromium-headless-shell")
     expect.set_options(timeout=PATIENCE_MS)
     with chromium() as browser:
         yield browser

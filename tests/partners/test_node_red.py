@@ -9,15 +9,14 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from mosquitto_server import Mosquitto, mosquitto
 from node_red import NodeRed, example_flow, node_red
+from page_browser import window
 from running import daemon, post, until
 
-CHROMIUM = Path("/usr/bin/chromium")
 PRAGUE = ZoneInfo("Europe/Prague")
-PATIENCE_MS = 30_000
 
 
 @pytest.fixture
@@ -36,16 +35,9 @@ def server(tmp_path: Path, broker: Mosquitto) -> Iterator[NodeRed]:
 
 
 @pytest.fixture
-def page() -> Iterator[Page]:
-    if not CHROMIUM.exists():
-        pytest.skip("chromium is missing: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        context = browser.new_context(locale="en-GB", timezone_id="Europe/Prague")
-        context.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
+def page(browser: Browser) -> Iterator[Page]:
+    with window(browser, timezone_id="Europe/Prague") as context:
         yield context.new_page()
-        browser.close()
 
 
 def _reading(meter: str, at: datetime, **values: float) -> str:

@@ -21,7 +21,8 @@ pytestmark = [*needs, pytest.mark.skipif(not AXE.exists(), reason="axe is not in
 DOCS = Path(__file__).parents[2] / "docs"
 PHONE, WALL, NARROWEST = 360, 2560, 320  # CSS pixels; the last is what WCAG 1.4.10 asks for
 SETTLE_MS = {"sinks": 3500}  # how sinks fare is asked for every 3 s, and drawn when there are two answers
-SETTLED_MS = 1500
+SETTLED_MS = 3000  # of all others, at most: as soon as nothing was added for STILL_MS
+STILL_MS = 600
 TABS_MAX = 400  # more than a page has to be reached; a walk that does not end by then is a trap
 
 # What can be reached with Tab: of radio buttons with one name only one is, and what is closed or inert is not.
@@ -54,6 +55,12 @@ STEP = """() => {
   });
   return {at: at.outerHTML.slice(0, 160), rings};
 }"""
+STILL = """([still, most]) => new Promise(done => {
+  setTimeout(done, most);
+  let quiet = setTimeout(done, still);
+  const added = () => { clearTimeout(quiet); quiet = setTimeout(done, still); };
+  new MutationObserver(added).observe(document.body, {childList: true, subtree: true});
+})"""
 OVERFLOWING = """width => document.documentElement.scrollWidth <= width ? [] : [...document.querySelectorAll("main *")]
   .filter(each => each.getBoundingClientRect().right > width + 0.5)
   .map(each => each.outerHTML.slice(0, 120)).slice(0, 5)"""
@@ -80,7 +87,8 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def opened(page: Page, url: str, name: str) -> Page:
     page.goto(f"{url}{ADDRESSES[name]}")
-    SHOTS.settle(page, SETTLE_MS.get(name, SETTLED_MS))
+    SHOTS.settle(page, SETTLE_MS.get(name, 0))
+    page.evaluate(STILL, [STILL_MS, SETTLED_MS])
     return page
 
 

@@ -14,7 +14,7 @@ RUN      := .venv/.run-ready
 DEV      := .venv/.dev-ready
 SUDO     := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-warn-script-location
-JOBS     ?= $(shell nproc)  # tests at once: many wait for a line or a server
+JOBS     ?= $(shell echo $$(( $$(nproc) + 1 )))  # tests at once: many wait for a line or a server
 DEBIAN_FOR_TESTS := mosquitto mosquitto-clients mbpoll chromium-headless-shell openssl \
   influxdb mariadb-server nats-server nginx postgresql prometheus victoria-metrics  # started on ports of their own
 

@@ -72,7 +72,7 @@ def stands_at(book: Book, seq: int) -> tuple[str, str, object]:
     return found.site, found.meter, found.at
 
 
-@settings(max_examples=1_000 if TORTURE else 60, deadline=None)
+@settings(max_examples=1_000 if TORTURE else 60)
 @given(bodies())
 def test_columns_are_kept_as_their_readings_would_be(told: list[list[Reading]]) -> None:
     with TemporaryDirectory() as folder:

@@ -39,7 +39,7 @@ def blocks(draw: st.DrawFn) -> list[Columns]:
     return [block for block in made if block is not None]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(made=blocks(), zone=st.sampled_from(ZONES))
 def test_the_plain_table_comes_back_as_it_was(tmp_path: Path, made: list[Columns], zone: str) -> None:
     path = write(tmp_path, "table.csv", b"".join(csv_chunks(made, QUANTITIES, ZoneInfo(zone))))
@@ -48,7 +48,6 @@ def test_the_plain_table_comes_back_as_it_was(tmp_path: Path, made: list[Columns
     assert at.tally.rejected == 0
 
 
-@settings(deadline=None)
 @given(data=st.data())
 @pytest.mark.parametrize("samples_max", [1, 7, 1000])
 def test_samples_in_any_order_make_the_same_readings(samples_max: int, data: st.DataObject) -> None:

@@ -65,7 +65,7 @@ def _changed(content: bytes, changes: list[tuple[float, int, bytes]]) -> bytes:
     return content
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(changes=CHANGES | st.just([]))
 @example(changes=[])
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -84,7 +84,7 @@ def test_a_damaged_file_ends_in_words(tmp_path: Path, name: str, changes: list[t
         assert found or changes or name == "home-assistant"
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=60)
 @given(content=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_any_bytes_end_in_words(tmp_path: Path, name: str, content: bytes) -> None:

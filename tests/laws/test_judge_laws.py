@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wattbook.engine.judge import JudgedKeeper
@@ -61,7 +61,6 @@ def reading(draw: st.DrawFn, register: int, place: int) -> Reading:
     return Reading(meter, at, values, quality, doubt, "Barn" if odds == 3 else "")
 
 
-@settings(deadline=None)
 @given(bodies(), st.booleans())
 async def test_a_body_is_judged_as_its_readings(told: list[Reading], columns: bool) -> None:
     many, single = Remembering(), Remembering()
@@ -99,7 +98,6 @@ def state(judges: Mapping[str, MeterJudge]) -> str:
     return str([judge.trusted([ENERGY, POWER, TIME]) for judge in judges.values()])
 
 
-@settings(deadline=None)
 @given(usual_body(0), usual_body(50))
 def test_a_body_that_is_believed_as_a_whole_is_believed_reading_by_reading(first: Readings, second: Readings) -> None:
     whole, single = ({name: MeterJudge(HOUSE) for name in "abc"} for _ in range(2))

@@ -170,7 +170,7 @@ def total(book: Book, quantity: str, every: str) -> tuple[float, list[object]]:
     return sum(point.value or 0.0 for point in points), points  # type: ignore[return-value]
 
 
-@settings(deadline=None, max_examples=2_000 if TORTURE else 60)
+@settings(max_examples=2_000 if TORTURE else 60)
 @given(lives(), regimes)
 def test_energy_is_registers_and_events(life: tuple[list[Reading], list[Change]], turns: list[Regime]) -> None:
     readings, changes = life

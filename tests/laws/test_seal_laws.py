@@ -104,7 +104,7 @@ def followed(book: Book, batch: int) -> list[tuple[int, Reading]]:
     return sorted(found, key=lambda each: each[0])
 
 
-@settings(deadline=None, max_examples=2_000 if TORTURE else 60)
+@settings(max_examples=2_000 if TORTURE else 60)
 @given(st.lists(late, min_size=1, max_size=6), st.integers(1, 40))
 def test_sealing_changes_no_answer(works: Sequence[Late], batch: int) -> None:
     with books() as (never, sealed):
@@ -119,7 +119,7 @@ def test_sealing_changes_no_answer(works: Sequence[Late], batch: int) -> None:
         assert followed(sealed, 10_000) == followed(never, 10_000)
 
 
-@settings(deadline=None, max_examples=1_000 if TORTURE else 30)
+@settings(max_examples=1_000 if TORTURE else 30)
 @given(st.lists(late, min_size=1, max_size=4))
 def test_an_import_by_columns_is_what_appending_is(works: Sequence[Late]) -> None:
     with books() as (appended, imported):

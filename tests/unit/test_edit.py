@@ -6,7 +6,7 @@ import tomllib
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from wattbook.config.edit import Edit, edited, lines_of
@@ -151,7 +151,6 @@ def files(draw: st.DrawFn) -> str:
     return "\n".join(lines) + draw(st.sampled_from(["", "\n", "\n# end"]))
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # files are many draws, and cores may be busy
 @given(files())
 def test_statements_are_the_text(text: str) -> None:
     cut = statements(text)
@@ -160,7 +159,6 @@ def test_statements_are_the_text(text: str) -> None:
     assert tables == sum(len(tables) for tables in tomllib.loads(text).values())
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(files(), st.data())
 def test_an_edit_does_what_it_says_and_nothing_else(text: str, data: st.DataObject) -> None:
     was: dict[str, list[dict[str, Any]]] = tomllib.loads(text)

@@ -233,7 +233,7 @@ def test_smllib_understands_the_stream(tmp_path: Path) -> None:
 
 
 def test_who_opens_a_port_late_finds_nothing_old(tmp_path: Path) -> None:
-    meter = SimulatedMeter("heat-pump", "line", LIBRARY.get("sml"), every_s=0.4)
+    meter = SimulatedMeter("heat-pump", "line", LIBRARY.get("sml"), every_s=1.5)  # a second between two
     with build([SimulatedLine("line", "sml")], [meter], Options(tmp_path)) as simulation:
         path = simulation.address("line")
         first = os.open(path, os.O_RDWR | os.O_NOCTTY)
@@ -241,7 +241,7 @@ def test_who_opens_a_port_late_finds_nothing_old(tmp_path: Path) -> None:
         assert select.select([first], [], [], WAIT_S)[0]
         os.close(first)
         said = simulation.statistics()["line"].answers
-        until(lambda: simulation.statistics()["line"].answers >= said + 3)
+        until(lambda: simulation.statistics()["line"].answers >= said + 2)
         second = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         with pytest.raises(BlockingIOError):
             os.read(second, 4096)

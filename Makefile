@@ -29,7 +29,8 @@ setup: $(DEV) $(COMPILED) $(PAGE)/index.html
 
 web: $(PAGE)/index.html
 
-test: .venv/.debian-ready .cache/.npm-ready setup
+test:
+	$(MAKE) -j3 .venv/.debian-ready .cache/.npm-ready setup
 	$(MAKE) check
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal --durations=40 --durations-min=3
 

@@ -28,6 +28,8 @@ from wattbook.profiles.profile import Identity, SerialNumber
 from wattbook.simulate import Faults, Options, SimulatedLine, SimulatedMeter, Simulation, build
 from wattbook.simulate.memory import number_words
 from wattbook.store import Book
+from wattbook.transports.link import Link
+from wattbook.transports.open import open_link
 
 pytestmark = pytest.mark.enable_socket
 
@@ -91,6 +93,44 @@ def test_a_meter_at_the_last_address_may_think_long_too(tmp_path: Path) -> None:
     with line(tmp_path, [(PZEM, 20)], turnaround_s=0.06) as (port, _):
         outcome = _up_to(20, Scan(port, [fast(PZEM)])).run()
     assert names(outcome) == [(20, "pzem-016")] and outcome.remarks == []
+
+
+class TornLink:
+    """The way of the bytes on a busy machine: the first answer of unit 2 comes when two others were asked since, a
+    piece of it before the request to unit 4 and the rest behind that."""
+
+    def __init__(self, link: Link) -> None:
+        self.character_s = link.character_s
+        self._link, self._asked, self._held, self._torn = link, 0, b"", False
+
+    def write(self, data: bytes) -> None:
+        self._asked = data[0]
+        self._link.write(data)
+
+    def read(self, timeout_s: float) -> bytes:
+        if self._asked == 2 and not self._torn:
+            self._held += self._link.read(timeout_s)
+            return b""
+        if self._asked == 3 and timeout_s <= 0 and not self._torn:
+            self._torn = True
+            return self._held[:4]
+        if self._asked == 4 and self._held:
+            held, self._held = self._held, b""
+            return held[4:]
+        return self._link.read(timeout_s)
+
+    def set_baud(self, baud: int) -> None:
+        self._link.set_baud(baud)
+
+    def close(self) -> None:
+        self._link.close()
+
+
+def test_an_answer_that_comes_late_and_in_pieces_is_a_meters(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wattbook.engine.asking.open_link", lambda *place: TornLink(open_link(*place)))
+    with line(tmp_path, [(PZEM, 2)]) as (port, _):
+        outcome = Scan(port, [fast(PZEM)], addresses=range(1, 7)).run()
+    assert names(outcome) == [(2, "pzem-016")]
 
 
 def test_answers_that_never_come_clean_are_two_devices_of_one_address(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ class Scan:
         """Ask an address, and again whoever was heard late meanwhile."""
         self.outcome.asked += 1
         presence, heard = self._ask(line, trial, one.timeout_s)
-        late = self._late(line, trial)
+        late = self._late(line, trial, b"" if presence is Presence.PRESENT else heard)
         if presence is Presence.PRESENT:
             self._meet(line, one, trial.unit)
         elif presence is Presence.GARBLED:
@@ -189,12 +189,15 @@ class Scan:
             if (one.settings.baud, unit) not in self._seen:
                 self._look_again(line, one, replace(trial, unit=unit))
 
-    def _late(self, line: Asking, trial: Request) -> set[int]:
-        """Whose answers came after we had given them up; bytes of nobody are counted as noise."""
+    def _late(self, line: Asking, trial: Request, rest: bytes = b"") -> set[int]:
+        """Whose answers came after we had given them up; bytes of nobody are counted as noise.
+
+        On a busy machine an answer may come in pieces, with our next request between them: `rest` came behind it.
+        """
         before, line.tap.before = line.tap.before, b""
         if self._tcp or not before:
             return set()
-        unit = _speaker(before)
+        unit = _speaker(before) or _speaker(before + rest)
         if unit is None:
             self._noise += 1
             return {trial.unit - 1} if trial.unit > 1 else set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ FIRST_BYTE_TCP_S, FIRST_BYTE_TCP_THOROUGH_S = 0.2, 1.0  # a network, and often a
 FIRST_BYTE_IN_TURN_S = 0.1  # on a line in use: who answers later speaks into a poll, which is then asked again
 _ANSWER_CHARACTERS = 5  # 3.5 of silence before an answer and its first byte
 BAUDS = (9600, 19200, 38400, 2400, 4800, 115200, 57600, 1200)  # of meters, the likeliest first
+_ADDRESSES = re.compile(r"\s*(\d{1,3})\s*(?:-\s*(\d{1,3})\s*)?", re.ASCII)
 PARITIES: tuple[Parity, ...] = ("none", "even", "odd")
 
 
@@ -29,10 +31,10 @@ def addresses_of(text: str) -> frozenset[int]:
     """The addresses that a person names, as "1-20" or "4, 5, 30-32". Raises ConfigError."""
     named: set[int] = set()
     for part in text.split(","):
-        first, to, last = (each.strip() for each in part.partition("-"))
-        if not (first.isdecimal() and (last.isdecimal() or not to)):
+        named_as = _ADDRESSES.fullmatch(part)
+        if named_as is None:
             raise ConfigError(f'addresses are written as "1-20" or "4,5,30-32", not "{text}"')
-        least, most = int(first), int(last or first)
+        least, most = int(named_as[1]), int(named_as[2] or named_as[1])
         if not least <= most <= UNIT_MAX:
             raise ConfigError(f"addresses go up to {UNIT_MAX}, and from the lower to the higher: not {part.strip()}")
         named.update(range(least, most + 1))

@@ -21,7 +21,7 @@ pytestmark = [*needs, pytest.mark.skipif(not AXE.exists(), reason="axe is not in
 DOCS = Path(__file__).parents[2] / "docs"
 PHONE, WALL, NARROWEST = 360, 2560, 320  # CSS pixels; the last is what WCAG 1.4.10 asks for
 SETTLE_MS = {"sinks": 3500}  # how sinks fare is asked for every 3 s, and drawn when there are two answers
-SETTLED_MS = 3000  # of all others, at most: as soon as nothing was added for STILL_MS
+SETTLED_MS = 3000  # at the most; less when nothing was added for STILL_MS
 STILL_MS = 600
 TABS_MAX = 400  # more than a page has to be reached; a walk that does not end by then is a trap
 

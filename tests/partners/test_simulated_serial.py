@@ -241,7 +241,7 @@ def test_who_opens_a_port_late_finds_nothing_old(tmp_path: Path) -> None:
         assert select.select([first], [], [], WAIT_S)[0]
         os.close(first)
         said = simulation.statistics()["line"].answers
-        until(lambda: simulation.statistics()["line"].answers >= said + 2)
+        until(lambda: simulation.statistics()["line"].answers >= said + 3)
         second = os.open(path, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
         with pytest.raises(BlockingIOError):
             os.read(second, 4096)

@@ -19,6 +19,21 @@ PATIENCE_MS = 30_000  # only reached when something is wrong
 STEP_MS = 50
 QUIET = ("--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update")
 RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa")
+SLOWLY = """
+  window.moved = [];
+  const own = node => document.querySelector("main").contains(node);
+  new PerformanceObserver(list => {
+    const nodes = list.getEntries().flatMap(shift => shift.sources.map(source => source.node));
+    moved.push(...nodes.filter(own).map(node => node.outerHTML));
+  }).observe({type: "layout-shift", buffered: true});
+  const ask = window.fetch;
+  let delay = 0;
+  window.fetch = async (...what) => {
+    const answer = await ask(...what);
+    await new Promise(done => setTimeout(done, delay = (delay + 70) % 500));
+    return answer;
+  };
+"""  # answers come one by one, and what the page moves is kept
 
 needs = [
     pytest.mark.skipif(not (PAGE / "index.html").exists(), reason="the page is not built: make web"),

@@ -8,11 +8,12 @@ from decimal import Decimal
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+import pytest
 from playwright.sync_api import Browser, expect
 
 from api_house import House, house
 from api_server import served
-from page_browser import PATIENCE_MS, Watched, needs, window
+from page_browser import PATIENCE_MS, SLOWLY, Watched, needs, window
 from wattbook.model import Reading
 
 pytestmark = needs
@@ -91,6 +92,28 @@ def test_now_tells_what_today_cost_against_yesterday(tmp_path: Path, browser: Br
             percent = round((1 - today / yesterday) * 100)
             expect(cost.locator(".change")).to_have_text(f"{percent} % less than yesterday by this time")
             assert watched.complaints == []
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_nothing_moves_when_today_comes(tmp_path: Path, browser: Browser, width: int) -> None:
+    now = noon()
+    with house(tmp_path, 'listen = "127.0.0.1:0"', more=TARIFF) as home:
+        home.clock.at = now
+        keep(home, now)
+        counting = {"active_energy_import": 5000.0, "active_power": 0.0}
+        home.keep(*(Reading("generator", now - ago, counting) for ago in (timedelta(days=2), timedelta(0))))
+        with served(home) as server, window(browser, width, locale="en-GB") as context:
+            page = context.new_page()
+            page.add_init_script(SLOWLY)
+            page.clock.set_fixed_time(now)
+            page.goto(server.url)
+            expect(page.locator(".tile .cost .amount")).to_contain_text("–")
+            places = page.locator(".tile, .tile > *, h2.over")
+            above = "all => all.map(each => each.getBoundingClientRect().top)"
+            before = places.evaluate_all(above)
+            expect(page.locator(".tile .cost .amount")).to_contain_text("CZK")
+            expect(page.locator(".tile .parts")).to_contain_text("Generator")
+            assert places.evaluate_all(above) == before
 
 
 def test_money_is_written_as_the_reader_writes_it(tmp_path: Path, browser: Browser) -> None:

@@ -15,28 +15,13 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from access_house import PASSWORD, add_user, bearer
 from api_house import House, house, pzem
 from api_server import served
-from page_browser import Watched, barriers, enter, needs, window
+from page_browser import SLOWLY, Watched, barriers, enter, needs, window
 from running import ALONE, daemon, post
 from wattbook.api import Served
 from wattbook.model.principal import Role
 
 pytestmark = needs
 NEW = "another four words"
-SLOWLY = """
-  window.moved = [];
-  const own = node => document.querySelector("main").contains(node);
-  new PerformanceObserver(list => {
-    const nodes = list.getEntries().flatMap(shift => shift.sources.map(source => source.node));
-    moved.push(...nodes.filter(own).map(node => node.outerHTML));
-  }).observe({type: "layout-shift", buffered: true});
-  const ask = window.fetch;
-  let delay = 0;
-  window.fetch = async (...what) => {
-    const answer = await ask(...what);
-    await new Promise(done => setTimeout(done, delay = (delay + 70) % 500));
-    return answer;
-  };
-"""  # answers come one by one, and what the page moves is kept
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ const COUNTED = ["active_energy_import", "active_energy_export"] as const; // th
 export async function askDays(readings: Record<string, Reading>, now: number, zone: string): Promise<Record<string, Day>> {
   const days: Record<string, Day> = {};
   for (const quantity of COUNTED) {
-    const meters = Object.values(readings).filter((each) => counted(each) === quantity).map((each) => each.meter);
+    const meters = Object.values(readings).filter((each) => counting(each) === quantity).map((each) => each.meter);
     if (!meters.length) continue;
     const question = { meter: meters, quantity, every: "1d" };
     const [today, yesterday] = await Promise.all([
@@ -27,7 +27,8 @@ export async function askDays(readings: Record<string, Reading>, now: number, zo
   return days;
 }
 
-function counted({ values }: Reading): string | undefined {
+/** The register by which a meter counts; undefined where it has none. */
+export function counting({ values }: Reading): string | undefined {
   return COUNTED.find((name) => values[name]) ?? COUNTED.find((name) => name in values);
 }
 

@@ -1,10 +1,15 @@
 // Today against yesterday at the same time.
 import { whole } from "../lib/format";
 import { type Meter, type Reading, SOURCES } from "../lib/api";
-import type { Day } from "../lib/today";
+import { counting, type Day } from "../lib/today";
 import type { Layer } from "./stack";
 
 const SAME_SHARE = 0.005; // half a percent is no difference
+
+export interface Part {
+  tone: Layer["tone"];
+  wh: number | null; // null: not known, or not yet
+}
 
 export interface Change {
   direction: "less" | "more" | "same";
@@ -19,25 +24,30 @@ export function compared({ today, yesterday }: Day): Change | null {
 }
 
 /** The meters that tell what the house used: those of its sources; or, where none stands at one, of its loads. */
-export function houseMeters(meters: Meter[], days: Record<string, Day>, readings: Record<string, Reading>): Meter[] {
-  const counting = meters.filter((meter) => days[meter.name]);
-  const sources = counting.filter((meter) => meter.source && meter.source !== "battery"); // it gives what it took before
-  const told = sources.length ? sources : counting.filter((meter) => readings[meter.name]?.values.active_power !== undefined);
-  return told.length ? told : counting.slice(0, 1);
+export function houseMeters(meters: Meter[], readings: Record<string, Reading>): Meter[] {
+  const counters = countersOf(meters, readings);
+  const sources = counters.filter((meter) => meter.source && meter.source !== "battery"); // it gives what it took before
+  const told = sources.length ? sources : counters.filter((meter) => readings[meter.name]?.values.active_power !== undefined);
+  return told.length ? told : counters.slice(0, 1);
 }
 
-/** The day of the house. */
+/** The day of the house; null where no meter counts. Before the days came nothing of it is known, but it has its place. */
 export function houseDay(of: Meter[], days: Record<string, Day>): Day | null {
   if (!of.length) return null;
   return { today: added(of, days, "today"), yesterday: added(of, days, "yesterday") };
 }
 
-/** Today's energy by the kinds of sources that gave any. */
-export function partsOf(meters: Meter[], days: Record<string, Day>): { tone: Layer["tone"]; wh: number }[] {
+/** Today's energy by the kinds of sources that count it. */
+export function partsOf(meters: Meter[], readings: Record<string, Reading>, days: Record<string, Day>): Part[] {
+  const counters = countersOf(meters, readings);
   return SOURCES.flatMap((tone) => {
-    const wh = added(meters.filter((meter) => meter.source === tone), days, "today");
-    return wh ? [{ tone, wh }] : [];
+    const of = counters.filter((meter) => meter.source === tone);
+    return of.length ? [{ tone, wh: added(of, days, "today") }] : [];
   });
+}
+
+function countersOf(meters: Meter[], readings: Record<string, Reading>): Meter[] {
+  return meters.filter(({ name }) => readings[name] && counting(readings[name]));
 }
 
 /** A meter that was never there adds nothing; where none was, nothing is known. */

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import model_page  # beside this file
+import typer
 from typer.testing import CliRunner
 
+from wattbook.cli.commands import COMMANDS, GROUPS
 from wattbook.cli.main import make_app
 from wattbook.config import (
     AlertSettings,
@@ -166,68 +168,22 @@ def _inline(table: Mapping[str, Any]) -> str:
     return "{ " + ", ".join(f'{keys[name]} = "{text}"' for name, text in table.items()) + " }"
 
 
+def _all_commands() -> Iterator[str]:
+    for name in COMMANDS:
+        command = typer.main.get_command(make_app([name])).commands[name]  # type: ignore[attr-defined]
+        yield from [f"{name} {each}" for each in command.commands] if name in GROUPS else [name]
+
+
 def commands() -> Iterator[str]:
     """The help of every command, as the command line prints it."""
     yield "# Command line\n"
     yield "Exit codes: 0 done, 1 the device or server said no (or one of several inputs failed), 2 wrong use or"
     yield "configuration. Errors are one line on standard error: what happened, where, what to do."
     runner, terminal = CliRunner(), {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
-    for command in (
-        "demo",
-        "run",
-        "reload",
-        "proxy",
-        "simulate",
-        "check",
-        "read",
-        "capture",
-        "decode",
-        "latest",
-        "top",
-        "query",
-        "cost",
-        "export",
-        "import",
-        "backup",
-        "restore",
-        "verify",
-        "storage",
-        "user add",
-        "user passwd",
-        "user role",
-        "user remove",
-        "user list",
-        "token create",
-        "token revoke",
-        "token list",
-        "sink status",
-        "sink pause",
-        "sink resume",
-        "sink replay",
-        "alert list",
-        "alert test",
-        "grafana",
-        "meter show",
-        "meter install",
-        "meter replace",
-        "meter reset",
-        "meter rollover",
-        "meter ratio",
-        "meter rewire",
-        "meter move",
-        "meter correct",
-        "meter accept",
-        "meter drop",
-        "meter undo",
-        "models list",
-        "models show",
-        "scan",
-        "set-address",
-        "reset-energy",
-        "models check",
-        "models import",
-    ):
-        shown = runner.invoke(make_app(), [*command.split(), "--help"], prog_name="wattbook", env=terminal)
+    for command in _all_commands():
+        shown = runner.invoke(
+            make_app(command.split()), [*command.split(), "--help"], prog_name="wattbook", env=terminal
+        )
         yield f"\n## wattbook {command}\n\n```\n{shown.output.strip()}\n```"
 
 

@@ -68,7 +68,7 @@ def test_plausible_values_are_plausible_for_the_model(profile: Profile) -> None:
 
 
 def test_the_user_sees_what_is_not_verified() -> None:
-    runner, app = CliRunner(), make_app()
+    runner, app = CliRunner(), make_app(["models"])
     listed = [json.loads(line) for line in runner.invoke(app, ["models", "list", "--json"]).output.splitlines()]
     by_name = {row["name"]: row for row in listed}
     assert by_name["rx380"]["verified"]

@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 the device or server said no, 2 wrong use or configuration
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 from typing import Annotated
@@ -14,41 +15,16 @@ import typer
 from typer.exceptions import TyperException
 
 from wattbook import __version__
+from wattbook.cli.commands import COMMANDS, GROUPS, room_of
 from wattbook.model.errors import ConfigError, WattbookError
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.vocabulary import UnknownQuantity
 
-# Room -> its commands. Only the room of the asked command is imported: half a second matters on the command line.
-ROOMS = {
-    "demo": ("demo",),
-    "run": ("run", "reload"),
-    "proxy": ("proxy",),
-    "simulate": ("simulate",),
-    "check": ("check",),
-    "ask": ("read",),
-    "capture": ("capture",),
-    "decode": ("decode",),
-    "book": ("latest",),
-    "top": ("top",),
-    "query": ("query",),
-    "cost": ("cost",),
-    "export": ("export",),
-    "grafana": ("grafana",),
-    "importing": ("import",),
-    "mover": ("mover",),
-    "meter": ("meter",),
-    "sink": ("sink",),
-    "alert": ("alert",),
-    "people": ("user", "token"),
-    "keeping": ("backup", "restore", "verify", "storage"),
-    "models": ("models",),
-    "scan": ("scan",),
-    "commission": ("set-address", "reset-energy"),
-}
+_COMPLETED = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")  # where a shell (bash, others) tells the line to complete
 
 
-def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
-    """The command line, with all commands unless the arguments name one."""
+def make_app(arguments: Sequence[str]) -> typer.Typer:
+    """The command line with the command that the arguments name; without one, with a line for each that there is."""
     app = typer.Typer(
         name="wattbook",
         help="The account book for electricity: reads any meter, keeps every reading.",
@@ -57,11 +33,25 @@ def make_app(arguments: Sequence[str] = ()) -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback()(_root)
-    first = arguments[0] if arguments else ""
-    asked = [room for room, commands in ROOMS.items() if first in commands]
-    for room in asked or (() if first == "--version" else ROOMS):
+    if room := room_of(_command(arguments)):
         importlib.import_module(f"wattbook.cli.{room}").register(app)
+    else:
+        for command, does in COMMANDS.items():
+            app.command(command, short_help=does)(_listed)
     return app
+
+
+def _command(arguments: Sequence[str]) -> str:
+    """The command among the arguments, or in the line that a shell wants completed."""
+    line = next(
+        (os.environ[name] for name in _COMPLETED if "_WATTBOOK_COMPLETE" in os.environ and name in os.environ), ""
+    )
+    words = line.split()[1:] or arguments
+    return next((word for word in words if not word.startswith("-")), "")
+
+
+def _listed() -> None:
+    raise AssertionError("a command that is named is imported")
 
 
 def _version(wanted: bool) -> None:
@@ -83,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def run_command(arguments: Sequence[str]) -> int:
     """Run a command line and return its exit code; errors go to standard error, one line each."""
-    if not arguments or list(arguments) in (["models"], ["meter"], ["sink"], ["alert"], ["user"], ["token"]):
+    if not arguments or (len(arguments) == 1 and arguments[0] in GROUPS):
         arguments = [*arguments, "--help"]
     try:
         return make_app(arguments)(list(arguments), standalone_mode=False) or 0
@@ -100,9 +90,8 @@ def run_command(arguments: Sequence[str]) -> int:
 def _in_one_line(error: TyperException, arguments: Sequence[str]) -> str:
     """A wrong use as one line, with the nearest right name."""
     message = " ".join(error.format_message().split())
-    commands = [command for room in ROOMS.values() for command in room]
     if message.startswith("No such command") and "Did you mean" not in message and arguments:
-        return f'no command is called "{arguments[0]}"{did_you_mean(arguments[0], commands)}'
+        return f'no command is called "{arguments[0]}"{did_you_mean(arguments[0], COMMANDS)}'
     return message.replace("(Possible options: ", "(did you mean ") if message else "see --help"
 
 

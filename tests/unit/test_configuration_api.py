@@ -279,6 +279,28 @@ async def test_a_file_broken_by_hand_is_told_and_not_changed(home: House) -> Non
     )
 
 
+@pytest.mark.parametrize(
+    ("slip", "words"),
+    [
+        ('[[line]]\nname = "new"\nport = "tcp://[::"', "no address"),
+        ('[[line]]\nname = "new"\nport = "/dev/\\u0000"', "u0000"),
+        (f"[deep]\nkey = {'[' * 5000}", "not TOML"),
+        (f"[long]\nkey = {'9' * 5000}", "not TOML"),
+    ],
+)
+async def test_a_slip_in_the_file_is_told_whatever_it_is(home: House, slip: str, words: str) -> None:
+    home.context.config.path.write_text(f"{text(home)}\n{slip}\n")
+    told = await get(home)
+    assert told["state"] == "broken" and words in told["problems"][0]["message"]
+    status, answer = await post(home, {}, "/apply")
+    assert status == 409 and answer["problems"] == told["problems"]
+
+
+async def test_an_address_of_a_form_that_is_none_is_told(home: House) -> None:
+    status, answer = await add(home, "sink", kind="sql", name="x", url="sql://[::1")
+    assert status == 400 and "no address" in json.dumps(answer)
+
+
 async def test_where_a_secret_is_kept_is_told_by_no_problem(home: House) -> None:
     file = home.context.config.path
     file.write_text(text(home).replace("token.txt", "/root/elsewhere").replace('"PATH"', '"NO_SUCH_NAME"'))

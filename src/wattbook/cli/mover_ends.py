@@ -145,5 +145,5 @@ def _setting(text: str) -> tuple[str, Any]:
         raise ConfigError(f'"{text}" is not KEY=VALUE', place="--set")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return key.strip(), value

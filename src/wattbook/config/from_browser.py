@@ -258,8 +258,13 @@ def _address_problem(kind: object, url: str) -> str:
             return "it names a file of this machine; write it in the file"
     if kind == "sql" and any(each.partition("=")[0] not in _SQL_OPTIONS for each in re.split("[&;]", options) if each):
         return f"of options it takes {', '.join(_SQL_OPTIONS)}; write others in the file"
-    if kind == "sql" and "/" in (urlsplit(url).hostname or ""):
-        return "a database is reached by the name of its host"
+    if kind == "sql":
+        try:
+            host = urlsplit(url).hostname
+        except ValueError:
+            return "this is no address"
+        if "/" in (host or ""):
+            return "a database is reached by the name of its host"
     if kind == "mongodb" and _FILES_OF_MONGODB.search(options):
         return "it names a file of this machine; write it in the file"
     return ""

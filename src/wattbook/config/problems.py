@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from ipaddress import ip_network
-from urllib.parse import urlsplit
 
 from wattbook.config.alert_problems import alert_problems
 from wattbook.config.proxy_problems import proxy_problems
@@ -32,6 +31,7 @@ from wattbook.transports.ports import (
     default_port,
     host_and_port,
     is_modbus_tcp,
+    parts_of,
     scheme_of,
     shown,
 )
@@ -88,7 +88,7 @@ def _line_problems(config: Config, line: LineSettings) -> Iterator[tuple[str, st
             scheme = scheme_of(port)
             if scheme:
                 modbus = any(config.library.get(meter.model).modbus for meter in _known(config, line))
-                host_and_port(urlsplit(port), port, default_port(scheme, modbus=modbus or scheme == "tls"))
+                host_and_port(parts_of(port), port, default_port(scheme, modbus=modbus or scheme == "tls"))
         except ConfigError as error:
             yield key, str(error)
             return

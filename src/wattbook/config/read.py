@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -58,8 +59,10 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
         return None, [Problem(0, f"cannot be read: {error.strerror or error}")]
     except UnicodeDecodeError as error:
         return None, [Problem(0, f"cannot be read: it is not UTF-8 text (byte {error.start})")]
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # of TOML, of whole numbers, of brackets in brackets
         return None, [Problem(_line_in(str(error)), f"not TOML: {error}")]
+    if spoilt := [Problem(place_of(text, at), "a text holds the character \\u0000") for at in _with_nul(table)]:
+        return None, spoilt
     problems: list[Problem] = []
     try:
         shaped = _shape(table, path)
@@ -94,13 +97,34 @@ def examine(path: Path) -> tuple[Config | None, Sequence[Problem]]:
     return config, _in_order([*problems, *found, *wrong, *unpriced, *problems_of(config, text)])
 
 
+def _with_nul(value: object, *at: int | str) -> Iterator[Sequence[int | str]]:
+    """Where texts stand that hold a NUL, which neither a file's name nor an address can."""
+    match value:
+        case dict():
+            for key, each in value.items():
+                yield from _with_nul(each, *at, key)
+        case list():
+            for number, each in enumerate(value):
+                yield from _with_nul(each, *at, number)
+        case str() if "\0" in value:
+            yield at
+        case _:
+            pass
+
+
 def _sources(file: File) -> Sequence[str]:
     """Where meters stand."""
     return [meter.source for meter in file.meter if meter.source]
 
 
 def _shape(table: Mapping[str, Any], path: Path) -> File:
-    return TypeAdapter(File).validate_python(table, context={"folder": path.parent})
+    return _adapter().validate_python(table, context={"folder": path.parent})
+
+
+@cache
+def _adapter() -> TypeAdapter[File]:
+    """Made once: that takes longer than to read a file with it."""
+    return TypeAdapter(File)
 
 
 def _without(table: Mapping[str, Any], error: ValidationError) -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,9 @@ def read_sinks(
             problems.append(Problem(place_of(text, at), f'[[sink]] {number + 1}: "kind" is missing'))
             continue
         try:
-            settings = settings_class(str(table["kind"]))
-            read = TypeAdapter(settings).validate_python(table, context={"folder": folder})
+            kind = str(table["kind"])
+            settings = settings_class(kind)
+            read = _adapter(kind).validate_python(table, context={"folder": folder})
         except ConfigError as error:
             problems.append(Problem(place_of(text, (*at, "kind")), f"[[sink]] {number + 1}: {error}"))
         except ValidationError as error:
@@ -37,6 +39,12 @@ def read_sinks(
         else:
             found.append(_absolute(read, folder))
     return found, problems
+
+
+@cache
+def _adapter(kind: str) -> TypeAdapter[SinkSettings]:
+    """Made once: that takes longer than to read a table with it."""
+    return TypeAdapter(settings_class(kind))
 
 
 def one_sink(table: Mapping[str, Any], around: Surroundings, folder: Path) -> SinkSettings:

@@ -97,7 +97,13 @@ class Configuring:
             return Standing("in force", (), self.config)
         if text == self._refused[0]:
             return Standing("broken", [Problem(0, f"it cannot be used: {self._refused[1]}")])
-        config, problems = examine(self.config.path)
+        try:
+            config, problems = examine(self.config.path)
+        except Exception:  # noqa: BLE001 - a text that nobody thought of must not end what reads meters
+            _log.exception("%s cannot be judged, by a fault of wattbook itself", self.config.path.name)
+            return Standing(
+                "broken", [Problem(0, "it cannot be judged, by a fault of wattbook itself; its log says more")]
+            )
         return Standing("broken", problems) if problems or config is None else Standing("changed", (), config)
 
     async def watch(self) -> None:
@@ -122,7 +128,7 @@ class Configuring:
         standing = self.standing()
         try:
             tables = tables_told(text_of(self.config.path))
-        except (ValueError, ConfigError):
+        except (ValueError, RecursionError, ConfigError):
             tables = tables_told(self.config.text)
         return {
             "file": self.config.path.name,

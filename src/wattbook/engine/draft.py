@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from wattbook.config import Config, LineSettings, Piece, free_name
 from wattbook.engine.scan import Found, Outcome, shown_settings
 from wattbook.profiles.profile import SerialSettings
-from wattbook.transports.ports import scheme_of
+from wattbook.transports.ports import parts_of, scheme_of
 
 
 @dataclass(slots=True)
@@ -102,5 +101,5 @@ def _keys(settings: SerialSettings | None) -> dict[str, str | int]:
 def _called(port: str) -> str:
     """A line's name after its port: ttyUSB0, or the host."""
     if scheme_of(port):
-        return urlsplit(port).hostname or "line"
+        return parts_of(port).hostname or "line"
     return Path(port).name or "line"

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from enum import Enum
-from urllib.parse import urlsplit
 
 from wattbook.codecs.conversation import Conversation, Pause
 from wattbook.codecs.modbus import Request, open_rtu
@@ -23,7 +22,7 @@ from wattbook.engine.trials import SCAN_S_MAX, Pass, pass_in_turn, serial_passes
 from wattbook.model.errors import ConfigError, Garbled, MeterError, Refused
 from wattbook.profiles.profile import Profile, SerialSettings
 from wattbook.transports.link import LinkLost
-from wattbook.transports.ports import is_modbus_tcp
+from wattbook.transports.ports import is_modbus_tcp, scheme_of
 
 _PATIENT_S = 0.5  # for the first byte, where somebody was noticed
 _SETTLE_S = 0.2  # for answers that are still to come
@@ -84,7 +83,7 @@ def passes_of(port: str, profiles: Sequence[Profile], *, thorough: bool) -> list
     """What a scan of this port asks. Raises ConfigError."""
     check_scannable(port)
     with_port(port)
-    if urlsplit(port).scheme in ("tcp", "rtu+tcp"):
+    if scheme_of(port) in ("tcp", "rtu+tcp"):
         return tcp_passes(profiles, thorough=thorough)
     return serial_passes(profiles, thorough=thorough)
 
@@ -116,7 +115,7 @@ class Scan:
                 raise ConfigError("none of these addresses is asked on such a line; a serial line has 1 to 247")
         self._shared = shared
         self._port, self._profiles, self._tell, self._monotonic = port, profiles, tell, monotonic
-        self._network = urlsplit(port).scheme in ("tcp", "rtu+tcp")
+        self._network = scheme_of(port) in ("tcp", "rtu+tcp")
         self._tcp = is_modbus_tcp(port)
         self._bound_s = _TCP_THOROUGH_S_MAX if thorough else SCAN_S_MAX
         self._done_s = 0.0

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
-from urllib.parse import urlsplit
 
 from wattbook.model.clock import Clock, SystemClock
 from wattbook.model.errors import ConfigError
@@ -30,6 +29,7 @@ from wattbook.simulate.source import Plausible, Source
 from wattbook.simulate.statistics import LineStatistics, Tally
 from wattbook.simulate.tcp import ModbusTcpServer, SocketPort
 from wattbook.simulate.telegram import PushBus, PushMeter
+from wattbook.transports.ports import scheme_of
 
 
 class Runnable(Protocol):
@@ -200,7 +200,7 @@ def _mounted(meter: SimulatedMeter, trouble: Trouble, options: Options) -> _Moun
 
 
 def _why_not(line: SimulatedLine, meters: Sequence[_Mounted]) -> str:
-    scheme = urlsplit(line.port).scheme
+    scheme = scheme_of(line.port)
     if scheme not in ("", "tcp", "rtu+tcp", "rfc2217"):
         return f"{scheme}:// is not simulated"
     if not meters:
@@ -218,9 +218,9 @@ def _line(line: SimulatedLine, meters: Sequence[_Mounted], options: Options, clo
     kinds = {_kind(meter) for meter in meters}
     if len(kinds) > 1:
         raise ConfigError(f"meters of different kinds cannot share a line: {', '.join(sorted(kinds))}", place=line.name)
-    url = urlsplit(line.port)
-    _check_faults(line, meters, options, over_tcp=url.scheme == "tcp")
-    if url.scheme == "tcp" and kinds == {"modbus"}:
+    over_tcp = scheme_of(line.port) == "tcp"
+    _check_faults(line, meters, options, over_tcp=over_tcp)
+    if over_tcp and kinds == {"modbus"}:
         slaves = {unit: slave for unit, (slave, _) in _slaves(meters, clock).items()}
         turnarounds = {_unit(meter): meter.settings.turnaround_s for meter in meters}
         return ModbusTcpServer(line.name, line.port, slaves, turnarounds, trouble, tally)
@@ -247,7 +247,7 @@ def _check_faults(line: SimulatedLine, meters: Sequence[_Mounted], options: Opti
 
 
 def _port(line: SimulatedLine, serial: SerialSettings, folder: Path) -> Port:
-    match urlsplit(line.port).scheme:
+    match scheme_of(line.port):
         case "":
             return PtyPort(link_path(line, folder), serial)
         case "rfc2217":

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar, Literal
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from wattbook.model import SinkUnavailable
 from wattbook.model.around import Surroundings
@@ -23,6 +23,7 @@ from wattbook.model.batch import Batch
 from wattbook.sinks.documents import KEY, Content, Documents, parse_documents
 from wattbook.sinks.elasticsearch_bulk import Outcome, check, encode_bulk, outcome
 from wattbook.sinks.elasticsearch_index import check_names, index_template, pattern_of, template_name
+from wattbook.sinks.http_address import is_http_address
 from wattbook.sinks.sink import Rejected, SinkSettings, Written
 from wattbook.transports.http_client import HttpClient
 from wattbook.transports.http_login import basic_login
@@ -55,10 +56,9 @@ class ElasticsearchSettings(SinkSettings):
 
     def make(self, around: Surroundings) -> ElasticsearchSink:
         """The sink. Raises ValueError: a template, the URL or what belongs to it is wrong."""
-        scheme, _, rest = self.url.partition("://")
-        if scheme not in ("http", "https") or not rest:
+        if not is_http_address(self.url):
             raise ValueError('url: one is "http://127.0.0.1:9200"')
-        if "@" in rest.partition("/")[0]:
+        if "@" in urlsplit(self.url).netloc:
             raise ValueError('url: user and password stand in "username" and "password", not in the URL')
         if (self.api_key and self.username) or bool(self.username) != bool(self.password):
             raise ValueError('needs either "username" and "password", or "api_key", or none of them')

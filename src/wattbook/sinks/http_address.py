@@ -9,18 +9,23 @@ _LOCAL = ("127.0.0.1", "localhost", "::1")
 
 def http_address(url: str) -> str:
     """The address without a slash at its end. Raises ValueError: none, or one with a password in it."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError('"url" is no address; one is http://127.0.0.1:8086') from error
-    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+    if not is_http_address(url):
         raise ValueError('"url" is no address; one is http://127.0.0.1:8086')
+    parts = urlsplit(url)
     if "@" in parts.netloc:
         raise ValueError('"url" holds a user name; write it under "username", and its password under "password"')
     if parts.query or parts.fragment:
         raise ValueError('"url" must end before a "?" or "#"')
     return url.rstrip("/")
+
+
+def is_http_address(url: str) -> bool:
+    """Whether it has the form of one: http or https, a host, and no port that cannot be."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
 
 
 def is_local(url: str) -> bool:

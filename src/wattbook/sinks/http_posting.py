@@ -12,6 +12,7 @@ from urllib.parse import quote
 from wattbook.model import Columns, SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
 from wattbook.model.template import Template, parse_template
+from wattbook.sinks.http_address import is_http_address
 from wattbook.sinks.sink import Rejected, Written
 from wattbook.transports.http_client import Answer, HttpClient
 from wattbook.values import without_secrets
@@ -100,7 +101,7 @@ class Address:
 def parse_address(text: str, around: Surroundings) -> Address:
     """Understand an address with places in its path. Raises ValueError without the text: it may be secret."""
     base, brace, rest = text.partition("{")
-    if not re.match(r"https?://[^/\s]+(/|$)", base) or (brace and base.count("/") < 3):
+    if not is_http_address(base) or not re.match(r"https?://[^/\s]+(/|$)", base) or (brace and base.count("/") < 3):
         raise ValueError("url: must be like http://host/path, with places only behind the host")
     pieces = [piece for piece in _PLACE.split(brace + rest) if piece]
     found = tuple(parse_template(piece, around) if piece.startswith("{") else piece for piece in pieces)

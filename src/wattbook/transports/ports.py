@@ -22,14 +22,25 @@ _SCHEMES = tuple(dict.fromkeys((*BYTE_SCHEMES, *MODBUS_SCHEMES, *BROKER_SCHEMES)
 
 
 def scheme_of(port: str) -> str:
-    """What stands before ":", or "" for a device of this machine. Raises ConfigError for a scheme nobody here knows."""
+    """What stands before ":", or "" for a device of this machine.
+
+    Raises ConfigError for a scheme nobody here knows, and for what is no address.
+    """
     if not re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", port):
         return ""
-    scheme = urlsplit(port).scheme
+    scheme = parts_of(port).scheme
     if scheme not in _SCHEMES:
         near = did_you_mean(scheme, _SCHEMES)
         raise ConfigError(f'no line begins with "{scheme}://"{near}', place=shown(port))
     return scheme
+
+
+def parts_of(address: str) -> SplitResult:
+    """The parts of an address. Raises ConfigError for what is none, as tcp://[:: is."""
+    try:
+        return urlsplit(address)
+    except ValueError as error:  # whose words may hold a password
+        raise ConfigError("this is no address", place=shown(address)) from error
 
 
 def split_port(port: str) -> SplitResult:
@@ -38,7 +49,7 @@ def split_port(port: str) -> SplitResult:
         raise ConfigError(
             f"no address of a line; one of: {', '.join(f'{name}://' for name in BYTE_SCHEMES)}", place=shown(port)
         )
-    return urlsplit(port)
+    return parts_of(port)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +68,7 @@ def is_modbus_tcp(port: str) -> bool:
 
 def modbus_address(port: str) -> ModbusAddress:
     """The parts of `tcp://HOST[:502]` or `tls://HOST[:802]`. Raises ConfigError."""
-    address = urlsplit(port)
+    address = parts_of(port)
     host, number = host_and_port(address, port, _MODBUS_PORTS[address.scheme])
     return ModbusAddress(host, number, address.scheme == "tls")
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from wattbook.model import Span
 from wattbook.tariffs import EnergyPrice, Tariff, Version, When, amount_of, plain, rounded, total_of
 from wattbook.tariffs.calendar import DAY_MIN
 
@@ -73,6 +74,14 @@ def test_prices_change_only_on_the_grid(tariff: Tariff, naive: datetime) -> None
     grid = timedelta(minutes=tariff.grid_min or DAY_MIN)
     edge = midnight + (at - midnight) // grid * grid
     assert tariff.price(at, "utility") is tariff.price(edge, "utility")
+
+
+@given(tariffs(), st.lists(st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31)), min_size=3, max_size=3))
+def test_parts_of_a_span_leave_nothing_out_and_have_one_version_each(tariff: Tariff, naive: list[datetime]) -> None:
+    start, at, end = (each.replace(tzinfo=UTC) for each in sorted(naive))
+    parts = list(tariff.parts(Span(start, end)))
+    assert [start, *(span.end for span, _ in parts)] == [*(span.start for span, _ in parts), end]
+    assert all(version is tariff.version(at) for span, version in parts if at in span)
 
 
 @given(st.decimals(min_value=-(10**12), max_value=10**12, places=6), st.sampled_from(("JPY", "EUR", "KWD")))

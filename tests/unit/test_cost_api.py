@@ -188,6 +188,77 @@ async def test_new_prices_begin_at_the_local_midnight(tmp_path: Path) -> None:
         assert told["costs"][0]["total"]["amount"] == "36"  # 12 kWh at 1 and 12 kWh at 2
 
 
+FUEL = "[[tariff.energy]]\nname = 'fuel'\nprice = 9\nsource = 'generator'\n"
+FLAT = "[[tariff.energy]]\nname = 'flat'\nprice = 5\n" + FUEL
+BY_REGISTER = (
+    "[[tariff.energy]]\nname = 'high'\nprice = 6\nregister = 't1'\n"
+    "[[tariff.energy]]\nname = 'low'\nprice = 4\nregister = 't2'\n"
+) + FUEL
+TWO_DAYS = "from=2026-11-09T12:00&to=2026-11-10T12:00"  # 12 hours of each
+
+
+def changing(old: str, new: str) -> str:
+    """A tariff whose prices are others from the second of the two days on."""
+    return f"[[tariff]]\ncurrency = 'EUR'\n{old}[[tariff]]\ncurrency = 'EUR'\nvalid_from = 2026-11-10\n{new}"
+
+
+def count_two_days(home: House, meter: str, **wh: float) -> None:
+    count(home, meter, datetime(2026, 11, 9, 11, tzinfo=UTC), 96, **wh)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "days"),
+    [(FLAT, BY_REGISTER, ["60", "62.4"]), (BY_REGISTER, FLAT, ["62.4", "60"])],
+    ids=["to registers", "from registers"],
+)
+async def test_each_version_has_registers_of_its_own(tmp_path: Path, old: str, new: str, days: list[str]) -> None:
+    """1 kWh an hour for 12 hours a day: 12 x 5, and 12 x (0.6 x 6 + 0.4 x 4)."""
+    with house(tmp_path, more=changing(old, new)) as home:
+        count_two_days(
+            home, "main-a", active_energy_import=250, active_energy_import_t1=150, active_energy_import_t2=100
+        )
+        (by_day,) = (await ask(home, f"meter=main-a&{TWO_DAYS}&every=1d"))["costs"]
+        (by_month,) = (await ask(home, f"meter=main-a&{TWO_DAYS}&every=1mo"))["costs"]
+    assert [each["amount"] for each in by_day["points"]] == days
+    assert [each["amount"] for each in by_month["points"]] == ["122.4"]
+    assert (by_month["total"]["amount"], by_month["total"]["energy"]) == ("122.4", "24000")
+    assert "missing_s" not in by_month["total"]
+
+
+async def test_a_consumer_with_registers_is_shared_out_while_prices_are_flat(tmp_path: Path) -> None:
+    """A quarter of all is diesel: 3.6 x 5 + 1.2 x 9, and then by its registers 2.88 x 6 + 1.92 x 4."""
+    with house(tmp_path, more=changing(FLAT, BY_REGISTER)) as home:
+        for meter, wh in (("main-a", 300), ("generator", 100)):
+            count_two_days(home, meter, active_energy_import=wh)
+        count_two_days(
+            home, "heat-pump", active_energy_import=100, active_energy_import_t1=60, active_energy_import_t2=40
+        )
+        (cost,) = (await ask(home, f"meter=heat-pump&{TWO_DAYS}&every=1d"))["costs"]
+    assert [each["amount"] for each in cost["points"]] == ["28.8", "24.96"]
+    assert "missing_s" not in cost["total"]
+
+
+async def test_a_meter_without_registers_is_refused_only_where_they_are_needed(tmp_path: Path) -> None:
+    with house(tmp_path, more=changing(FLAT, BY_REGISTER)) as home:
+        count_two_days(home, "main-a", active_energy_import=250)
+        before = await ask(home, "meter=main-a&from=2026-11-09T12:00&to=2026-11-10")
+        across = await ask(home, f"meter=main-a&{TWO_DAYS}", 400)
+    assert before["costs"][0]["total"]["amount"] == "60"
+    assert '"main-a" has no registers t1, t2' in across["error"]
+
+
+async def test_days_after_the_last_version_have_no_price(tmp_path: Path) -> None:
+    """12 hours at 1 kWh, then 12 hours of which nobody says what they cost."""
+    ended = "[[tariff]]\ncurrency = 'EUR'\nvalid_to = 2026-11-10\n" + BY_REGISTER
+    with house(tmp_path, more=ended) as home:
+        count_two_days(
+            home, "main-a", active_energy_import=250, active_energy_import_t1=150, active_energy_import_t2=100
+        )
+        (cost,) = (await ask(home, f"meter=main-a&{TWO_DAYS}&every=1d"))["costs"]
+    assert [each["amount"] for each in cost["points"]] == ["62.4", None]
+    assert cost["total"]["missing_s"] == 12 * 3600
+
+
 def problems(folder: Path, tariff: str) -> list[str]:
     file = folder / "wattbook.toml"
     file.write_text(f'[site]\ntimezone = "Europe/Prague"\n{tariff}', encoding="utf-8")

@@ -2,7 +2,7 @@
 
 A meter at a source is priced as that source; the utility's by its registers t1, t2 … where the tariff has prices for
 them and the meter has them. Any other meter's energy is shared out as the sources gave at that time (`by_source`); in a
-house whose meters stand at no source all of it is the utility's.
+house whose meters stand at no source all of it is the utility's. Each version of the tariff decides for its own time.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from itertools import groupby
 from math import gcd
 
 from wattbook.config import Config
@@ -18,18 +19,26 @@ from wattbook.engine.asked import Asked
 from wattbook.engine.computed import energy_of
 from wattbook.engine.query import Question
 from wattbook.engine.told import Told
-from wattbook.model import ConfigError, EnergyQuality, Series
-from wattbook.model.batch import from_ms
+from wattbook.model import ConfigError, EnergyQuality, Series, Span
+from wattbook.model.batch import from_ms, to_ms
 from wattbook.model.series import ENERGY_QUALITIES
 from wattbook.store import Step
 from wattbook.store.steps import boundaries
-from wattbook.tariffs import ZERO, EnergyPrice, Tariff, amount_of, total_of
+from wattbook.tariffs import ZERO, EnergyPrice, Tariff, Version, Zones, amount_of, total_of
 
 IMPORT, EXPORT = "active_energy_import", "active_energy_export"
 _SHARED_MIN = 15  # minutes: how energy is shared out by source
 _SPREAD, _ESTIMATED, _MISSING = map(
     ENERGY_QUALITIES.index, (EnergyQuality.SPREAD, EnergyQuality.ESTIMATED, EnergyQuality.MISSING)
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a meter's energy is priced under one version of the tariff."""
+
+    registers: tuple[str, ...] = ()  # that decide; () = the clock does
+    shared: bool = False  # by where it came from
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +108,9 @@ def charges_of(told: Told, asked: Asked, question: Question, tariff: Tariff) -> 
     short = _short_step(question.every, tariff.grid_min)
     starts = [charge.at_ms for charge in charges]
     missing: dict[int, int] = {}  # start of a short step -> its length: counted once, whatever is missing in it
-    for flow in _flows(told, asked, replace(question, quantity=IMPORT, every=short), tariff):
-        _charge(flow, tariff, charges, starts, missing, edges[-1])
+    for span, way in _ways(told, asked, question.span, tariff):
+        for flow in _flows(told, asked, replace(question, quantity=IMPORT, span=span, every=short), way, tariff):
+            _charge(flow, tariff, charges, starts, missing, to_ms(span.end))
     for at_ms, length in missing.items():
         charges[bisect_right(starts, at_ms) - 1].missing_ms += length
     return charges
@@ -150,21 +160,37 @@ def _short_step(every: Step | None, grid_min: int | None) -> Step:
     return Step(gcd(every_s, grid_min * 60), "s") if grid_min else every
 
 
-def _flows(told: Told, asked: Asked, question: Question, tariff: Tariff) -> Iterator[Flow]:
+def _ways(told: Told, asked: Asked, span: Span, tariff: Tariff) -> Iterator[tuple[Span, Way]]:
+    """Cut a span where energy begins to be priced in another way. Raises ConfigError."""
+    for way, group in groupby(tariff.parts(span), lambda part: _way(told, asked, part[1])):
+        parts = [part for part, _ in group]
+        yield Span(parts[0].start, parts[-1].end), way
+
+
+def _way(told: Told, asked: Asked, version: Version | None) -> Way:
     source = source_of(told.config, asked)
-    registers = _registers(told, asked, tariff) if source in ("", "utility") else ()
-    if registers:
-        for register in registers:
-            series = energy_of(told, asked, replace(question, quantity=f"{IMPORT}_{register}"), _step(question))
-            yield Flow(series, "utility", register=register)
-    elif source or not any(meter.source for meter in told.config.meter_tables):
-        if source in ("", "utility"):
-            _check_clock(asked, tariff)
-        yield Flow(energy_of(told, asked, _given(told, asked, question), _step(question)), source or "utility")
-    else:
-        _check_clock(asked, tariff)
+    if version is None or source not in ("", "utility"):
+        return Way()
+    prices = version.of("utility")
+    registers = _registers(told, asked, prices)
+    if not registers and not prices.by_clock:
+        raise ConfigError(
+            f'"{asked.name}" has no registers {", ".join(sorted(prices.registers))}, and [tariff] does not say when '
+            'their prices hold; add "times" to all of them but one'
+        )
+    return Way(registers, not registers and not source and any(meter.source for meter in told.config.meter_tables))
+
+
+def _flows(told: Told, asked: Asked, question: Question, way: Way, tariff: Tariff) -> Iterator[Flow]:
+    source = source_of(told.config, asked)
+    if way.shared:
         yield from _shared(told, asked, question)
         return  # what a consumer gives away is not sold
+    for register in way.registers:
+        series = energy_of(told, asked, replace(question, quantity=f"{IMPORT}_{register}"), _step(question))
+        yield Flow(series, "utility", register=register)
+    if not way.registers:
+        yield Flow(energy_of(told, asked, _given(told, asked, question), _step(question)), source or "utility")
     if source in ("", "utility") and _exported(told, asked, tariff):
         series = energy_of(told, asked, replace(question, quantity=EXPORT), _step(question))
         yield Flow(series, "utility", export=True)
@@ -191,11 +217,11 @@ def source_of(config: Config, asked: Asked) -> str:
     return next((meter.source for meter in config.meter_tables if meter.name == asked.name), "")
 
 
-def _registers(told: Told, asked: Asked, tariff: Tariff) -> Sequence[str]:
-    """The tariff's registers, where every real meter of this one has all of them."""
-    names = sorted(tariff.registers)
+def _registers(told: Told, asked: Asked, prices: Zones) -> tuple[str, ...]:
+    """The registers that have prices, where every real meter of this one has all of them."""
+    names = sorted(prices.registers)
     has = all(told.tells(part, f"{IMPORT}_{name}") for part in asked.parts for name in names)
-    return names if has else ()
+    return tuple(names) if has else ()
 
 
 def _given(told: Told, asked: Asked, question: Question) -> Question:
@@ -208,15 +234,6 @@ def _exported(told: Told, asked: Asked, tariff: Tariff) -> bool:
     """Whether a credit is due: only a register tells, a power that is added up would make all of it `estimated`."""
     priced = any(("utility", True) in version.zones for version in tariff.versions)
     return priced and all(told.tells(part, EXPORT) for part in asked.parts)
-
-
-def _check_clock(asked: Asked, tariff: Tariff) -> None:
-    if not tariff.by_clock:
-        registers = ", ".join(sorted(tariff.registers))
-        raise ConfigError(
-            f'"{asked.name}" has no registers {registers}, and [tariff] does not say when their prices hold; '
-            'add "times" to all of them but one'
-        )
 
 
 def currency_of(tariff: Tariff, question: Question) -> str:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cached_property
+from itertools import pairwise
 from math import gcd
 from zoneinfo import ZoneInfo
 
+from wattbook.model import Span
 from wattbook.tariffs.price import EnergyPrice
 from wattbook.tariffs.zones import Zones
 
@@ -63,6 +65,18 @@ class Tariff:
         day = at.astimezone(self.zone).date()
         return next((each for each in self.versions if each.covers(day)), None)
 
+    def parts(self, span: Span) -> Iterator[tuple[Span, Version | None]]:
+        """Cut a span at the midnights when versions begin or end, with what holds in each part; empty, it is one."""
+        first, last = (at.astimezone(self.zone).date() for at in (span.start, span.end))
+        days = {day for each in self.versions for day in (each.start, each.end) if day and first < day <= last}
+        cuts = [at for at in map(self._midnight, sorted(days)) if at < span.end]
+        for start, end in pairwise([span.start, *cuts, span.end]):
+            yield Span(start, end), self.version(start)
+
+    def _midnight(self, day: date) -> datetime:
+        """When a local day begins; where the clocks skip midnight, the first instant after."""
+        return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(UTC)
+
     def price(self, at: datetime, source: str, *, export: bool = False) -> EnergyPrice | None:
         """What a kWh costs at an instant by the clock; None = nobody says."""
         version = self.version(at)
@@ -72,16 +86,6 @@ class Tariff:
         """What a kWh of a utility meter's register ("t1") costs at an instant; None = nobody says."""
         version = self.version(at)
         return version.of("utility", export=export).registers.get(register) if version else None
-
-    @cached_property
-    def registers(self) -> frozenset[str]:
-        """The registers of import that any version has a price for."""
-        return frozenset(name for each in self.versions for name in each.of("utility").registers)
-
-    @cached_property
-    def by_clock(self) -> bool:
-        """Whether a meter without such registers can be priced in every version."""
-        return all(each.of("utility").by_clock for each in self.versions)
 
     @cached_property
     def grid_min(self) -> int | None:

@@ -259,6 +259,27 @@ async def test_days_after_the_last_version_have_no_price(tmp_path: Path) -> None
     assert cost["total"]["missing_s"] == 12 * 3600
 
 
+@pytest.mark.parametrize(
+    ("span", "currency", "amount"),
+    [
+        ("from=2026-11-09T12:00&to=2026-11-10", "BGN", "3.6"),  # 12 kWh at 0.3: the end is not included
+        ("from=2026-11-10&to=2026-11-10T12:00", "EUR", "1.8"),  # 12 kWh at 0.15
+        ("from=2026-11-10&to=2026-11-10", "EUR", None),  # nothing lies in it; it is of its instant
+    ],
+)
+async def test_the_days_beside_a_change_of_currency(
+    tmp_path: Path, span: str, currency: str, amount: str | None
+) -> None:
+    old = "[[tariff]]\ncurrency = 'BGN'\n" + FLAT.replace("= 5", "= 0.3")
+    new = "[[tariff]]\ncurrency = 'EUR'\nvalid_from = 2026-11-10\n" + FLAT.replace("= 5", "= 0.15")
+    with house(tmp_path, more=old + new) as home:
+        count_two_days(home, "main-a", active_energy_import=250)
+        told = await ask(home, f"meter=main-a&{span}")
+        across = await ask(home, f"meter=main-a&{TWO_DAYS}", 400)
+    assert (told["currency"], told["costs"][0]["total"]["amount"]) == (currency, amount)
+    assert across["error"] == "prices are in BGN and EUR in that time; ask for each by itself"
+
+
 def problems(folder: Path, tariff: str) -> list[str]:
     file = folder / "wattbook.toml"
     file.write_text(f'[site]\ntimezone = "Europe/Prague"\n{tariff}', encoding="utf-8")

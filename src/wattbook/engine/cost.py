@@ -8,7 +8,7 @@ house whose meters stand at no source all of it is the utility's. Each version o
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby
@@ -238,13 +238,7 @@ def _exported(told: Told, asked: Asked, tariff: Tariff) -> bool:
 
 def currency_of(tariff: Tariff, question: Question) -> str:
     """The one currency of a question's time. Raises ConfigError where it changes."""
-    start, end = question.span.start, question.span.end
-    days = start.astimezone(tariff.zone).date(), end.astimezone(tariff.zone).date()
-    touched: Mapping[str, None] = dict.fromkeys(
-        each.currency
-        for each in tariff.versions
-        if (each.start is None or each.start <= days[1]) and (each.end is None or each.end > days[0])
-    )
-    if len(touched) > 1:
-        raise ConfigError(f"prices are in {' and '.join(touched)} in that time; ask for each by itself")
-    return next(iter(touched), tariff.currency(start))
+    found = dict.fromkeys(version.currency for _, version in tariff.parts(question.span) if version)
+    if len(found) > 1:
+        raise ConfigError(f"prices are in {' and '.join(found)} in that time; ask for each by itself")
+    return next(iter(found), tariff.currency(question.span.start))

@@ -234,6 +234,18 @@ async def test_wrong_passwords_are_throttled_by_name_and_by_address(home: House)
         await access.log_in("somebody new", "wrong", "192.168.7.9")
 
 
+async def test_another_spelling_of_a_name_is_no_way_round_its_throttle(home: House) -> None:
+    add_user(home)
+    access = home.context.access
+    for spelling in ("anna", "Anna", "\uff41nna", "ANN\uff21", "\u24d0\u24dd\u24dd\u24d0"):
+        assert await access.log_in(spelling, "wrong", "192.168.7.9") is None
+    with pytest.raises(TooMany):
+        await access.log_in("\uff41\uff4e\uff4e\uff41", PASSWORD, "192.168.7.10")
+    home.clock.at += timedelta(seconds=2)
+    assert await access.log_in("\uff41\uff4e\uff4e\uff41", PASSWORD, "192.168.7.10")
+    assert await access.log_in("anna", "wrong", "192.168.7.9") is None  # the count began anew for all of them
+
+
 async def test_a_name_that_is_not_there_is_throttled_like_one_that_is(home: House) -> None:
     add_user(home)
     for name in ("anna", "nobody"):

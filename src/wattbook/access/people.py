@@ -103,10 +103,11 @@ class People:
 
 def same(one: str, other: str) -> bool:
     """Whether two names are one to a person's eye: case and composed characters do not count."""
-    return _folded(one) == _folded(other)
+    return folded(one) == folded(other)
 
 
-def _folded(name: str) -> str:
+def folded(name: str) -> str:
+    """What all spellings of a name have in common."""
     return unicodedata.normalize("NFKC", name).casefold()
 
 

@@ -7,6 +7,7 @@ import secrets
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_network
 
+from wattbook.access.people import folded
 from wattbook.transports.addresses import parse_ip
 
 FORGIVEN_S = 3600.0  # after so long without a failure a count begins anew
@@ -68,16 +69,16 @@ class Throttle:
 
     def wait_s(self, name: str, address: str, now_s: float) -> float:
         """Seconds until this name may be tried from this address; 0 = now."""
-        return max(self._names.wait_s(name.casefold(), now_s), self._addresses.wait_s(_network(address), now_s))
+        return max(self._names.wait_s(folded(name), now_s), self._addresses.wait_s(_network(address), now_s))
 
     def failed(self, name: str, address: str, now_s: float) -> None:
         """A wrong name or password."""
-        self._names.failed(name.casefold(), now_s)
+        self._names.failed(folded(name), now_s)
         self._addresses.failed(_network(address), now_s)
 
     def succeeded(self, name: str) -> None:
         """The right one. The address keeps its count: an attacker may have one account, and try others."""
-        self._names.succeeded(name.casefold())
+        self._names.succeeded(folded(name))
 
 
 def _network(address: str) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from alert_house import START, Hands, Run, at, settings, told
+from alert_house import START, Hands, Run, at, power_rule, settings, told
 from wattbook.codecs.reading_json import format_instant
+from wattbook.config import Config, load
 from wattbook.model import Event, Reading
 
 ABOVE = """
@@ -303,4 +304,80 @@ async def test_reminders_are_decided_once(tmp_path: Path) -> None:
     await run.wait(1400)
     assert run.events() == [("raised", "over"), ("reminded", "over"), ("reminded", "over")]
     assert run.whole_events()[1].body["to"] == ["anna"]
+    await run.stop()
+
+
+def reload(folder: Path, *changes: tuple[str, str]) -> Config:
+    """The house after its file was changed."""
+    file = folder / "wattbook.toml"
+    text = file.read_text(encoding="utf-8")
+    for before, after in changes:
+        assert before in text
+        text = text.replace(before, after)
+    file.write_text(text, encoding="utf-8")
+    return load(file)
+
+
+ANNA = '[[notify]]\nname = "anna"\nurl = "json://127.0.0.1:1"\nremind = "6h"\n'
+GENERATOR = '[[meter]]\nname = "generator"\nmodel = "push"\nsource = "generator"\n'
+SPARE = '[[meter]]\nname = "spare"\nmodel = "push"\n'
+
+
+async def test_what_a_rule_watches_no_more_has_ended_and_is_not_reminded_of(tmp_path: Path) -> None:
+    rules = power_rule("over") + '[[alert]]\nname = "silent"\nkind = "silent"\nlasting = "10min"\n' + ANNA
+    clock = Hands()
+    run = Run(settings(tmp_path, rules), clock)
+    await run.hear(told(1, "generator", active_power=0.0), *every(0, 1200, lambda second: power(second, 9000), 60))
+    assert run.events() == [("raised", "over"), ("raised", "silent")]
+    await run.stop()
+    run = Run(reload(tmp_path, (GENERATOR, SPARE), ('meters = ["main-a"]', 'meters = ["spare"]')), clock)
+    await run.settled()
+    over, silent = run.whole_events()[2:]
+    assert [(each.kind, each.subject) for each in (over, silent)] == [
+        ("alert.recovered", "over"), ("alert.recovered", "silent"),
+    ]  # fmt: skip
+    assert over.body["text"] == "main-a: Active power: no longer watched by this rule"
+    assert (over.body["lasted_s"], over.body["value"], over.body["unwatched"]) == (1140.0, None, True)
+    assert silent.body["text"] == "generator: no longer watched by this rule"
+    assert run.alerts.watcher.standing().raised == 0
+    assert run.alerts.watcher.now.heard.keys() == {"main-a"}
+    for hour in range(1, 9):
+        await run.wait(hour * 3600 - 60, step_s=300)
+        await run.hear(power(hour * 3600, 9000), told(hour * 3600, "spare", active_power=10.0))
+    assert [event for event in run.events()[4:] if event[0] == "reminded"] == []
+    await run.stop()
+
+
+@pytest.mark.parametrize("change", [
+    ('quantity = "active_power"', 'quantity = "current"'),
+    ('kind = "above"', 'kind = "below"'),
+])  # fmt: skip
+async def test_a_rule_about_something_else_begins_anew(tmp_path: Path, change: tuple[str, str]) -> None:
+    clock = Hands()
+    run = Run(settings(tmp_path, power_rule("over")), clock)
+    await run.hear(power(0, 9000))
+    await run.stop()
+    run = Run(reload(tmp_path, change), clock)
+    await run.settled()
+    assert run.events() == [("raised", "over"), ("recovered", "over")]
+    await run.hear(power(10, 9000))
+    await run.stop()
+    run = Run(reload(tmp_path), clock)  # it is said once
+    await run.settled()
+    assert run.events() == [("raised", "over"), ("recovered", "over")]
+    await run.stop()
+
+
+async def test_a_sink_that_is_removed_while_it_is_away_has_ended(tmp_path: Path) -> None:
+    rule = '[[alert]]\nname = "sinks"\nkind = "sink"\nlasting = "10min"\n'
+    clock = Hands()
+    run = Run(settings(tmp_path, rule), clock)
+    run.sink.state, run.sink.reason = "away", "it is off"
+    await run.wait(1200)
+    assert run.events() == [("raised", "sinks")]
+    await run.stop()
+    run = Run(reload(tmp_path, ('name = "screen"', 'name = "other"')), clock)
+    await run.settled()
+    assert run.events() == [("raised", "sinks"), ("recovered", "sinks")]
+    assert run.whole_events()[-1].body["text"] == "screen: no longer watched by this rule"
     await run.stop()

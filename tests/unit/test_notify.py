@@ -103,6 +103,14 @@ async def test_each_event_is_one_message_with_its_number_and_is_noted(make) -> N
     assert (await one.idle()).events == ()
 
 
+async def test_what_is_no_longer_watched_is_not_told_as_recovered(make) -> None:  # type: ignore[no-untyped-def]
+    one = make()
+    await one.hear("alert.recovered", text="main-a: no longer watched by this rule", unwatched=True)
+    (message,) = one.letterbox.got
+    assert message.title == "[not watched] House: over: main-a: no longer watched by this rule"
+    assert (message.severity, message.picture) == ("info", b"")
+
+
 async def test_recovery_severity_and_reminders_are_for_those_who_want_them(make) -> None:  # type: ignore[no-untyped-def]
     one = make('recovery = false\nseverity = "warning"\n')
     await one.hear("alert.recovered")

@@ -16,6 +16,7 @@ from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, pr
 from wattbook.cli.through import ask_daemon, through_daemon
 from wattbook.config import Config
 from wattbook.engine.alert_state import read_memory
+from wattbook.engine.alert_watched import Watched
 from wattbook.engine.alerts import rules_json, targets_json
 from wattbook.engine.watch import NAME
 from wattbook.model import BookError, ConfigError, SystemClock
@@ -82,5 +83,6 @@ def _from_book(config: Config) -> Mapping[str, Any]:
     with BookReader(config.book) as reader:
         position = reader.position(NAME)
     memory = read_memory(position.bookmark if position else "")
+    Watched.by(config).forget_others(memory)
     rules = rules_json(config, memory, to_ms(SystemClock().now()))
     return {"rules": rules, "targets": targets_json(config, {})}

@@ -7,8 +7,7 @@ r.m.s. value stays within 10 % of the nominal one (for 95 % of a week).
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from wattbook.config import AlertSettings
@@ -19,8 +18,8 @@ from wattbook.model.batch import GOOD_CODE, NO_DOUBT
 VOLTAGE_MEAN_MS, VOLTAGE_SHARE = 600_000, 0.10
 FREQUENCY_MEAN_MS, FREQUENCY_SHARE = 10_000, 0.01
 _BUCKETS = 10  # into which the time of a rate is divided: what is older than all of them is forgotten
-_VOLTAGE = re.compile(r"voltage(_l[123])?")  # to neutral: what the nominal value is of
 _PHASES = ("_l1", "_l2", "_l3")
+_NOMINAL = ("frequency", "voltage", *(f"voltage{phase}" for phase in _PHASES))  # voltages to neutral
 
 
 class Value(NamedTuple):
@@ -31,13 +30,18 @@ class Value(NamedTuple):
     value: float
 
 
+def quantities_of(rule: AlertSettings) -> Sequence[str]:
+    """The quantities that a rule about values says something of."""
+    return _NOMINAL if rule.kind == "en50160" else [rule.told("quantity")]
+
+
 def values_for(rule: AlertSettings, columns: Columns) -> Iterator[Value]:
     """The good values of a meter that a rule is about, in the order in which they were written."""
     if rule.kind == "imbalance":
         yield from _spread(rule.told("quantity"), columns)
         return
     for name in columns.values:
-        if name == rule.quantity if rule.kind != "en50160" else name == "frequency" or _VOLTAGE.fullmatch(name):
+        if name in quantities_of(rule):
             yield from (Value(at, name, value) for at, value in _good(columns, name))
 
 

@@ -101,6 +101,7 @@ class Memory(msgspec.Struct, omit_defaults=True):
     heard: dict[str, int] = {}  # meter -> its last reading
     supplied: Supplied = msgspec.field(default_factory=Supplied)
     muted: dict[str, int] = {}  # rule -> until; 0 = for good
+    kinds: dict[str, str] = {}  # rule -> its kind when it was last decided on
 
     def state(self, rule: str, about: str) -> State:
         """The state of a rule about a thing, a new one where there is none."""

@@ -15,6 +15,12 @@ def in_words(words: Language, rule: AlertSettings, about: str, state: State, cha
     return f"{meter}: {told}" if meter else told
 
 
+def unwatched(words: Language, about: str) -> str:
+    """One sentence: the rule does not watch this thing any more."""
+    thing, _, name = about.partition("/")
+    return ": ".join(filter(None, (thing, name and words.quantity(name), words.say("alert.unwatched"))))
+
+
 def _raised(words: Language, rule: AlertSettings, name: str, state: State) -> str:
     quantity, value, limit = words.quantity(name), state.value, rule.told("limit")
     match rule.kind:

@@ -38,8 +38,8 @@ class Words:
     def of_event(self, event: Event, *, picture: bool) -> Message:
         """The message of one event. Reads the book for the picture."""
         body, site = event.body, self.config.site
-        over, severity = event.kind == RECOVERED, str(body.get("severity", "info"))
-        what = {RECOVERED: "over", REMINDED: "still", TESTED: "test"}.get(event.kind, severity)
+        severity = str(body.get("severity", "info"))
+        what = _how(event) or severity
         at = self._say.instant(event.at.astimezone(site.timezone))
         where = self._say.say("message.where", at=at, site=site.name, rule=event.subject)
         lines = [str(body.get("text", "")), "", where]
@@ -49,8 +49,8 @@ class Words:
             self.key(event.seq),
             f"[{self._say.say(f'tag.{what}')}] {site.name}: {event.subject}: {lines[0]}",
             "\n".join(lines),
-            "recovered" if over else severity,
-            self._curve(event) if picture else b"",
+            {"over": "recovered", "unwatched": "info"}.get(what, severity),
+            self._curve(event) if picture and what != "unwatched" else b"",
         )
 
     def of_several(self, numbers: Sequence[int], lines: Sequence[str], more: int) -> Message:
@@ -64,8 +64,8 @@ class Words:
         """An event as a line of a sum."""
         at = self._say.minute(event.at.astimezone(self.config.site.timezone))
         text = str(event.body.get("text", ""))
-        if event.kind in (RECOVERED, REMINDED):
-            text = self._say.say("message.line_over" if event.kind == RECOVERED else "message.line_still", text=text)
+        if (how := _how(event)) in ("over", "still"):
+            text = self._say.say(f"message.line_{how}", text=text)
         return f"{at}  {event.subject}: {text}"
 
     def key(self, number: int) -> str:
@@ -104,3 +104,10 @@ class Words:
         named = [meter for meter in (rule.meters if rule is not None else ()) if meter in real]
         feeding = [meter.name for meter in self.config.meters if meter.source == "utility"]
         return next(iter([*named, *feeding]), ""), (rule.quantity if rule and rule.kind == "above" else "") or _POWER
+
+
+def _how(event: Event) -> str:
+    """What an event says beside its text; "" = that something is wrong."""
+    if event.kind == RECOVERED:
+        return "unwatched" if "unwatched" in event.body else "over"
+    return {REMINDED: "still", TESTED: "test"}.get(event.kind, "")

@@ -19,7 +19,8 @@ from wattbook.config import AlertSettings, Config
 from wattbook.engine.alert_looks import SLOW, Looks, meters_of, supply_sight
 from wattbook.engine.alert_readings import sight_of, values_for
 from wattbook.engine.alert_state import Change, Memory, Sight, State, Supplied, is_fresh, read_memory, write_memory
-from wattbook.engine.alert_words import in_words
+from wattbook.engine.alert_watched import Watched
+from wattbook.engine.alert_words import in_words, unwatched
 from wattbook.engine.follow import BATCH_MAX, Decision
 from wattbook.engine.language import Language, language
 from wattbook.engine.status import AlertsNow
@@ -48,8 +49,12 @@ class Watcher:
     now: Memory = field(default_factory=Memory)  # as it was decided last, for the page
     changed: int = 0  # number of the newest event of alerts
     name: str = NAME
+    _watched: Watched = field(init=False)
     _looked: float | None = None  # monotonic
     _slow: Mapping[str, Sequence[Sight]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._watched = Watched.by(self.config)
 
     @property
     def _words(self) -> Language:
@@ -58,7 +63,7 @@ class Watcher:
     async def take(self, batch: Batch, bookmark: str) -> Decision:
         """Decide as far as the batch goes, and, at the journal's end, what time alone decides."""
         memory, now = self._memory(bookmark), self.clock.now()
-        events = list(self._hear(memory, batch, to_ms(now)))
+        events = [*self._end(memory), *self._hear(memory, batch, to_ms(now))]
         if len(batch) < BATCH_MAX and (len(batch) or not self.stalled()):
             await self._look(now)
             events += self._tick(memory, to_ms(now))
@@ -72,6 +77,7 @@ class Watcher:
     def recall(self, bookmark: str) -> None:
         """Show what was decided last, until there is something to decide."""
         self.now = self._memory(bookmark)
+        self._watched.forget_others(self.now)
 
     def standing(self) -> AlertsNow:
         """How many rules are raised, and what changed last."""
@@ -91,13 +97,24 @@ class Watcher:
         except msgspec.MsgspecError:
             _log.warning("what was remembered of the alerts cannot be read; they are found anew")
             memory = Memory()
-        names, now = {rule.name for rule in self.config.alerts}, to_ms(self.clock.now())
-        memory.states = {name: states for name, states in memory.states.items() if name in names}
+        now = to_ms(self.clock.now())
         memory.heard = {meter: at for meter, at in memory.heard.items() if at <= now or is_fresh(at, now)}
         for states in memory.states.values():
             for state in states.values():
                 state.believe(now)
         return memory
+
+    def _end(self, memory: Memory) -> Iterator[Event]:
+        """Forget what is not watched any more. What was raised about it has ended, however it may be by now."""
+        now = self.clock.now()
+        for rule, about, state in self._watched.forget_others(memory):
+            if state.state == "raised":
+                since = from_ms(state.since)
+                body = _body(rule, about, state, unwatched(self._words, about)) | {
+                    "value": None, "since": format_instant(since), "lasted_s": (now - since).total_seconds(),
+                    "unwatched": True,
+                }  # fmt: skip
+                yield Event(RECOVERED, rule.name, now, body)
 
     def _hear(self, memory: Memory, batch: Batch, now: int) -> Iterator[Event]:
         """What readings and events say."""

@@ -30,6 +30,9 @@ def add_routes(app: FastAPI, context: ApiContext) -> None:
 
     @app.get("/api/v1/backups", **describe.BACKUPS)
     async def get_backups() -> Response:
+        # Before the folder: a backup that ends meanwhile is then in the list, or still said to run.
+        running = {"since": instant_text(now.since), "done": now.done} if now.since else None
+        failed = now.failed
         found = await asyncio.to_thread(look_at, context.config, context.clock.now())
         copies = [
             {"file": copy.path.name, "at": instant_text(copy.at), "bytes": copy.size, "own": copy.own}
@@ -46,8 +49,8 @@ def add_routes(app: FastAPI, context: ApiContext) -> None:
                 "backups": copies,
                 "problem": found.problem,
                 "overdue": found.overdue,
-                "running": {"since": instant_text(now.since), "done": now.done} if now.since else None,
-                "failed": now.failed,
+                "running": running,
+                "failed": failed,
             }
         )
 

@@ -280,6 +280,53 @@ async def test_the_days_beside_a_change_of_currency(
     assert across["error"] == "prices are in BGN and EUR in that time; ask for each by itself"
 
 
+SOLD_BY_REGISTER = (
+    "[[tariff.energy]]\nname = 'sold high'\nprice = 2\nexport = true\nregister = 't1'\n"
+    "[[tariff.energy]]\nname = 'sold low'\nprice = 1\nexport = true\nregister = 't2'\n"
+)
+SOLD = "[[tariff.energy]]\nname = 'sold'\nprice = 3\nexport = true\n"
+EXPORTED = {"active_energy_export_t1": 150, "active_energy_export_t2": 100}  # Wh a quarter: 0.6 and 0.4 kWh an hour
+
+
+@pytest.mark.parametrize("total", [{}, {"active_energy_export": 250}], ids=["registers alone", "and their sum"])
+async def test_what_is_sold_by_register_is_a_credit(tmp_path: Path, total: dict[str, float]) -> None:
+    """In 12 hours 60 for what was taken, less 7.2 x 2 and 4.8 x 1."""
+    with house(tmp_path, more=changing(FLAT + SOLD_BY_REGISTER, FLAT)) as home:
+        count_two_days(home, "main-a", active_energy_import=250, **EXPORTED, **total)
+        (cost,) = (await ask(home, f"meter=main-a&{TWO_DAYS}&every=1d"))["costs"]
+    assert [each["amount"] for each in cost["points"]] == ["40.8", "60"]
+    assert "missing_s" not in cost["total"]
+    sold = {each["name"]: (each["energy"], each["amount"]) for each in cost["prices"] if each["export"]}
+    assert sold == {"sold high": ("7200", "-14.4"), "sold low": ("4800", "-4.8")}
+
+
+async def test_what_is_sold_has_registers_of_its_own_in_each_version(tmp_path: Path) -> None:
+    """By register 60 - 14.4 - 4.8, and then by the clock 60 - 12 x 3."""
+    with house(tmp_path, more=changing(FLAT + SOLD_BY_REGISTER, FLAT + SOLD)) as home:
+        count_two_days(home, "main-a", active_energy_import=250, active_energy_export=250, **EXPORTED)
+        (cost,) = (await ask(home, f"meter=main-a&{TWO_DAYS}&every=1d"))["costs"]
+    assert [each["amount"] for each in cost["points"]] == ["40.8", "24"]
+
+
+async def test_a_meter_without_the_registers_that_are_sold_by(tmp_path: Path) -> None:
+    """One that counts no export sold nothing; of one that counts it as a whole nobody knows the price."""
+    with house(tmp_path, more=changing(FLAT + SOLD_BY_REGISTER, FLAT)) as home:
+        count_two_days(home, "main-a", active_energy_import=250)
+        (cost,) = (await ask(home, f"meter=main-a&{TWO_DAYS}"))["costs"]
+        count(home, "main-a", datetime(2026, 11, 11, tzinfo=UTC), 1, active_energy_export=250)
+        refused = await ask(home, f"meter=main-a&{TWO_DAYS}", 400)
+    assert cost["total"]["amount"] == "120"
+    assert '"main-a" has no registers t1, t2 of export' in refused["error"]
+
+
+async def test_a_consumer_that_counts_export_sells_nothing(tmp_path: Path) -> None:
+    with house(tmp_path, more=changing(FLAT + SOLD_BY_REGISTER, FLAT)) as home:
+        for meter in ("main-a", "workshop"):
+            count_two_days(home, meter, active_energy_import=250, active_energy_export=250)
+        (cost,) = (await ask(home, f"meter=workshop&{TWO_DAYS}"))["costs"]
+    assert cost["total"]["amount"] == "120"
+
+
 def problems(folder: Path, tariff: str) -> list[str]:
     file = folder / "wattbook.toml"
     file.write_text(f'[site]\ntimezone = "Europe/Prague"\n{tariff}', encoding="utf-8")
@@ -317,6 +364,15 @@ PRICE = '[[tariff.energy]]\nname = "{}"\nprice = 1\n'
         (
             "[tariff]\ncurrency = 'EUR'\n" + PRICE + "[[meter]]\nname = 'g'\nmodel = 'push'\nsource = 'generator'\n",
             "3: [[tariff]] 1: energy from generator has no price",
+        ),
+        (
+            "[tariff]\ncurrency = 'EUR'\n" + PRICE + PRICE + "export = true\nsource = 'solar'\n",
+            "8: [[tariff]] 1, energy 2: export to solar: only what the utility takes is a credit; leave out source",
+        ),
+        (
+            "[tariff]\ncurrency = 'EUR'\n" + PRICE
+            + "".join(PRICE + f"source = 'generator'\nregister = '{name}'\n" for name in ("t1", "t2")),
+            "8: [[tariff]] 1, energy 2: energy from generator: only the utility's meter decides by registers",
         ),
     ],
 )  # fmt: skip

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from wattbook.config.tariff_settings import EnergyPriceSettings, TariffSettings
 from wattbook.config.text import Problem, place_of
 from wattbook.model.nearest import did_you_mean
-from wattbook.tariffs import Tariff, Version
+from wattbook.tariffs import Tariff, Version, Zones
 from wattbook.tariffs.tariff import FREE
 
 VERSIONS_MAX = 200  # prices of a quarter of an hour that change every month, for 16 years
@@ -72,13 +72,21 @@ def _of_prices(found: Sequence[tuple[int, Version]], text: str, sources: Sequenc
     for number, version in found:
         for (source, export), zones in version.zones.items():
             what = f"{'export to' if export else 'energy from'} {source}"
-            for problem in zones.problems():
+            for problem in (*zones.problems(), *_of_others(source, zones, export=export)):
                 first = version.prices.index(zones.prices[0])
                 yield _problem(text, (number, "energy", first), f"{what}: {problem}")
         for source in sorted({*sources} - {*FREE}):
             if (source, False) not in version.zones:
                 example = f'add a [[tariff.energy]] with source = "{source}"'
                 yield _problem(text, (number,), f"energy from {source} has no price; {example}")
+
+
+def _of_others(source: str, zones: Zones, *, export: bool) -> Iterator[str]:
+    """What only the utility and its meter can do."""
+    if source != "utility" and export:
+        yield "only what the utility takes is a credit; leave out source"
+    elif source != "utility" and not zones.by_clock:
+        yield "only the utility's meter decides by registers; say when all prices but one hold"
 
 
 def _shape_problems(error: ValidationError, text: str, number: int) -> Iterator[Problem]:

@@ -37,7 +37,8 @@ _SPREAD, _ESTIMATED, _MISSING = map(
 class Way:
     """How a meter's energy is priced under one version of the tariff."""
 
-    registers: tuple[str, ...] = ()  # that decide; () = the clock does
+    taken: tuple[str, ...] = ("",)  # registers that decide; "" = the one of all energy, by the clock
+    sold: tuple[str, ...] = ()  # the same of export; () = no credit is due
     shared: bool = False  # by where it came from
 
 
@@ -109,7 +110,7 @@ def charges_of(told: Told, asked: Asked, question: Question, tariff: Tariff) -> 
     starts = [charge.at_ms for charge in charges]
     missing: dict[int, int] = {}  # start of a short step -> its length: counted once, whatever is missing in it
     for span, way in _ways(told, asked, question.span, tariff):
-        for flow in _flows(told, asked, replace(question, quantity=IMPORT, span=span, every=short), way, tariff):
+        for flow in _flows(told, asked, replace(question, quantity=IMPORT, span=span, every=short), way):
             _charge(flow, tariff, charges, starts, missing, to_ms(span.end))
     for at_ms, length in missing.items():
         charges[bisect_right(starts, at_ms) - 1].missing_ms += length
@@ -171,29 +172,56 @@ def _way(told: Told, asked: Asked, version: Version | None) -> Way:
     source = source_of(told.config, asked)
     if version is None or source not in ("", "utility"):
         return Way()
-    prices = version.of("utility")
-    registers = _registers(told, asked, prices)
-    if not registers and not prices.by_clock:
+    taken = _registers(told, asked, IMPORT, version.of("utility"))
+    if taken == ("",) and not source and any(meter.source for meter in told.config.meter_tables):
+        return Way(shared=True)  # what a consumer gives away is not sold
+    return Way(taken, _sold(told, asked, version.of("utility", export=True)))
+
+
+def _registers(told: Told, asked: Asked, name: str, prices: Zones) -> tuple[str, ...]:
+    """The registers that have prices, where the meter has all of them; else the one of all energy, by the clock."""
+    registers = sorted(prices.registers)
+    if registers and _tells(told, asked, name, registers):
+        return tuple(registers)
+    if not prices.by_clock:
+        of_export = " of export" if name == EXPORT else ""
         raise ConfigError(
-            f'"{asked.name}" has no registers {", ".join(sorted(prices.registers))}, and [tariff] does not say when '
+            f'"{asked.name}" has no registers {", ".join(registers)}{of_export}, and [tariff] does not say when '
             'their prices hold; add "times" to all of them but one'
         )
-    return Way(registers, not registers and not source and any(meter.source for meter in told.config.meter_tables))
+    return ("",)
 
 
-def _flows(told: Told, asked: Asked, question: Question, way: Way, tariff: Tariff) -> Iterator[Flow]:
-    source = source_of(told.config, asked)
+def _sold(told: Told, asked: Asked, prices: Zones) -> tuple[str, ...]:
+    """Only registers tell that a credit is due: a power that is added up would make all of it `estimated`."""
+    counted = any(each and _tells(told, asked, EXPORT, each) for each in ([*prices.registers], [""]))
+    return _registers(told, asked, EXPORT, prices) if prices.prices and counted else ()
+
+
+def _tells(told: Told, asked: Asked, name: str, registers: Sequence[str]) -> bool:
+    """Whether every real meter of this one has all these registers."""
+    return all(told.tells(part, _quantity(name, each)) for part in asked.parts for each in registers)
+
+
+def _quantity(name: str, register: str) -> str:
+    return f"{name}_{register}" if register else name
+
+
+def _flows(told: Told, asked: Asked, question: Question, way: Way) -> Iterator[Flow]:
     if way.shared:
         yield from _shared(told, asked, question)
-        return  # what a consumer gives away is not sold
-    for register in way.registers:
-        series = energy_of(told, asked, replace(question, quantity=f"{IMPORT}_{register}"), _step(question))
-        yield Flow(series, "utility", register=register)
-    if not way.registers:
-        yield Flow(energy_of(told, asked, _given(told, asked, question), _step(question)), source or "utility")
-    if source in ("", "utility") and _exported(told, asked, tariff):
-        series = energy_of(told, asked, replace(question, quantity=EXPORT), _step(question))
-        yield Flow(series, "utility", export=True)
+        return
+    source = source_of(told.config, asked) or "utility"
+    for register in way.taken:
+        name = _quantity(IMPORT, register) if register else _counted(told, asked)
+        yield Flow(_energy(told, asked, question, name), source, register=register)
+    for register in way.sold:
+        series = _energy(told, asked, question, _quantity(EXPORT, register))
+        yield Flow(series, source, export=True, register=register)
+
+
+def _energy(told: Told, asked: Asked, question: Question, name: str) -> Series:
+    return energy_of(told, asked, replace(question, quantity=name), _step(question))
 
 
 def _shared(told: Told, asked: Asked, question: Question) -> Iterator[Flow]:
@@ -217,23 +245,9 @@ def source_of(config: Config, asked: Asked) -> str:
     return next((meter.source for meter in config.meter_tables if meter.name == asked.name), "")
 
 
-def _registers(told: Told, asked: Asked, prices: Zones) -> tuple[str, ...]:
-    """The registers that have prices, where every real meter of this one has all of them."""
-    names = sorted(prices.registers)
-    has = all(told.tells(part, f"{IMPORT}_{name}") for part in asked.parts for name in names)
-    return tuple(names) if has else ()
-
-
-def _given(told: Told, asked: Asked, question: Question) -> Question:
+def _counted(told: Told, asked: Asked) -> str:
     """A generator's or the sun's meter may count what it gives as export."""
-    name = IMPORT if any(told.answers(part, IMPORT) for part in asked.parts) else EXPORT
-    return replace(question, quantity=name)
-
-
-def _exported(told: Told, asked: Asked, tariff: Tariff) -> bool:
-    """Whether a credit is due: only a register tells, a power that is added up would make all of it `estimated`."""
-    priced = any(("utility", True) in version.zones for version in tariff.versions)
-    return priced and all(told.tells(part, EXPORT) for part in asked.parts)
+    return IMPORT if any(told.answers(part, IMPORT) for part in asked.parts) else EXPORT
 
 
 def currency_of(tariff: Tariff, question: Question) -> str:

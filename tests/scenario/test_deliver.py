@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,28 @@ async def test_what_is_refused_for_ever_is_set_aside_and_can_be_replayed(tmp_pat
         await home.append([poll(100)])
         await home.drained()
         assert energies(shelf) == [25_409_000 + number for number in range(101)]
+
+
+@pytest.mark.parametrize("year", [1, 1899, 2201])
+@pytest.mark.parametrize("every", [None, 60.0])
+async def test_a_reading_of_an_impossible_year_is_set_aside_and_stops_nothing(
+    tmp_path: Path, year: int, every: float | None
+) -> None:
+    """Books hold some from the time when they were taken: a program without a clock sends the first of January 1."""
+    shelf, odd = Shelf(), replace(poll(0), at=datetime(year, 1, 1, tzinfo=UTC))
+    async with house(tmp_path, shelf, every=every) as home:
+        await home.append([odd, *polls(100)])
+        await home.drained()
+        (sink,) = home.running
+        written = dict(shelf.rows)
+        assert sink.status.rejected == 1 and len(written) == (100 if every is None else 9)
+        (event,) = home.reader.events_about("sink 0", (REFUSED,))
+        assert [row["reason"] for row in event.body["readings"]] == ["its instant is of no year from 1900 to 2200"]
+        assert await sink.replay_refused(who="anna") == 0
+        assert shelf.rows == written
+        await home.append([poll(100), replace(odd, at=odd.at + timedelta(hours=1))])
+        await home.drained()
+        assert sink.status.rejected == 2
 
 
 async def test_one_that_refuses_everything_keeps_it_and_is_marked(tmp_path: Path) -> None:

@@ -40,6 +40,8 @@ BAD = [
     ("main-a,2026-11-21T01:02:03Z,1e300", "no number that can be kept"),
     ("main-a,soon,1", '"soon" is no time'),
     ("main-a,1969-12-31T23:59:59Z,1", "lies before 1970"),
+    ("main-a,0001-01-01T00:00:00+14:00,1", "lies before 1970"),
+    ("main-a,9999-12-31T23:59:59-12:00,1", "lies in the future"),
     ("main-a,2027-01-01T00:00:00Z,1", "lies in the future"),
     ("main-a,2026-03-29T02:30:00,1", "never was in Europe/Prague"),
     ("main-aa,2026-11-21T01:02:03Z,1", 'did you mean "main-a"'),

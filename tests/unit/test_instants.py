@@ -5,6 +5,7 @@ import pytest
 
 from wattbook.engine.instants import parse_instant
 from wattbook.model import ConfigError
+from wattbook.model.era import ERA
 
 PRAGUE = ZoneInfo("Europe/Prague")
 NOW = datetime(2026, 11, 21, 23, 30, tzinfo=UTC)  # already the 22nd in Prague
@@ -29,8 +30,26 @@ def test_instants(text: str, says: datetime) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "-5", "2026-13-01", "-1y", "99999999999", "0001-01-01", "9999-12-31", "-999999w"]
+    "text",
+    [
+        "",
+        "soon",
+        "-5",
+        "2026-13-01",
+        "-1y",
+        "99999999999",
+        "0001-01-01",
+        "9999-12-31",
+        "-999999w",
+        "1899-12-31T23:59:59Z",
+        "2201-01-01T00:00:00Z",
+    ],
 )
 def test_what_is_no_instant(text: str) -> None:
     with pytest.raises(ConfigError, match="is no instant"):
         parse_instant(text, zone=PRAGUE, now=NOW)
+
+
+@pytest.mark.parametrize("text", ["1900-01-01T00:00:00Z", "2200-12-31T23:59:59Z"])
+def test_the_ends_of_what_can_be_asked_for(text: str) -> None:
+    assert parse_instant(text, zone=PRAGUE, now=NOW) in ERA

@@ -260,6 +260,14 @@ async def test_a_meters_time_is_believed_while_our_own_clock_is_not_set() -> Non
     assert bench.diary.garbled_reasons == []
 
 
+async def test_no_year_beyond_the_era_is_believed_though_our_own_clock_is_not_set() -> None:
+    async with running(listened(), now=datetime(2025, 6, 1, tzinfo=UTC)) as bench:
+        bench.send({"time": "2201-01-01T00:00:00Z", "power": 1})
+        await bench.settle()
+    assert bench.book.readings == []
+    assert "its clock says 2201-01-01T00:00:00+00:00" in bench.diary.garbled_reasons[0]
+
+
 async def test_a_payload_that_is_too_long_is_counted() -> None:
     async with running(listened()) as bench:
         bench.broker.queue.put_nowait(Message("meters/a/reading", b"", 5, False, 70_000))

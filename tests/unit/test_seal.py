@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -269,3 +269,10 @@ def test_an_import_does_not_bring_back_what_was_forgotten(book: Book) -> None:
     book.forget("m", [ENERGY], MIDNIGHT + timedelta(days=1))
     kept = book.import_columns(columns, PRAGUE)
     assert (kept.new, kept.same, kept.conflicts) == (0, 2 * 1440, 1440)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Prague", "America/New_York"])
+def test_a_reading_of_an_impossible_year_does_not_keep_others_from_being_sealed(book: Book, zone: str) -> None:
+    book.append([Reading("m", datetime(1, 1, 1, tzinfo=UTC), {"voltage": 230.0})], urgent=True).result()
+    write_days(book, 2)
+    assert book.seal(ZoneInfo(zone), after(3), late=True).frames

@@ -18,6 +18,7 @@ from wattbook.api.orders import UNSAID, media_type
 from wattbook.codecs import plain_table, reading_json
 from wattbook.model import Kept, Reading, Readings
 from wattbook.model.clock import latest_believed
+from wattbook.model.era import ERA, ERA_SAID
 from wattbook.model.nearest import did_you_mean
 
 PATH = "/api/v1/readings"
@@ -104,7 +105,7 @@ class Ingest:
             self._context.heard(meter, readings.at[place], counts[meter])
 
     def _checked(self, readings: Readings, meters: Set[str]) -> Readings:
-        """The readings as the book's own, or Refusal: only of these `meters` may they be, and not from tomorrow."""
+        """The readings as the book's own, or Refusal: only of these `meters` may they be, and of a time that can be."""
         for name in set(readings.meter) - meters:
             raise self._not_pushed(name)
         own = self._context.config.site.name
@@ -113,7 +114,12 @@ class Ingest:
                 raise Refusal(404, f'this book is of site "{own}", not of "{site}"')
             readings = replace(readings, site=[""] * len(readings))
         now = self._context.clock.now()
-        newest = max(readings.at, default=now)
+        oldest, newest = min(readings.at, default=now), max(readings.at, default=now)
+        if oldest < ERA.start:
+            row = readings.at.index(oldest) + 1
+            raise Refusal(
+                400, f"reading {row}: {oldest.isoformat()} is of no year {ERA_SAID}; check the clock it is from"
+            )
         if newest > latest_believed(now):
             raise Refusal(400, f"{newest.isoformat()} is more than a day ahead of this machine's clock; check both")
         return readings

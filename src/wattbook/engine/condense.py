@@ -21,7 +21,7 @@ from wattbook.engine.select import codes_of
 from wattbook.model import Columns, Kind, Span, quantity
 from wattbook.model.batch import GOOD_CODE, SUSPECT_CODE, from_ms
 from wattbook.store import BookReader
-from wattbook.store.steps import Step, boundaries
+from wattbook.store.steps import Step, cut
 
 _DAY_MS = 86_400_000
 _AROUND_STEPS = 10_000  # edges that are looked up at once before an instant and after it, within two days
@@ -87,14 +87,14 @@ class Intervals:
                 yield site, meter, done
 
     def span_of(self, at_ms: int) -> tuple[int, int]:
-        """Start and end of the interval of an instant."""
+        """Start and end of the interval of an instant of the era."""
         place = bisect_right(self._edges, at_ms)
         if not 0 < place < len(self._edges):
             around_ms = 2 * _DAY_MS
             if self.every.unit == "s":  # two days of seconds are more than one table of edges holds
                 around_ms = min(around_ms, _AROUND_STEPS * self.every.count * 1000)
             span = Span(from_ms(at_ms - around_ms), from_ms(at_ms + around_ms))
-            self._edges = boundaries(span, self.every, self.zone)[1:-1]  # both ends of the span are no edges
+            self._edges = cut(span, self.every, self.zone)[1:-1]  # both ends of the span are no edges
             place = bisect_right(self._edges, at_ms)
         return self._edges[place - 1], self._edges[place]
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from wattbook.codecs.reading_json import format_instant
 from wattbook.engine.condense import Intervals, begun_by, rows_of
 from wattbook.engine.follow import Decision, Following, follow
-from wattbook.engine.select import Selection, only
+from wattbook.engine.select import Selection, of_the_era, only
 from wattbook.model import Batch, Clock, Columns, Event, SinkRefused, SinkUnavailable
 from wattbook.model.batch import from_ms, to_ms
 from wattbook.sinks import Rejected, Sink, Written
@@ -100,17 +100,21 @@ class Delivery:
             self._left_out += len(chosen) - len(new)
             vanished = await asyncio.to_thread(self.reader.vanished, batch, self.status.after)
             chosen = self.selection.of(Batch((*new.columns, *vanished), (), batch.upto))
+        chosen, outside = of_the_era(chosen)
         if settings.every is None:
             written = await self.write(chosen, _kept(bookmark).get("sink", ""))
-            return self._decided(written, written.bookmark)
-        return await self._take_condensed(chosen, bookmark)
+            bookmark = written.bookmark
+        else:
+            written, bookmark = await self._take_condensed(chosen, bookmark)
+        self.status.rejected += len(outside)
+        return self._decided((*outside, *written.rejected), bookmark)
 
     async def _is_behind(self, batch: Batch) -> bool:
         """Whether as much again waits: a full batch alone may be all there is."""
         return await asyncio.to_thread(self.reader.behind, batch.upto) >= len(batch)
 
-    async def _take_condensed(self, chosen: Batch, bookmark: str) -> Decision:
-        """The same with one row an interval. Which intervals are open is kept beside the sink's own bookmark."""
+    async def _take_condensed(self, chosen: Batch, bookmark: str) -> tuple[Written, str]:
+        """Write one row an interval; return also what to keep: which are open, beside the sink's own bookmark."""
         settings = self.selection.settings
         assert settings.every is not None
         kept = _kept(bookmark)
@@ -118,10 +122,10 @@ class Delivery:
         condensed = await asyncio.to_thread(self._condensed, chosen, intervals)
         if self._keeps_position:  # it stores all of this with its rows
             state = json.dumps({"intervals": intervals.text})
-            return self._decided(await self.write(condensed, state), state)
+            return await self.write(condensed, state), state
         written = await self.write(condensed, kept.get("sink", ""))
         state = json.dumps({"sink": written.bookmark, "intervals": intervals.text})
-        return self._decided(written, state if intervals.sent or intervals.open else bookmark)
+        return written, state if intervals.sent or intervals.open else bookmark
 
     @property
     def _keeps_position(self) -> bool:
@@ -247,11 +251,11 @@ class Delivery:
             intervals.close(site, meter, begun)
             self._left_out += sum(intervals.span_of(start)[1] < sent for start in begun)
 
-    def _decided(self, written: Written, bookmark: str) -> Decision:
+    def _decided(self, rejected: Sequence[Rejected], bookmark: str) -> Decision:
         name = self.selection.settings.name
-        for reason in dict.fromkeys(each.reason for each in written.rejected):
+        for reason in dict.fromkeys(each.reason for each in rejected):
             _log.warning("sink %s: set aside, as it will never be taken: %s", name, reason)
-        return Decision(bookmark, tuple(refused_events(name, written.rejected, self.clock.now())))
+        return Decision(bookmark, tuple(refused_events(name, rejected, self.clock.now())))
 
 
 @dataclass(slots=True)
@@ -271,7 +275,7 @@ class _Lane:
 
     async def take(self, batch: Batch, bookmark: str) -> str:
         """Try once: what fails here comes with the backlog, which tells of it."""
-        chosen = self.delivery.selection.of(batch)
+        chosen, _ = of_the_era(self.delivery.selection.of(batch))
         if self.delivery.sink.append_only:
             chosen = await self.delivery.without_corrections(chosen)
         if chosen.columns:

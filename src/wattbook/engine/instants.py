@@ -6,8 +6,8 @@ import re
 from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from wattbook.model import ConfigError
+from wattbook.model.era import ERA, ERA_SAID
 
-_YEAR_MIN, _YEAR_MAX = 1900, 9000  # no meter is older; beyond, local midnights do not exist
 _AGO = re.compile(r"-(\d{1,6})(min|s|h|d|w)")
 _LENGTHS = {
     "s": timedelta(seconds=1), "min": timedelta(minutes=1), "h": timedelta(hours=1),
@@ -37,6 +37,6 @@ def parse_instant(text: str, *, zone: tzinfo, now: datetime) -> datetime:
 
 def _known(at: datetime) -> datetime:
     """The instant, if calendars around it are safe to calculate with. Raises ValueError."""
-    if not _YEAR_MIN <= at.year <= _YEAR_MAX:
-        raise ValueError(f"years from {_YEAR_MIN} to {_YEAR_MAX} only")
+    if at not in ERA:
+        raise ValueError(f"years {ERA_SAID} only")
     return at

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 
 from wattbook.model import Batch, Columns
 from wattbook.model.around import Surroundings
 from wattbook.model.batch import GOOD_CODE, NO_DOUBT, SUSPECT_CODE, to_ms
+from wattbook.model.era import ERA_MS, ERA_SAID
 from wattbook.model.place import lies_at
-from wattbook.sinks import SinkSettings
+from wattbook.sinks import Rejected, SinkSettings
+
+_OUTSIDE = f"its instant is of no year {ERA_SAID}"
 
 
 @dataclass(slots=True)
@@ -76,6 +79,19 @@ def only(columns: Columns, rows: list[int]) -> Columns:
         _take(columns.quality, rows),
         {name: _take(codes, rows) for name, codes in columns.doubt.items()},
     )
+
+
+def of_the_era(batch: Batch) -> tuple[Batch, Sequence[Rejected]]:
+    """The readings that calendars can date, and the others, which no sink is given: books of old may hold some."""
+    kept, others = [], []
+    for columns in batch.columns:
+        rows = [row for row, at_ms in enumerate(columns.at_ms) if at_ms in ERA_MS]
+        if len(rows) < len(columns):
+            outside = (at_ms for at_ms in columns.at_ms if at_ms not in ERA_MS)
+            others += [Rejected(columns.meter, at_ms, _OUTSIDE, columns.site) for at_ms in outside]
+            columns = only(columns, rows)
+        kept.append(columns)
+    return Batch(tuple(columns for columns in kept if len(columns)), (), batch.upto), others
 
 
 def _take(column: array[int], rows: list[int]) -> array[int]:

@@ -12,6 +12,7 @@ from wattbook.engine.deliver import REFUSED, REPLAYED
 from wattbook.engine.select import Selection, only
 from wattbook.model import Batch, Columns, Event, Span
 from wattbook.model.batch import from_ms, to_ms
+from wattbook.model.era import ERA_MS
 from wattbook.sinks import Rejected
 from wattbook.store import BookReader
 
@@ -102,6 +103,8 @@ def once_more(reader: BookReader, selection: Selection, aside: Aside) -> Iterato
 def _read(reader: BookReader, selection: Selection, readings: Iterable[Rejected]) -> Iterator[Columns]:
     by_meter: dict[tuple[str, str], list[int]] = {}
     for each in readings:
+        if each.at_ms not in ERA_MS:
+            continue  # it will never be given to a sink
         by_meter.setdefault((each.site, each.meter), []).append(each.at_ms)
     for (site, meter), instants in by_meter.items():
         for together in runs(sorted(instants), _TOGETHER_MS):

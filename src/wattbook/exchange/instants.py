@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -76,8 +76,8 @@ class InstantReader:
     def _checked(self, at_ms: Instants) -> Instants:
         for wrong, words in ((at_ms < 0, "lies before 1970"), (at_ms > self._latest_ms, "lies in the future")):
             if wrong.any():
-                at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(at_ms[wrong][0]))
-                raise BadCell(f"{at:%Y-%m-%d %H:%M:%S} UTC {words}")
+                at = np.datetime64(int(at_ms[wrong][0]) // 1000, "s")  # of any year, also those without a datetime
+                raise BadCell(f"{str(at).replace('T', ' ')} UTC {words}")
         return at_ms
 
     def _all_local(self, times: Iterable[datetime], meters: Sequence[str]) -> list[datetime]:

@@ -11,12 +11,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from wattbook.model.batch import EPOCH
+from wattbook.model.era import ERA
 
 STEP_MIN = timedelta(seconds=2)  # smaller differences are slewed by NTP and adopted without a word
 FIRST_SANE = datetime(2026, 1, 1, tzinfo=UTC)  # earlier: the clock was never set (a Raspberry Pi at boot)
 _AHEAD_MAX = timedelta(days=1)  # of a clock that is not ours: it may be wrong by a zone, not by a year
-_END_OF_TIME = datetime(9999, 1, 1, tzinfo=UTC)  # with room for any zone
 _GRAIN_US = 10_000  # instants are kept to 10 ms
+_END_OF_TIME = ERA.end - timedelta(microseconds=_GRAIN_US)
 _BY_HAND_S_MAX = 600.0  # after the start, a person without a network sets the clock; later it is a change of mind
 _BY_NETWORK_S_MAX = 86_400.0  # later, a step may be what a good clock has drifted since
 _TIME_ERROR = 5  # adjtimex(2): the clock is not synchronised
@@ -109,8 +110,8 @@ class SystemClock:
 
 
 def latest_believed(now: datetime) -> datetime:
-    """The latest instant that a clock which is not ours may tell; any, while our own was never set."""
-    return now + _AHEAD_MAX if now >= FIRST_SANE else _END_OF_TIME
+    """The latest instant that a clock which is not ours may tell; any of the era, while our own was never set."""
+    return min(now + _AHEAD_MAX, _END_OF_TIME) if now >= FIRST_SANE else _END_OF_TIME
 
 
 def supersedes(at: datetime, last: datetime | None, *, now: datetime) -> bool:

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from wattbook.model.batch import from_ms, to_ms
+from wattbook.model.era import ERA_MS
 from wattbook.store import frames, sealed
 from wattbook.store.chain import add_link
 from wattbook.store.frames import FIELDS, Frame
@@ -31,7 +32,6 @@ HOUR_MS = 3_600_000
 _HOUR_MIN = 120  # readings, below which an hour stays hot until its day is over: a frame would be larger
 _AT_ONCE_MAX = 4_000  # hot rows swapped in one transaction: some 10 ms
 _SETTLED_MS = 300_000  # after the end of an hour or day: late readings of that time need no second sealing
-_EVER_MS = 2**62
 _NEW = 0  # the number of a row that gets one when it is written
 _INSERT_FRAME = (
     "INSERT INTO frame (meter, from_at, to_at, n, seq_first, seq_last, revision, codec, crc, at, seq, quality)"
@@ -105,7 +105,7 @@ def due(connection: sqlite3.Connection, zone: ZoneInfo, now: datetime, *, late: 
 def _hot_due(connection: sqlite3.Connection, meter_id: int, zone: ZoneInfo, now_ms: int, late: bool) -> Iterator[Due]:
     """The spans that hold hot rows; the newest reading of a meter stays hot, so that it is found at once."""
     newest = connection.execute("SELECT max(at) FROM hot WHERE meter = ?", (meter_id,)).fetchone()[0]
-    from_at = -_EVER_MS
+    from_at = ERA_MS.start  # what was told of earlier stays hot: it has no day
     while True:  # ends: each turn moves on by a span
         first = connection.execute("SELECT min(at) FROM hot WHERE meter = ? AND at >= ?", (meter_id, from_at))
         at_ms: int | None = first.fetchone()[0]

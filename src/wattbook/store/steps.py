@@ -12,12 +12,12 @@ from zoneinfo import ZoneInfo
 
 from wattbook.model import BookError, Span
 from wattbook.model.batch import to_ms
+from wattbook.model.era import ERA, ERA_SAID
 
 STEPS_MAX = 100_000  # in one answer: a year of 5-minute steps; more is an export
 
 _SHORT = {"s": timedelta(seconds=1), "min": timedelta(minutes=1), "h": timedelta(hours=1)}
 _COUNT_MAX = {"d": 3_660, "w": 520, "mo": 120, "y": 10}
-_YEARS = range(1900, 2201)  # outside, calendars end and no meter was read
 _TEXT = re.compile(r"([0-9]{1,5})(s|min|h|d|w|mo|y)")
 
 
@@ -53,8 +53,13 @@ def boundaries(span: Span, every: Step, zone: ZoneInfo) -> tuple[int, ...]:
 
     Raises BookError when there would be more than STEPS_MAX steps, or for years no meter was read in.
     """
-    if span.start.year not in _YEARS or span.end.year not in _YEARS:
-        raise BookError(f"choose instants from {_YEARS[0]} to {_YEARS[-1]}")
+    if span.start not in ERA or span.end not in ERA:
+        raise BookError(f"choose instants {ERA_SAID}")
+    return cut(span, every, zone)
+
+
+def cut(span: Span, every: Step, zone: ZoneInfo) -> tuple[int, ...]:
+    """The same of a span that may reach a few days beyond the era, around an instant in it."""
     start_ms, end_ms = to_ms(span.start), to_ms(span.end)
     edges = [start_ms]
     for edge_ms in _edges(span.start.astimezone(zone).date(), every, zone):

@@ -75,6 +75,33 @@ def test_each_problem_has_its_line(
     assert says in problems[0].message
 
 
+@pytest.mark.parametrize(
+    ("table", "places", "says"),
+    [
+        ('[simulate]\nseed = "x"\nsed = 1\n', [20, 21], 'unknown key "sed" (did you mean "seed"?)'),
+        ('[[simulate.fault]]\ntarget = "main-b"\n', [20], 'line is called "main-b" (did you mean "main-a"?)'),
+        ('[[simulate.fault]]\ntarget = "zz"\n', [20], 'no simulated meter or line is called "zz"'),
+        (
+            '[[simulate.fault]]\ntarget = "rs485"\n[[simulate.fault]]\ntarget = "main-a"\nsilnt = true\n',
+            [23],
+            '[[simulate.fault]] 2: unknown key "silnt" (did you mean "silent"?)',
+        ),
+        ("[[simulate.fault]]\nsilent = 1\n", [19, 20], '"silent" must be bool'),
+        ('[[simulate.fault]]\ntarget = "main-a"\ndamage_share = 7\n', [19], "damage_share must be from 0 to 1"),
+        ("[simulate]\nfault = 1\n", [20], '"fault" must be list'),
+        ("[simulate]\nfault = [1]\n", [20], '"fault" must be dict'),
+        ("[simulte]\nseed = 1\n", [19], 'unknown table [simulte] (did you mean "simulate"?)'),
+    ],
+)
+def test_each_problem_of_the_simulation_has_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: str, places: list[int], says: str
+) -> None:
+    monkeypatch.setenv("WATTBOOK_TEST_SECRET", "hush")
+    _, problems = examine(_write(tmp_path, GOOD + "\n" + table))
+    assert [problem.line for problem in problems] == places
+    assert says in problems[-1].message
+
+
 def test_all_problems_are_found_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATTBOOK_TEST_SECRET", "hush")
     second = '[[meter]]\nname = "main-a"\nmodel = "nix"\nline = "rs485"\n[api]\nlegacy = ["energy"]\n'
@@ -160,6 +187,12 @@ def test_a_port_that_does_not_fit_is_told(
     _, problems = examine(_write(tmp_path, text))
     found = [problem for problem in problems if says in problem.message]
     assert [problem.line for problem in found] in ([place], [place] * 2)
+
+
+def test_a_line_without_meters_needs_no_port_that_modbus_has(tmp_path: Path) -> None:
+    for port, said in (("tcp://gateway", 0), ("tls://gateway", 0), ("rtu+tcp://gateway", 1), ("tcp://", 1)):
+        _, problems = examine(_write(tmp_path, f'[[line]]\nname = "a"\nport = "{port}"\n'))
+        assert len(problems) == said, port
 
 
 def test_certificates_that_are_not_there_or_of_no_use_are_told(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -15,7 +15,7 @@ import typer
 
 from wattbook import config as configuration
 from wattbook.cli.show import JsonOption, console, print_line
-from wattbook.config import Config, LineSettings, MeterSettings
+from wattbook.config import Config, MeterSettings, buses_of
 from wattbook.model import ConfigError
 from wattbook.profiles import Library
 from wattbook.simulate import (
@@ -90,7 +90,7 @@ def _of_config(config: Config, folder: Path | None) -> Simulation:
     meters: list[SimulatedMeter] = []
     for line in config.lines:
         on_it = config.meters_of(line)
-        ports = _ports(line, on_it)
+        ports = buses_of(line, on_it)
         serial = line.serial(config.profiles[on_it[0].name].serial) if on_it else None
         lines += [SimulatedLine(name, port, serial) for name, port in ports]
         for number, meter in enumerate(on_it):
@@ -98,14 +98,6 @@ def _of_config(config: Config, folder: Path | None) -> Simulation:
     if not lines:
         raise ConfigError("there is no line to simulate", place=config.path.name)
     return build(lines, meters, options)
-
-
-def _ports(line: LineSettings, meters: Sequence[MeterSettings]) -> Sequence[tuple[str, str]]:
-    """The buses of a line, each with a name: one per port, over which its meters are spread in turn."""
-    if not line.ports:
-        return [(line.name, line.port)]
-    used = line.ports[: max(1, len(meters))]
-    return [(f"{line.name} {Path(port).name}", port) for port in used]
 
 
 def _meter(config: Config, meter: MeterSettings, line: str) -> SimulatedMeter:

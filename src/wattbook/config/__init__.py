@@ -18,6 +18,7 @@ from wattbook.config.settings import (
     VirtualMeterSettings,
     parse_listen,
 )
+from wattbook.config.simulate_problems import buses_of
 from wattbook.config.sinks import one_sink
 from wattbook.config.text import Problem
 from wattbook.values import Secret, parse_duration
@@ -43,6 +44,7 @@ __all__ = [
     "SupplySettings",
     "VirtualMeterSettings",
     "append",
+    "buses_of",
     "change",
     "examine",
     "free_name",

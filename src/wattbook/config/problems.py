@@ -16,6 +16,7 @@ from wattbook.config.settings import (
     VirtualMeterSettings,
     parse_listen,
 )
+from wattbook.config.simulate_problems import simulate_problems
 from wattbook.config.sink_problems import sink_problems
 from wattbook.config.text import Problem, place_of
 from wattbook.config.virtual_problems import virtual_problems
@@ -58,6 +59,7 @@ def problems_of(config: Config, text: str) -> Iterable[Problem]:
     for number, proxy in enumerate(config.proxies):
         for key, message in proxy_problems(config, proxy):
             yield Problem(place_of(text, ("proxy", number, key)), f"[[proxy]] {number + 1}: {message}")
+    yield from simulate_problems(config, text)
 
 
 def _retention_problems(config: Config, rule: RetentionSettings) -> Iterator[tuple[str, str]]:
@@ -87,7 +89,8 @@ def _line_problems(config: Config, line: LineSettings) -> Iterator[tuple[str, st
         try:
             scheme = scheme_of(port)
             if scheme:
-                modbus = any(config.library.get(meter.model).modbus for meter in _known(config, line))
+                known = [config.library.get(meter.model) for meter in _known(config, line)]
+                modbus = not known or any(profile.modbus for profile in known)  # any may come on a line without
                 host_and_port(parts_of(port), port, default_port(scheme, modbus=modbus or scheme == "tls"))
         except ConfigError as error:
             yield key, str(error)

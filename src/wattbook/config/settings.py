@@ -219,7 +219,7 @@ class File:
     notify: tuple[NotifySettings, ...] = ()
     sink: tuple[Mapping[str, Any], ...] = ()  # each read as its kind says: `config.sinks`
     tariff: Any = ()  # one table or several: `config.tariff`
-    simulate: Mapping[str, Any] = field(default_factory=dict)  # read by `wattbook simulate` alone
+    simulate: Mapping[str, Any] = field(default_factory=dict)  # read by the simulator alone: `simulate.options`
 
 
 @dataclass(frozen=True)

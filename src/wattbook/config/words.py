@@ -8,7 +8,7 @@ from dataclasses import fields
 
 from pydantic import ValidationError
 
-from wattbook.config.settings import MeterSettings, VirtualMeterSettings
+from wattbook.config.settings import File, MeterSettings, VirtualMeterSettings
 from wattbook.config.text import Problem, place_of
 from wattbook.model.nearest import did_you_mean
 
@@ -72,7 +72,7 @@ def _in_words(at: Sequence[int | str], kind: str, message: str, shapes: Mapping[
     table, key = _table_name(at), str(at[-1]) if at else ""
     if kind in _UNKNOWN:
         if len(at) == 1:
-            return f"unknown table [{key}]{did_you_mean(key, shapes)}"
+            return f"unknown table [{key}]{did_you_mean(key, [field.name for field in fields(File)])}"
         if virtual and key in [field.name for field in fields(MeterSettings)]:
             return f'{table}: a meter with a "formula" is computed from others and takes no "{key}"'
         known = [field.name for field in fields(VirtualMeterSettings if virtual else shapes[str(at[0])])]

@@ -14,8 +14,8 @@ silent = true               # what goes wrong: see Faults
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,44 +24,90 @@ from wattbook.model.nearest import did_you_mean
 from wattbook.simulate.faults import Faults, TimedFaults
 from wattbook.simulate.settings import Options
 
-_PLACE = "[simulate]"
 _TIMES = {"from": "from_s", "until": "until_s", "every": "every_s"}
 _FAULTS: Mapping[str, type] = {field.name: type(field.default) for field in fields(Faults)}
+_KEYS: Mapping[str, type] = {"folder": str, "seed": int, "fault": list}
+_KEYS_OF_FAULT: Mapping[str, type] = {"target": str, **dict.fromkeys(_TIMES, float), **_FAULTS}
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One thing wrong in the table."""
+
+    message: str
+    key: str = ""  # "" = all of it
+    fault: int = 0  # in which [[simulate.fault]], from 1; 0 = in [simulate] itself
+
+    @property
+    def place(self) -> str:
+        """The table's header."""
+        return f"[[simulate.fault]] {self.fault}" if self.fault else "[simulate]"
 
 
 def parse_options(table: Mapping[str, Any], folder: Path = Path()) -> Options:
     """Understand the table. `folder` is the configuration file's. Raises ConfigError with the key."""
-    _known(table, ("folder", "seed", "fault"), _PLACE)
-    faults = _of(table.get("fault", []), list, "fault", _PLACE)
-    return Options(
-        folder=folder / _of(table.get("folder", "sim"), str, "folder", _PLACE),
-        seed=_of(table.get("seed", 0), int, "seed", _PLACE),
-        faults=tuple(_timed(row, f"[[simulate.fault]] {number}") for number, row in enumerate(faults, 1)),
-    )
+    options, wrong = read_options(table, folder)
+    if wrong:
+        raise ConfigError(wrong[0].message, place=wrong[0].place)
+    return options
 
 
-def _timed(row: Any, place: str) -> TimedFaults:
-    row = _of(row, dict, "fault", place)
-    _known(row, ("target", *_TIMES, *_FAULTS), place)
+def read_options(table: Mapping[str, Any], folder: Path = Path()) -> tuple[Options, Sequence[Wrong]]:
+    """Understand what is right in the table, and tell everything that is not."""
+    wrong: list[Wrong] = []
+    right = _right(table, _KEYS, wrong)
+    timed = [_timed(row, number, wrong) for number, row in enumerate(right.get("fault", ()), 1)]
+    faults = tuple(each for each in timed if each is not None)
+    return Options(folder / right.get("folder", "sim"), right.get("seed", 0), faults), wrong
+
+
+def strangers(table: Mapping[str, Any], names: Iterable[str]) -> Iterator[Wrong]:
+    """The targets of faults that are none of the names of lines and meters."""
+    names = list(names)
+    rows = table.get("fault")
+    for number, row in enumerate(rows if isinstance(rows, list) else (), 1):
+        target = row.get("target") if isinstance(row, dict) else None
+        if isinstance(target, str) and target not in names:
+            yield Wrong(no_target(target, names), "target", number)
+
+
+def no_target(target: str, names: Iterable[str]) -> str:
+    """Why nothing can go wrong there."""
+    return f'no simulated meter or line is called "{target}"{did_you_mean(target, names)}'
+
+
+def _timed(row: Any, fault: int, wrong: list[Wrong]) -> TimedFaults | None:
+    """The faults of one row; None, and what is wrong is noted, when they cannot be."""
+    if not isinstance(row, dict):
+        wrong.append(Wrong(f'"fault" must be dict, not {row!r}', "", fault))
+        return None
+    right = _right(row, _KEYS_OF_FAULT, wrong, fault)
     if "target" not in row:
-        raise ConfigError('"target" is missing: the name of a meter or a line', place=place)
-    wrong = {name: _of(row[name], kind, name, place) for name, kind in _FAULTS.items() if name in row}
-    times = {name: float(_of(row[key], float, key, place)) for key, name in _TIMES.items() if key in row}
+        wrong.append(Wrong('"target" is missing: the name of a meter or a line', "", fault))
+    if "target" not in right:
+        return None
+    times = {name: float(right[key]) for key, name in _TIMES.items() if key in right}
     try:
-        return TimedFaults(_of(row["target"], str, "target", place), Faults(**wrong), **times)
+        return TimedFaults(right["target"], Faults(**{name: right[name] for name in _FAULTS if name in right}), **times)
     except ValueError as error:
-        raise ConfigError(str(error), place=place) from error
+        wrong.append(Wrong(str(error), "", fault))
+        return None
 
 
-def _of(value: Any, kind: type, key: str, place: str) -> Any:
-    """The value, if it is of this kind; a whole number is also a number with a point."""
+def _right(table: Mapping[str, Any], kinds: Mapping[str, type], wrong: list[Wrong], fault: int = 0) -> dict[str, Any]:
+    """The values that are what they must be; of the others it is noted why they are not."""
+    right: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in kinds:
+            wrong.append(Wrong(f'unknown key "{key}"{did_you_mean(key, kinds)}', key, fault))
+        elif not _is(value, kinds[key]):
+            wrong.append(Wrong(f'"{key}" must be {kinds[key].__name__}, not {value!r}', key, fault))
+        else:
+            right[key] = value
+    return right
+
+
+def _is(value: Any, kind: type) -> bool:
+    """Whether the value is of this kind; a whole number is also a number with a point."""
     kinds = (int, float) if kind is float else (kind,)
-    if not isinstance(value, kinds) or (isinstance(value, bool) and kind is not bool):
-        raise ConfigError(f'"{key}" must be {kind.__name__}, not {value!r}', place=place)
-    return value
-
-
-def _known(table: Mapping[str, Any], keys: tuple[str, ...], place: str) -> None:
-    for key in table:
-        if key not in keys:
-            raise ConfigError(f'unknown key "{key}"{did_you_mean(key, keys)}', place=place)
+    return isinstance(value, kinds) and (not isinstance(value, bool) or kind is bool)

@@ -20,6 +20,7 @@ from wattbook.simulate.faults import Faults, Trouble
 from wattbook.simulate.line import Line
 from wattbook.simulate.modbus import ModbusBus, ModbusSlave
 from wattbook.simulate.optical import OpticalBus, OpticalMeter
+from wattbook.simulate.options import no_target
 from wattbook.simulate.port import Port
 from wattbook.simulate.pty import PtyPort
 from wattbook.simulate.readout import load_readout
@@ -192,7 +193,7 @@ def _check_names(lines: Sequence[SimulatedLine], meters: Sequence[SimulatedMeter
             raise ConfigError(f'two simulated things are called "{name}"; faults could not tell them apart')
     for plan in options.faults:
         if plan.target not in names:
-            raise ConfigError(f'no simulated meter or line is called "{plan.target}"{did_you_mean(plan.target, names)}')
+            raise ConfigError(no_target(plan.target, names))
 
 
 def _mounted(meter: SimulatedMeter, trouble: Trouble, options: Options) -> _Mounted:

@@ -357,6 +357,10 @@ PRICE = '[[tariff.energy]]\nname = "{}"\nprice = 1\n'
             '5: [[tariff]] 1, energy 1: energy from utility: "{}" and "{}" both hold all the time',
         ),
         (
+            "[tariff]\ncurrency = 'EUR'\n" + PRICE + PRICE + "times = ['22:00-06:00']\nregister = 't2'\n",
+            '5: [[tariff]] 1, energy 1: energy from utility: "{}" names no register, and others do',
+        ),
+        (
             "[[tariff]]\ncurrency = 'EUR'\nvalid_to = 2026-03-01\n" + PRICE
             + "[[tariff]]\ncurrency = 'EUR'\nvalid_from = 2026-04-01\n" + PRICE,
             "5: [[tariff]] 1: no tariff holds from 2026-03-01 until 2026-04-01",

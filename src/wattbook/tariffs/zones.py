@@ -88,6 +88,9 @@ class Zones:
         named = [each.register for each in self.prices if each.register]
         for register in sorted({each for each in named if named.count(each) > 1}):
             yield f'two prices are of register "{register}"; a season of its own is a [[tariff]] of its own'
+        without = next((each.name for each in self.prices if not each.register), None)
+        if named and without is not None:
+            yield f'"{without}" names no register, and others do: what the meter counts there would cost nothing'
 
     def _overlap(self) -> Iterator[str]:
         for month, day, minute in self._moments():

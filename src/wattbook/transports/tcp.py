@@ -7,6 +7,7 @@ import socket
 from contextlib import suppress
 
 from wattbook.profiles.profile import SerialSettings
+from wattbook.transports.connection_words import connection_words
 from wattbook.transports.link import LinkLost, faster
 
 CONNECT_S_MAX = 3.0  # a host on the same network answers in milliseconds; the other lines have threads of their own
@@ -73,6 +74,12 @@ class TcpLink:
 
 
 def no_connection(error: BaseException, name: str) -> LinkLost:
-    """Why nobody could be reached, in words."""
-    reason = str(error) or "no answer"  # the time-out of asyncio has no words
-    return LinkLost(f"no connection ({reason}); is the device on and the address right?", meter=name)
+    """Why nobody can be reached, or not any more, in words."""
+    match error:
+        case TimeoutError():
+            words = "no answer; is the device on and the address right?"
+        case OSError():
+            words = connection_words(error)
+        case _:
+            words = str(error)
+    return LinkLost(f"no connection: {words}", meter=name)

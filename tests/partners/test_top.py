@@ -266,13 +266,14 @@ def test_a_no_is_told_in_the_daemons_words(home: House) -> None:
         Asker(place_of(server)).ask(About, "about")
 
 
-def test_in_a_real_terminal_from_the_address_beside_the_book(home: House) -> None:
+@pytest.mark.parametrize("keys", [b"q", b"\x03", b"/\x03"])
+def test_in_a_real_terminal_from_the_address_beside_the_book(home: House, keys: bytes) -> None:
     home.statuses["main-a"].state = "present"
     home.keep(reading(power=777.0))
     config = home.context.config
     with served(home) as server:
         config.address.write_text(server.url, encoding="utf-8")
-        shown, code = _in_terminal(["-c", str(config.path)], wait_for="777", keys=b"q")
+        shown, code = _in_terminal(["-c", str(config.path)], wait_for="777", keys=keys)
     assert code == 0
     assert "● present" in shown
     assert "\x1b[?1049l" in shown  # the terminal is as it was

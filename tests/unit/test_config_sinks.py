@@ -69,6 +69,7 @@ def test_several_of_one_kind_stand_side_by_side(tmp_path: Path) -> None:
         (SINK + 'timeout = "5"\n', 4, "timeout: a duration is a text like"),
         (SINK + 'every = "100ms"\n', 4, "every: "),
         (SINK + 'aggregate = "average"\nevery = "1min"\n', 4, "aggregate: cannot be 'average'"),
+        (SINK.replace('"mongodb"', '"mqtt"\nurl = "mqtt://h"') + "qos = 7\n", 5, "qos: cannot be 7; one of: 0, 1"),
         (SINK + 'start = "tomorrow"\n', 4, 'start: must be "beginning", "now" or a date'),
         (SINK + "tls = 3\n", 4, "tls: "),
         (SINK + 'ca = "ca.crt"\n', 4, "ca.crt: no such file"),

@@ -62,9 +62,10 @@ def _shape_of(given: object) -> str:
 
 
 def _not_one_of(given: object, expected: str) -> str:
-    """Pydantic lists the choices as 'a', 'b' or 'c'."""
-    choices = re.findall(r"'([^']*)'", expected)
-    return f"cannot be {given!r}{did_you_mean(str(given), choices)}; one of: {', '.join(filter(None, choices))}"
+    """Pydantic lists the choices as 'a', 'b' or 'c', and numbers as 1, 2 or 3."""
+    texts, numbers = re.findall(r"'([^']*)'", expected), re.findall(r"\d+", re.sub(r"'[^']*'", "", expected))
+    choices = filter(None, (*texts, *numbers))
+    return f"cannot be {given!r}{did_you_mean(str(given), texts)}; one of: {', '.join(choices)}"
 
 
 def _in_words(at: Sequence[int | str], kind: str, message: str, shapes: Mapping[str, type], *, virtual: bool) -> str:

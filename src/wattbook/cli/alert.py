@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -63,9 +63,17 @@ def test(
         known = [*rules, *targets]
         raise ConfigError(f'no alert and nobody who is told is called "{name}"{did_you_mean(name, known)}')
     kind = "notify" if name in targets else "alerts"
+    told = ", ".join(_told_by(config, name)) if kind == "alerts" else name
+    if not told:
+        raise BookError(f"{name}: nobody is told by this rule: no [[notify]] takes it")
     _through_running(config, f"/api/v1/{kind}/{name}", {"do": "test", "who": getpass.getuser()})
-    done = f"{name}: a test was sent" if kind == "notify" else f"{name}: a test goes to everybody whom this rule tells"
-    console(stderr=True).print(done, highlight=False)
+    going = f"a test goes to {told}; the history on the page Alerts says whom it reached"
+    console(stderr=True).print(f"{name}: {'a test was sent' if kind == 'notify' else going}", highlight=False)
+
+
+def _told_by(config: Config, rule: str) -> Sequence[str]:
+    severity = next(each.severity for each in config.alerts if each.name == rule)
+    return [target.name for target in config.notify if target.wants(rule, severity)]
 
 
 def _through_running(config: Config, path: str, order: Mapping[str, Any]) -> None:

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from wattbook import config as configuration
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, bar, console, for_people, local, print_line
@@ -77,12 +77,12 @@ def cost(
 def _print_prices(cost: Cost) -> None:
     """How much at which price, and the sum."""
     total = cost.total
-    table = _table(escape(cost.meter), "source", "energy", "price", cost.currency)
+    table = _table(cost.meter, "source", "energy", "price", cost.currency)
     for price, wh in total.parts.items():
         amount = amount_of(wh, price.price)
         paid = rounded(-amount if price.export else amount, cost.currency)
         name = f"{price.name} (export)" if price.export else price.name
-        table.add_row(escape(name), price.source, _energy(wh), plain(price.price), f"{paid:f}")
+        table.add_row(name, price.source, _energy(wh), plain(price.price), f"{paid:f}")
     known = total.known
     paid_in_all = f"{rounded(total.amount, cost.currency):f}" if known else "-"
     table.add_row("total", _doubt(total), _energy(total.energy_wh) if known else "-", "", paid_in_all)
@@ -98,7 +98,7 @@ def _print_steps(cost: Cost, zone: tzinfo) -> None:
         energy = "-" if amount is None else _energy(each.energy_wh)
         length = bar(float(abs(amount) / most)) if amount and most else ""
         table.add_row(local(from_ms(each.at_ms), zone), told, energy, length, _doubt(each))
-    console().print(f"[bold]{escape(cost.meter)}[/]", highlight=False)
+    console().print(Text(cost.meter, "bold"))
     console().print(table)
 
 

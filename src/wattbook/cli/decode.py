@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 
 from wattbook.cli.files import read_bytes
 from wattbook.cli.show import JsonOption, console, print_line, print_reading
+from wattbook.codecs.detect import Decoded
 from wattbook.codecs.detect import decode as decode_bytes
 from wattbook.codecs.telegram import Damage
 from wattbook.model import Reading, SystemClock
@@ -52,6 +53,9 @@ def _decode_file(file: Path, format: Format, profile: Profile | None, library: L
     # A capture says nothing about when it was taken, unless it is a file.
     now = SystemClock().now()
     damaged = False
+    if any(isinstance(item, Decoded) and item.nameless for item in found):
+        advice = "only --model says what its values are; `wattbook models list` has the names"
+        console(stderr=True).print(f"{file}: {advice}", highlight=False)
     for item in found:
         if isinstance(item, Damage):
             damaged = True
@@ -67,4 +71,4 @@ def _print_damage(damage: Damage, *, as_json: bool) -> None:
     if as_json:
         print_line(json.dumps({"error": damage.message, "offset": damage.offset}, ensure_ascii=False))
     else:
-        console().print(f"[red]damaged[/] at byte {damage.offset}: {escape(damage.message)}", highlight=False)
+        console().print(Text("damaged", "red"), f"at byte {damage.offset}: {damage.message}", highlight=False)

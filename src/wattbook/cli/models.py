@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from wattbook.cli.files import read_bytes
@@ -44,7 +43,7 @@ def list_models(*, folder: FolderOption = None, as_json: JsonOption = False) -> 
         return
     table = Table("model", "what", "protocol", "verified", box=None, pad_edge=False)
     for profile in profiles:
-        table.add_row(escape(profile.name), escape(profile.title), profile.protocol, _verified(profile))
+        table.add_row(profile.name, profile.title, profile.protocol, _verified(profile))
     console().print(table)
 
 

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import tzinfo
 
-from rich.markup import escape
 from rich.table import Table
 
 from wattbook.cli.show import bar, console, for_people, local
@@ -54,7 +53,7 @@ def _print_several(answers: Sequence[Answer], zone: tzinfo | None) -> None:
     """Side by side, each value with a mark of its quality, which is explained below where it is used."""
     unit = answers[0].quantity.unit
     used: set[Quality | EnergyQuality] = set()
-    table = Table("from", *(escape(label(answer)) for answer in answers), box=None, pad_edge=False)
+    table = Table("from", *map(label, answers), box=None, pad_edge=False)
     for column in table.columns[1:]:
         column.justify = "right"
     for at, points in side_by_side(answers).items():

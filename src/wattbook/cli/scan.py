@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -88,7 +87,7 @@ def _scan_port(
     """Scan one port; what is found stands in `outcomes` even when it is given up."""
     err = console(stderr=True)
     with Progress(
-        TextColumn("{task.fields[doing]}"), BarColumn(), TimeRemainingColumn(),
+        TextColumn("{task.fields[doing]}", markup=False), BarColumn(), TimeRemainingColumn(),
         TextColumn("{task.fields[found]} found"),
         console=err, transient=True, disable=not err.is_terminal,
     ) as progress:  # fmt: skip
@@ -123,7 +122,7 @@ def _show(outcomes: list[Outcome], *, as_json: bool) -> None:
     elif found:
         table = Table("port", "address", "settings", "model", "known by", "says", box=None, pad_edge=False)
         for one in found:
-            table.add_row(*map(escape, _row(one)))
+            table.add_row(*_row(one))
         console().print(table)
         console().print()
     for outcome in outcomes:

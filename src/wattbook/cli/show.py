@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from wattbook.codecs.reading_json import encode
 from wattbook.model import Quality, Reading, quantity
@@ -23,8 +23,8 @@ _KILO = ("Wh", "varh", "VAh")
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where people look."""
-    return Console(stderr=stderr, soft_wrap=True)
+    """Where people look. Brackets are text: names, paths and [[tables]] have them."""
+    return Console(stderr=stderr, soft_wrap=True, markup=False)
 
 
 def print_line(text: str) -> None:
@@ -39,7 +39,7 @@ def print_reading(reading: Reading, *, as_json: bool, zone: tzinfo | None = None
         print_line(encode(reading).decode())
         return
     out = console()
-    out.print(f"[bold]{escape(reading.meter)}[/]  {local(reading.at, zone)}", highlight=False)
+    out.print(Text(reading.meter, "bold"), f" {local(reading.at, zone)}", highlight=False)
     table = Table(box=None, pad_edge=False, show_header=False)
     for column in ("left", "right", "left", "left"):
         table.add_column(justify=column)

@@ -37,6 +37,7 @@ class Decoded:
     offset: int  # of its first byte in the bytes (of hexadecimal text: in what the text stands for)
     checked: bool = True  # whether a check vouches for it
     data_sets: tuple[DataSet, ...] = ()  # everything it said, for people
+    nameless: bool = False  # only a model names what it said, and none was given
 
 
 def decode(
@@ -123,7 +124,9 @@ def _modbus(raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:
     return [
         item
         if isinstance(item, Damage)
-        else Decoded(item.measured, f"unit {item.unit}", item.offset, data_sets=item.data_sets)
+        else Decoded(
+            item.measured, f"unit {item.unit}", item.offset, data_sets=item.data_sets, nameless=profile is None
+        )
         for item in heard
     ]
 
@@ -132,7 +135,9 @@ def _cirbus(raw: bytes, profile: Profile | None) -> list[Decoded | Damage]:
     return [
         item
         if isinstance(item, Damage)
-        else Decoded(item.measured, f"{item.address:02}", item.offset, data_sets=item.data_sets)
+        else Decoded(
+            item.measured, f"{item.address:02}", item.offset, data_sets=item.data_sets, nameless=profile is None
+        )
         for item in decode_cirbus(raw, profile.cirbus if profile else None)
     ]
 

@@ -45,7 +45,7 @@ async def test_above_waits_holds_and_is_over(tmp_path: Path) -> None:
     await run.hear(power(140, 4400), power(150, 4900))
     assert run.events() == [("raised", "over"), ("recovered", "over")]
     raised, over = run.whole_events()
-    assert raised.body["text"] == "main-a: Active power 6.2 kW, above 5 kW for 60 s"
+    assert raised.body["text"] == "main-a: Active power 6.2 kW, above 5 kW for 1 min"
     assert raised.body["since"] == format_instant(at(50))
     assert (over.body["lasted_s"], over.body["worst"]) == (90.0, 7000.0)
     await run.stop()
@@ -137,7 +137,7 @@ async def test_the_supply_and_the_generator_with_its_time(tmp_path: Path) -> Non
     assert run.events() == [
         ("raised", "outage"), ("raised", "generator"), ("recovered", "outage"), ("recovered", "generator"),
     ]  # fmt: skip
-    assert "the generator ran 60 min" in run.whole_events()[-1].body["text"]
+    assert "the generator ran 1 h" in run.whole_events()[-1].body["text"]
     await run.stop()
 
 
@@ -155,7 +155,7 @@ async def test_a_dark_span_is_told_after_the_restart_once(tmp_path: Path) -> Non
     run = Run(config, clock)
     await run.settled()
     assert run.events() == [("raised", "outage"), ("recovered", "outage")]
-    assert run.whole_events()[0].body["text"] == "nothing fed the house for 65 min: this machine was off"
+    assert run.whole_events()[0].body["text"] == "nothing fed the house for 1 h 5 min: this machine was off"
     await run.stop()
 
 

@@ -77,8 +77,8 @@ def test_numbers_and_dates_are_written_as_people_do(
 
 def test_durations_in_words() -> None:
     words = language("cs")
-    told = [words.duration(seconds) for seconds in (45, 600, 7200, 12_000, 5 * 86400)]
-    assert told == ["45 s", "10 min", "2 h", "3 h 20 min", "5 dní"]
+    told = [words.duration(seconds) for seconds in (45, 93.6, 600, 3930, 7200, 12_000, 5 * 86400)]
+    assert told == ["45 s", "1 min 33 s", "10 min", "1 h 5 min", "2 h", "3 h 20 min", "5 dní"]
 
 
 async def test_a_house_is_told_in_its_language(tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ async def test_a_house_is_told_in_its_language(tmp_path: Path) -> None:
     await run.hear(told(0, active_power=6543.0), told(90, active_power=100.0))
     raised, recovered = run.whole_events()
     assert raised.body["text"] == "main-a: Činný výkon 6,543 kW, nad 5 kW"
-    assert recovered.body["text"] == "main-a: Činný výkon opět 100 W; trvalo to 90 s"
+    assert recovered.body["text"] == "main-a: Činný výkon opět 100 W; trvalo to 1 min 30 s"
     words = Words(house, run.reader, "c0ffee")
     message = await asyncio.to_thread(words.of_event, raised, picture=False)
     assert message.title == "[varování] House: přes 5 kW: main-a: Činný výkon 6,543 kW, nad 5 kW"

@@ -68,16 +68,15 @@ class Language:
                 yield self.say(f"detail.{kind}", number=number)
 
     def duration(self, seconds: float) -> str:
-        """A length of time as people say it: 45 s, 10 min, 3 h 20 min, 2 days."""
-        whole = round(seconds)
-        minutes = round(whole / 60)
-        if whole < 120:
+        """A length of time as people say it and the page writes it: 45 s, 1 min 34 s, 10 min, 3 h 20 min, 2 days."""
+        minutes, whole = divmod(int(seconds), 60)
+        hours, over = divmod(minutes, 60)
+        if minutes < 1:
             return self.say("duration.s", s=str(whole))
-        if minutes < 120:
-            return self.say("duration.min", min=str(minutes))
-        hours, minutes = divmod(minutes, 60)
+        if hours < 1:
+            return self.say("duration.min_s" if whole else "duration.min", min=str(minutes), s=str(whole))
         if hours < 48:
-            return self.say("duration.h_min" if minutes else "duration.h", h=str(hours), min=str(minutes))
+            return self.say("duration.h_min" if over else "duration.h", h=str(hours), min=str(over))
         days = hours // 24
         return self.say("duration.days_few" if days in _FEW else "duration.days", days=str(days))
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -11,6 +13,8 @@ import pytest
 from wattbook import config as configuration
 from wattbook.cli.demo_past import PAST, past_of
 from wattbook.config import Config
+from wattbook.engine.ask import ask
+from wattbook.engine.query import Question
 from wattbook.model import Event, Span, SystemClock
 from wattbook.simulate import past as simulated_past
 from wattbook.store import Book, BookReader, Step
@@ -80,3 +84,19 @@ def test_a_demo_that_stops_meanwhile_is_told(config: Config, caplog: pytest.LogC
         pass
     write(book)  # its book is closed
     assert "is not whole" in caplog.text
+
+
+def test_its_places_count_together_what_the_sources_give(config: Config) -> None:
+    template = resources.files("wattbook.cli").joinpath("demo.toml").read_text(encoding="utf-8")
+    config.path.write_text(template.replace("{lines}", "lines"), encoding="utf-8")
+    house = configuration.load(config.path)
+    write = past_of(config, UNTIL)
+    assert write is not None
+    with opened(config) as book:
+        write(book)
+    question = Question("active_energy_import", Span(UNTIL - timedelta(days=8), UNTIL), PRAGUE, every=Step(1, "d"))
+    with BookReader(config.book) as reader:
+        (here,) = ask(reader, replace(question, locations=("house",), together=True), house)
+        sources = tuple(meter.name for meter in house.meters if meter.source)
+        (given,) = ask(reader, replace(question, meters=sources, together=True), house)
+    assert list(here.series.values) == pytest.approx(list(given.series.values))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -33,8 +34,17 @@ def latest(
         readings = reader.latest(meters or None, now=SystemClock().now())
     for reading in readings:
         print_reading(reading, as_json=as_json, zone=config.site.timezone)
-    if not readings and not as_json:
-        console(stderr=True).print("The book has no reading yet.")
+    if not as_json:
+        _tell_missing(meters or [], [reading.meter for reading in readings])
+
+
+def _tell_missing(asked: Sequence[str], told: Sequence[str]) -> None:
+    err = console(stderr=True)
+    for name in asked:
+        if name not in told:
+            err.print(f"The book has no reading of {name} yet.", highlight=False)
+    if not asked and not told:
+        err.print("The book has no reading yet.")
 
 
 def _check_meter(config: Config, name: str) -> None:

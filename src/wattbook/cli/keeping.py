@@ -13,7 +13,7 @@ from rich.table import Table
 
 from wattbook import config as configuration
 from wattbook.cli.progress import progress
-from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, print_line
+from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, counted, local, print_line
 from wattbook.codecs.reading_json import format_instant
 from wattbook.model import BookError, ConfigError, SystemClock
 from wattbook.store import BookReader
@@ -66,7 +66,9 @@ def backup(
             json.dumps({"file": str(made.path), "bytes": made.size, "readings": made.readings, "removed": removed})
         )
         return
-    console().print(f"{made.path}: {made.readings} readings, {_bytes(made.size)}, read back", highlight=False)
+    console().print(
+        f"{made.path}: {counted(made.readings, 'reading')}, {_bytes(made.size)}, read back", highlight=False
+    )
     if made.removed:
         console(stderr=True).print(f"{len(made.removed)} older removed.", highlight=False)
 
@@ -136,6 +138,7 @@ def _print_verified(found: Verified, *, as_json: bool) -> None:
         answer = {
             "frames": found.frames,
             "readings": found.readings,
+            "readings_hot": found.readings_hot,
             "links": found.links,
             "head": found.head.hex(),
             "damages": found.damages,
@@ -144,9 +147,9 @@ def _print_verified(found: Verified, *, as_json: bool) -> None:
         return
     for words in found.damages:
         console().print(words, highlight=False)
-    console().print(
-        f"{found.frames} frames with {found.readings} readings, {found.links} links in the chain", highlight=False
-    )
+    sealed = f"{counted(found.frames, 'frame')} with {counted(found.readings, 'reading')}"
+    links = f"{counted(found.links, 'link')} in the chain"
+    console().print(f"{sealed}, {links}; {counted(found.readings_hot, 'reading')} not sealed yet", highlight=False)
     if found.head:
         console().print(f"head {found.head.hex()}", highlight=False)
 

@@ -27,6 +27,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(stderr=stderr, soft_wrap=True, markup=False)
 
 
+def counted(count: int, what: str) -> str:
+    """So many of something: 1 reading, 2 readings."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+
+
 def print_line(text: str) -> None:
     """Write one line for a script, at once."""
     sys.stdout.write(text + "\n")

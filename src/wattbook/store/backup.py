@@ -22,7 +22,7 @@ from wattbook.model.batch import to_ms
 from wattbook.store.connection import connect_reader
 from wattbook.store.files import READY, beside, exchange, instant_name, sync
 from wattbook.store.lock import BookLock
-from wattbook.store.opening import check_version
+from wattbook.store.opening import check_kind, check_version
 from wattbook.store.reader import BookReader
 from wattbook.store.schema import TABLE_NAMES
 
@@ -77,8 +77,16 @@ def back_up(
             removed = tuple(_remove_older(folder, target, keep)) if keep else ()
         return Backup(target, target.stat().st_size, readings, removed)
     except (OSError, sqlite3.Error) as error:
+        if _is_damage(error):
+            advice = "`wattbook verify` says what is damaged, `wattbook restore` puts a backup in its place"
+            raise BookError(f"{book}: no backup was made: {error}; {advice}") from error
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BookError(f"{folder}: no backup was made: {reason}; look at the room and the rights there") from error
+
+
+def _is_damage(error: Exception) -> bool:
+    """Whether pages are not what they were; the disk, the room and the rights are OperationalErrors."""
+    return isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.OperationalError)
 
 
 def _write(book: Path, target: Path, config: Path | None, people: Path | None, progress: Progress) -> int:
@@ -245,6 +253,10 @@ def restore(copy: Path, book: Path, *, now: datetime, force: bool = False) -> Pa
     """
     if not copy.is_file():
         raise BookError(f"{copy}: there is no such file")
+    try:
+        check_kind(copy)
+    except OSError as error:
+        raise BookError(f"{copy}: cannot be read: {error.strerror}") from error
     with BookReader(copy) as reader:
         from wattbook.store.verify import require_whole, verify
 

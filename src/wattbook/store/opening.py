@@ -104,7 +104,7 @@ def _damage(path: Path, connect: Connect, check_s: float) -> str:
     """Why the file cannot be used as it is; "" = it can."""
     if not path.exists() or not path.stat().st_size:
         return ""
-    _check_kind(path)
+    check_kind(path)
     _roll_back(path)
     try:
         with closing(connect_reader(path)) as reader:  # which leaves another program's database as it is
@@ -129,7 +129,7 @@ def _roll_back(path: Path) -> None:
             connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
 
 
-def _check_kind(path: Path) -> None:
+def check_kind(path: Path) -> None:
     """Raise BookError for a file that never was a book. A damaged one has whole pages, or zeros from a power cut."""
     with path.open("rb") as file:
         begins = file.read(len(_MAGIC))

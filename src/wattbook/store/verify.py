@@ -44,6 +44,7 @@ class Verified:
 
     frames: int = 0
     readings: int = 0  # sealed ones
+    readings_hot: int = 0  # not sealed yet; their pages are looked at by SQLite's check alone
     links: int = 0
     head: bytes = b""  # the last link: whoever notes it can prove later that nothing before it was changed
     damages: list[str] = field(default_factory=list)
@@ -74,6 +75,7 @@ def verify(
             raise  # no book, or none that this wattbook knows
         words = str(error)
     progress(0, 1)  # what is raised within SQLite's check ends the check alone
+    _count_hot(reader, found)
     if words:
         found.damages.append(f"SQLite's check: {words}")
     heads = _heads(reader, found)
@@ -92,6 +94,14 @@ def verify(
     except BookError as error:
         found.damages.append(f"the chain after link {found.links}: {error}")
     return found
+
+
+def _count_hot(reader: BookReader, found: Verified) -> None:
+    try:
+        with reader.snapshot() as connection:
+            (found.readings_hot,) = connection.execute("SELECT count(*) FROM hot").fetchone()
+    except BookError as error:
+        found.damages.append(f"the readings that are not sealed yet: {error}")
 
 
 def _heads(reader: BookReader, found: Verified) -> Sequence[tuple[int, str | None, int]]:

@@ -13,7 +13,7 @@ CAPTURES = Path(__file__).parents[1] / "captures"
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["raed"], "Did you mean 'read'"),
+        (["raed"], 'no command is called "raed" (did you mean "read"?)'),
         (["read"], "Missing argument"),
         (["read", "/dev/null", "--modl", "x"], "--model"),
         (["read", "/dev/null", "--model", "pzem16"], 'did you mean "pzem-016"'),
@@ -127,7 +127,7 @@ def test_a_list_is_imported_and_checked(tmp_path: Path) -> None:
     given, made = tmp_path / "list.csv", tmp_path / "acme-100.toml"
     given.write_text("address;name;type;unit;scale\n40001;Voltage L1;uint16;V;0.1\n40002;Colour;uint16;;\n")
     said = wattbook("models", "import", given, "-o", made)
-    assert said.returncode == 0 and "1 registers, 1 rows left" in said.stderr, said.stderr
+    assert said.returncode == 0 and "1 register, 1 row left" in said.stderr, said.stderr
     checked = wattbook("models", "check", made)
     assert checked.returncode == 0 and "registers 0-0" in checked.stdout
     given.write_text("nothing")

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Annotated
 
 import typer
+from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
 from wattbook import __version__
@@ -21,6 +23,10 @@ from wattbook.model.nearest import did_you_mean
 from wattbook.model.vocabulary import UnknownQuantity
 
 _COMPLETED = ("COMP_WORDS", "_TYPER_COMPLETE_ARGS")  # where a shell (bash, others) tells the line to complete
+# What Typer says of a wrong word; it has no fields for it.
+_NO_COMMAND = re.compile(r"No such command (['\"])(.*)\1\.?(?: Did you mean .*)?$")
+_NO_OPTION = re.compile(r"No such option: (\S+)(?: \(Possible options: (.*)\))?")
+_NO_CHOICE = re.compile(r"Invalid value for '(.*?)': (?:Value error, )?'(.*)' is not one of (.*)\.")
 
 
 def make_app(arguments: Sequence[str]) -> typer.Typer:
@@ -78,7 +84,7 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         return make_app(arguments)(list(arguments), standalone_mode=False) or 0
     except TyperException as error:
-        return _fail(_in_one_line(error, arguments), 2)
+        return _fail(_in_one_line(error), 2)
     except (ConfigError, UnknownQuantity) as error:
         return _fail(str(error), 2)
     except WattbookError as error:
@@ -87,12 +93,20 @@ def run_command(arguments: Sequence[str]) -> int:
         return 130
 
 
-def _in_one_line(error: TyperException, arguments: Sequence[str]) -> str:
+def _in_one_line(error: TyperException) -> str:
     """A wrong use as one line, with the nearest right name."""
     message = " ".join(error.format_message().split())
-    if message.startswith("No such command") and "Did you mean" not in message and arguments:
-        return f'no command is called "{arguments[0]}"{did_you_mean(arguments[0], COMMANDS)}'
-    return message.replace("(Possible options: ", "(did you mean ") if message else "see --help"
+    if found := _NO_COMMAND.match(message):
+        known = getattr(getattr(error, "ctx", None), "command", None)
+        names = list(known.commands) if isinstance(known, TyperGroup) else COMMANDS
+        return f'no command is called "{found[2]}"{did_you_mean(found[2], names)}'
+    if found := _NO_OPTION.match(message):
+        near = found[2].split(", ")[0] if found[2] else ""
+        return f'no option is called "{found[1]}"' + (f' (did you mean "{near}"?)' if near else "")
+    if found := _NO_CHOICE.match(message):
+        choices = re.findall("'([^']*)'", found[3])
+        return f'{found[1]}: cannot be "{found[2]}"{did_you_mean(found[2], choices)}; one of: {", ".join(choices)}'
+    return message or "see --help"
 
 
 def _fail(message: str, code: int) -> int:

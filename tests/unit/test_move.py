@@ -138,7 +138,7 @@ def test_what_differs_is_told(here: Path, capsys: pytest.CaptureFixture[str]) ->
     code, text = said(capsys, "other.csv", "book")
     assert code == 1
     assert "main-a voltage: 2 values on both sides, but other ones: they sum up to 461.3 and 460.3" in text
-    assert "1 quantities differ." in text
+    assert "1 quantity differs." in text
     assert "main-b" not in text
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
-from wattbook.cli.show import console
+from wattbook.cli.show import console, counted
 from wattbook.engine.capture import Captured, capture_model, capture_registers
 from wattbook.engine.prove import expected_of
 from wattbook.model import ConfigError, SystemClock
@@ -97,6 +97,6 @@ def _write(file: Path, text: str) -> None:
 
 def _tell(captured: Captured, file: Path) -> None:
     out = console()
-    out.print(f"{captured.exchanges} answers written to {file}", highlight=False, markup=False)
+    out.print(f"{counted(captured.exchanges, 'answer')} written to {file}", highlight=False, markup=False)
     for note in captured.notes:
         out.print(note, highlight=False, markup=False)

@@ -14,7 +14,7 @@ import typer
 
 from wattbook import config as configuration
 from wattbook.cli.progress import progress
-from wattbook.cli.show import HERE, ConfigOption, console
+from wattbook.cli.show import HERE, ConfigOption, console, counted
 from wattbook.config import Config
 from wattbook.engine.instants import parse_instant
 from wattbook.engine.take_out import blocks_of, quantities_of
@@ -26,6 +26,7 @@ from wattbook.model.nearest import did_you_mean
 from wattbook.store import BookReader
 
 FORMATS = ("csv", "xlsx", "parquet")
+_ENDINGS = ", ".join(f".{form}" for form in FORMATS)
 
 
 def register(app: typer.Typer) -> None:
@@ -56,13 +57,18 @@ def export(
                 reader, names, span, told, form=form, layout=layout, output=output, zone=config.site.timezone
             )
     if files > 1 or (layout != "plain"):
-        console(stderr=True).print(f"{files} {'sheets' if form == 'xlsx' else 'files'} written.", highlight=False)
+        console(stderr=True).print(f"{counted(files, 'sheet' if form == 'xlsx' else 'file')} written.", highlight=False)
 
 
 def _format(form: str, output: str, layout: str) -> str:
     if layout not in LAYOUTS:
         raise ConfigError(f'no layout is called "{layout}"{did_you_mean(layout, LAYOUTS)}', place="--layout")
     suffix = Path(output).suffix.removeprefix(".").casefold()
+    if not form and suffix and suffix not in FORMATS and layout == "plain":
+        raise ConfigError(
+            f'no format is called "{suffix}"{did_you_mean(suffix, FORMATS)}; end it in {_ENDINGS}, or say --format',
+            place=output,
+        )
     form = form or (suffix if suffix in FORMATS else "csv")
     if form not in FORMATS:
         raise ConfigError(
@@ -100,6 +106,8 @@ def _written(reader: BookReader, meters: Sequence[str], span: Span, told: Callab
     """Write, and return how many files or sheets. Raises ConfigError for what the disk does not allow."""
     try:
         return _write(reader, meters, span, told, **how)
+    except BrokenPipeError:
+        raise  # whoever reads has enough, as of any other command
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", place=how["output"]) from error
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wattbook import config as configuration
-from wattbook.cli.show import HERE, ConfigOption, console
+from wattbook.cli.show import HERE, ConfigOption, console, counted
 from wattbook.config import Config
 from wattbook.grafana import Readings, files_of, readings_of
 from wattbook.grafana.told import told_by
@@ -46,7 +46,7 @@ def grafana(
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", place=str(folder)) from error
     out = console()
-    out.print(f"{len(files)} files written to {folder}.", highlight=False)
+    out.print(f"{counted(len(files), 'file')} written to {folder}.", highlight=False)
     for variable in (readings.source.secret for readings in found if readings.source.secret):
         out.print(f"Grafana's environment must hold {variable}.", highlight=False)
 

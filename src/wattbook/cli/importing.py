@@ -14,7 +14,7 @@ import typer
 
 from wattbook import config as configuration
 from wattbook.cli.progress import progress
-from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, for_people, local, print_line
+from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, counted, for_people, local, print_line
 from wattbook.codecs.reading_json import encode
 from wattbook.config import Config
 from wattbook.engine.bring_in import BroughtIn, bring_in, open_into
@@ -111,15 +111,16 @@ def _intake(
 def _tell(done: BroughtIn, config: Config, *, dry_run: bool) -> None:
     """For people: what was stored on standard output, what was not on standard error."""
     out, err, tally = console(), console(stderr=True), done.tally
+    readings = counted(tally.readings, "reading")
     if dry_run:
         for reading in done.first:
             out.print(_line(reading, config), highlight=False, markup=False)
-        out.print(f"{tally.readings} readings would be stored ({done.system.title}).", highlight=False, markup=False)
+        out.print(f"{readings} would be stored ({done.system.title}).", highlight=False, markup=False)
     elif done.refused:
         out.print("Nothing was stored: --strict, and some rows are bad.", highlight=False)
     else:
         told = f"{done.new} new, {done.same} already there, {done.conflicts} in conflict"
-        out.print(f"{tally.readings} readings imported ({done.system.title}): {told}.", highlight=False, markup=False)
+        out.print(f"{readings} imported ({done.system.title}): {told}.", highlight=False, markup=False)
     if done.conflicts:
         err.print("Where the book had other values for an instant, the first stay.", highlight=False)
     for note in tally.notes:
@@ -131,7 +132,8 @@ def _tell(done: BroughtIn, config: Config, *, dry_run: bool) -> None:
         err.print(str(bad), highlight=False, markup=False)
     if tally.rejected:
         more = f", the first {len(tally.listed)} are listed" if tally.rejected > len(tally.listed) else ""
-        err.print(f"{tally.rejected} rows are bad{more}.", highlight=False)
+        are = "is" if tally.rejected == 1 else "are"
+        err.print(f"{counted(tally.rejected, 'row')} {are} bad{more}.", highlight=False)
 
 
 def _line(reading: Reading, config: Config) -> str:

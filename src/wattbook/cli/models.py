@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from wattbook.cli.files import read_bytes
-from wattbook.cli.show import JsonOption, console, for_people, print_line
+from wattbook.cli.show import JsonOption, console, counted, for_people, print_line
 from wattbook.codecs.registers import plan_profile
 from wattbook.engine.prove import Proof, prove
 from wattbook.model import ConfigError, quantity
@@ -240,6 +240,8 @@ def import_list(
         except OSError as error:
             raise ConfigError(f"cannot be written: {error.strerror}", place=str(output)) from error
     err = console(stderr=True)
-    err.print(f"{made.registers} registers, {len(made.left)} rows left as comments", highlight=False)
+    err.print(
+        f"{counted(made.registers, 'register')}, {counted(len(made.left), 'row')} left as comments", highlight=False
+    )
     for line in (*made.look, *(f"left: {line}" for line in made.left)):
         err.print(line, highlight=False, markup=False)

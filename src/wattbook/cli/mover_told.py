@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from wattbook.cli.show import console, for_people
+from wattbook.cli.show import console, counted, for_people
 from wattbook.engine.move import Goal, Moved, Origin
 from wattbook.engine.sums import Sum
 from wattbook.model import quantity
@@ -18,7 +18,7 @@ def show_moved(moved: Moved, origin: Origin, goal: Goal) -> None:
     say = partial(console().print, highlight=False, markup=False)
     warn = partial(console(stderr=True).print, highlight=False, markup=False)
     whole = moved.read.all
-    say(f"{moved.read.readings} readings, {whole.count} values: {origin.title} → {goal.title}.")
+    say(f"{counted(moved.read.readings, 'reading')}, {counted(whole.count, 'value')}: {origin.title} → {goal.title}.")
     for name, each in _by_quantity(moved):
         shown = " ".join(for_people(each.total, quantity(name).unit)).rstrip()
         say(f"  {name:32} {each.count:12}  sum {shown}")
@@ -34,10 +34,12 @@ def _wrong(moved: Moved) -> Iterator[str]:
     if tally.left_out:
         names = ", ".join(f"{name} ({count})" for name, count in tally.left_out.most_common(_SHOWN_MAX))
         yield f"# not mapped, left out: {names}"
-    yield from _shown([str(bad) for bad in tally.listed], tally.rejected, "rows are bad")
+    yield from _shown([str(bad) for bad in tally.listed], tally.rejected, "row is bad", "rows are bad")
     refused = [f"{each.meter}: {each.reason}" for each in moved.rejected]
-    yield from _shown(list(dict.fromkeys(refused)), len(refused), "readings were refused there")
-    yield from _shown([str(each) for each in moved.differ], len(moved.differ), "quantities differ")
+    yield from _shown(
+        list(dict.fromkeys(refused)), len(refused), "reading was refused there", "readings were refused there"
+    )
+    yield from _shown([str(each) for each in moved.differ], len(moved.differ), "quantity differs", "quantities differ")
 
 
 def _verdict(moved: Moved) -> str:
@@ -46,10 +48,10 @@ def _verdict(moved: Moved) -> str:
     return "; the same there" if not moved.differ else f"; there it is {moved.there.all.shown}"
 
 
-def _shown(lines: Sequence[str], count: int, what: str) -> Iterator[str]:
+def _shown(lines: Sequence[str], count: int, one: str, several: str) -> Iterator[str]:
     yield from lines[:_SHOWN_MAX]
     if count:
-        yield f"{count} {what}."
+        yield f"{count} {one if count == 1 else several}."
 
 
 def _by_quantity(moved: Moved) -> Sequence[tuple[str, Sum]]:

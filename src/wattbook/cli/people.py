@@ -16,6 +16,7 @@ from wattbook.access import By, PeopleFile, change_tokens, change_users
 from wattbook.access.passwords import check_password
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, print_line
 from wattbook.cli.through import through_daemon
+from wattbook.codecs.reading_json import format_instant
 from wattbook.config import Config
 from wattbook.model import ConfigError, SystemClock
 from wattbook.model.principal import Role, Scope
@@ -82,7 +83,7 @@ def list_users(*, path: ConfigOption = HERE, as_json: JsonOption = False) -> Non
     found = PeopleFile(config.people).people().users
     if as_json:
         for user in found:
-            print_line(json.dumps({"name": user.name, "role": user.role, "since": user.since.isoformat()}))
+            print_line(json.dumps({"name": user.name, "role": user.role, "since": format_instant(user.since)}))
         return
     table = Table("user", "role", "since", box=None, pad_edge=False)
     for user in found:
@@ -119,9 +120,9 @@ def list_tokens(*, path: ConfigOption = HERE, as_json: JsonOption = False) -> No
     zone = config.site.timezone
     table = Table("token", "scopes", "since", "until", "made by", box=None, pad_edge=False)
     for token in PeopleFile(config.people).people().tokens:
-        until = token.until and token.until.isoformat()
+        until = token.until and format_instant(token.until)
         if as_json:
-            facts = {"name": token.name, "scopes": list(token.scopes), "since": token.since.isoformat()}
+            facts = {"name": token.name, "scopes": list(token.scopes), "since": format_instant(token.since)}
             print_line(json.dumps({**facts, "until": until, "by": token.by}))
         since, end = local(token.since, zone), local(token.until, zone) if token.until else ""
         table.add_row(token.name, " ".join(token.scopes), since, end, token.by)

@@ -15,6 +15,7 @@ from wattbook.engine.ask import ask
 from wattbook.engine.asked import NotThere
 from wattbook.engine.query import Question
 from wattbook.model import ConfigError, SystemClock
+from wattbook.model.vocabulary import all_names
 from wattbook.store import BookReader
 
 _FROM = "An instant: ISO 8601, today, yesterday, -24h."
@@ -48,6 +49,9 @@ def query(
     if as_json and as_csv:
         raise ConfigError("choose --json or --csv")
     config = configuration.load(path)
+    if name in config.meter_names and name not in all_names():
+        advice = f"it is a meter, and a quantity comes after it: query {name} active_power"
+        raise ConfigError(f'no quantity is called "{name}"; {advice}')
     question = Question.parse(
         meters=meters or (),
         quantity=name,

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from wattbook import config as configuration
-from wattbook.cli.show import JsonOption, console, print_line
+from wattbook.cli.show import JsonOption, console, counted, print_line
 from wattbook.config import Config, MeterSettings, buses_of
 from wattbook.model import ConfigError
 from wattbook.profiles import Library
@@ -71,9 +71,9 @@ def _print_statistics(name: str, line: LineStatistics) -> None:
     if line.polls_per_s:
         told.append(f"{line.polls_per_s:.1f} a second, {line.share:.1%} of what the wire can carry")
     if line.offences:
-        told.append(f"{line.offences} requests broke the silence between frames")
+        told.append(f"{counted(line.offences, 'request')} broke the silence between frames")
     if line.garbled:
-        told.append(f"{line.garbled} messages that no meter understood")
+        told.append(f"{counted(line.garbled, 'message')} that no meter understood")
     console(stderr=True).print(f"{name:12} {', '.join(told)}", highlight=False, markup=False)
 
 

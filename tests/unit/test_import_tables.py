@@ -66,6 +66,18 @@ def test_a_bad_row_is_told_with_its_line_and_the_good_ones_are_taken(
     assert (told.file, told.line) == ("bad.csv", 32) and reason in told.reason
 
 
+@pytest.mark.parametrize("above", [b"", b"\n", b" \r\n", b"\xef\xbb\xbf\n"])
+def test_a_header_that_is_not_utf8_is_bad_and_takes_no_row_with_it(tmp_path: Path, above: bytes) -> None:
+    for name in ("Zähler", "Remark"):
+        rows = "".join(f"2026-11-21T0{hour}:00:00Z;23{hour};x\n" for hour in range(3))
+        table = above + f"Time;Voltage;{name}\n{rows}".encode("latin-1")
+        at = intake(meter="main-a")
+        found = imported(write(tmp_path, "latin.csv", table), at)
+        assert [values["voltage"] for values in found.values()] == [230.0, 231.0, 232.0]
+        bad = [above.count(b"\n") + 1] if name == "Zähler" else []
+        assert [told.line for told in at.tally.listed] == bad
+
+
 def test_every_bad_row_is_counted_and_some_are_listed(tmp_path: Path) -> None:
     rows = "".join(f"main-a,2026-11-20T01:{n // 60:02}:{n % 60:02}Z,{'x' if n % 2 else n}\n" for n in range(600))
     at = intake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,8 +35,7 @@ class Header:
 
 def read_header(path: Path, *, rows: int = 20) -> Header:
     """Look at the top of a file. Raises ConfigError when there is no header."""
-    text = head(path).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    lines = [line for line in text.splitlines()[: rows + 1] if line.strip()]
+    lines = [line for line in _top(path).splitlines()[: rows + 1] if line.strip()]
     if not lines:
         raise ConfigError("is empty", place=str(path))
     delimiter = max(DELIMITERS, key=lines[0].count)
@@ -52,13 +52,23 @@ def read_header(path: Path, *, rows: int = 20) -> Header:
 
 
 def read_rows(path: Path, delimiter: str, tally: Tally, seen: Seen) -> Iterator[Rows]:
-    """Yield the rows below the first line."""
-    first = True
+    """Yield the rows below the header. Its number is looked for: `blocks` leaves out one that is not UTF-8."""
+    header = _header_number(path)
     for block in blocks(path, tally, seen):
-        if first:
-            block, first = Block(block.numbers[1:], block.lines[1:]), False
+        below = bisect_right(block.numbers, header)
+        if below:
+            block = Block(block.numbers[below:], block.lines[below:])
         if block.lines:
             yield _split(block, delimiter, tally)
+
+
+def _header_number(path: Path) -> int:
+    lines = _top(path).split("\n")
+    return next((number for number, line in enumerate(lines, 1) if line.strip()), 0)
+
+
+def _top(path: Path) -> str:
+    return head(path).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
 
 
 def _split(block: Block, delimiter: str, tally: Tally) -> Rows:

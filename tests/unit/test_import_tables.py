@@ -10,6 +10,7 @@ import pytest
 from exchange_tools import imported, intake, write
 from wattbook.exchange import tally as tallies
 from wattbook.model import ConfigError
+from wattbook.model.vocabulary import all_names
 
 
 def test_the_plain_table_needs_no_mapping(tmp_path: Path) -> None:
@@ -93,6 +94,28 @@ def test_a_line_of_many_blocks_is_skipped(tmp_path: Path) -> None:
     at = intake()
     assert len(imported(write(tmp_path, "long.csv", text), at)) == 2
     assert [bad.line for bad in at.tally.listed] == [3]
+
+
+def test_a_table_may_have_more_quantities_than_a_reading(tmp_path: Path) -> None:
+    names = [name for name in all_names() if name.startswith("analogue")][:96]
+    first, second = ["1"] * 48 + [""] * 48, [""] * 48 + ["2"] * 48
+    rows = (("main-a", first), ("main-b", second), ("main-a", ["3"] * 96))
+    lines = [f"{meter},2026-11-21T01:00:0{place}Z,{','.join(cells)}" for place, (meter, cells) in enumerate(rows)]
+    path = write(tmp_path, "all.csv", "\n".join([f"meter,at,{','.join(names)}", *lines, ""]))
+    at = intake()
+    assert imported(path, at) == {
+        ("main-a", "2026-11-21T01:00:00"): dict.fromkeys(names[:48], 1.0),
+        ("main-b", "2026-11-21T01:00:01"): dict.fromkeys(names[48:], 2.0),
+    }
+    assert [str(bad) for bad in at.tally.listed] == ["all.csv:4: more than 64 values in one reading"]
+
+
+def test_columns_of_several_meters_are_counted_by_the_meter(tmp_path: Path) -> None:
+    names = [name for name in all_names() if name.startswith("analogue")][:40]
+    maps = [f"{meter}{name}={meter}.{name}" for meter in ("main-a", "main-b") for name in names]
+    header = ",".join(each.split("=")[0] for each in maps)
+    path = write(tmp_path, "two.csv", f"time,{header}\n2026-11-21T01:00:00Z{',1' * 80}\n")
+    assert [len(values) for values in imported(path, intake(*maps)).values()] == [40, 40]
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from wattbook.exchange.mapping import Target
 from wattbook.exchange.numbers import Values, read_numbers
 from wattbook.model import Columns
 
+VALUES_MAX = 64  # in one reading, whatever the columns of the table
 _Cells = Sequence[Sequence[str]]
 
 
@@ -91,6 +92,7 @@ class TableReader:
         empty = self._empty(values, len(rows.cells))
         if not plan.foreign and bool(empty.any()):
             raise BadCell("no value at all")
+        self._check_sizes(values)
         meters = columns[plan.meter] if plan.meter is not None else None
         at_ms = self._instants.read(self._times(columns), meters)
         return self._by_meter(rows, at_ms, values, meters)
@@ -101,6 +103,15 @@ class TableReader:
         for cells in values.values():
             empty &= np.isnan(cells)
         return empty
+
+    def _check_sizes(self, values: Mapping[int, Values]) -> None:
+        """Raise BadCell when a row tells more of one meter than a reading holds."""
+        of_meters = [own.values() for own in self._places().values()] if self._plan.meter is None else [values.keys()]
+        for places in of_meters:
+            if len(places) > VALUES_MAX:
+                told = (~np.isnan([values[place] for place in places])).sum(axis=0)
+                if int(told.max()) > VALUES_MAX:
+                    raise BadCell(f"more than {VALUES_MAX} values in one reading")
 
     def _times(self, columns: _Cells) -> Sequence[str]:
         plan = self._plan

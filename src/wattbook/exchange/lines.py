@@ -11,7 +11,7 @@ from wattbook.exchange.tally import Tally
 from wattbook.model import ConfigError
 
 BLOCK = 1 << 20  # bytes: some 10,000 rows, so that parsing runs by column and memory stays small
-LINE_MAX = 64_000  # bytes: the widest table we write has 64 quantities of 20 characters
+LINE_MAX = 64_000  # bytes: a table of 1,000 columns, each of up to 20 characters, takes a third
 HEAD = 64_000  # bytes looked at to tell what a file is
 
 Seen = Callable[[int], None]  # is told how many bytes more have been read

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from wattbook.exchange.csv_rows import Header, read_header
-from wattbook.exchange.csv_table import Plan, TableReader
+from wattbook.exchange.csv_table import VALUES_MAX, Plan, TableReader
 from wattbook.exchange.instants import guess_form
 from wattbook.exchange.intake import Intake
 from wattbook.exchange.mapping import Target, guess
@@ -15,7 +15,6 @@ from wattbook.model import Columns, ConfigError, UnknownQuantity, quantity
 from wattbook.model.nearest import did_you_mean
 
 PLAIN = ["meter", "at"]
-QUANTITIES_MAX = 64  # as in one reading
 TIMES = (
     "at", "time", "timestamp", "datetime", "date_time", "date time", "date", "last_changed", "read_at", "start",
     "start_ts", "zeit", "datum", "zeitstempel", "fecha", "hora",
@@ -39,8 +38,8 @@ def _plain_plan(header: Header, path: Path) -> Plan:
     names = header.names
     if not is_plain(names) or header.delimiter != ",":
         raise ConfigError("the first line must be meter,at,<quantity>,...", place=str(path))
-    if not 1 <= len(names) - 2 <= QUANTITIES_MAX:
-        raise ConfigError(f"the table must have 1 to {QUANTITIES_MAX} quantities", place=str(path))
+    if len(names) == len(PLAIN):
+        raise ConfigError(f"the first line names no quantity; a reading has 1 to {VALUES_MAX}", place=str(path))
     _no_doubles(names, path)
     try:
         targets = {place: Target("", quantity(name).name) for place, name in enumerate(names) if place > 1}

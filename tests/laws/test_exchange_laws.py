@@ -1,8 +1,11 @@
-"""What is exported and imported again is what it was; and samples in any order make the same readings."""
+"""What is exported and imported again is what it was; and neither order nor cuts change what is read."""
 
 from __future__ import annotations
 
+import json
 import math
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -15,6 +18,7 @@ from exchange_tools import imported, intake, seen, write
 from wattbook.exchange import Tally
 from wattbook.exchange.build import make_columns
 from wattbook.exchange.gather import Gather
+from wattbook.exchange.mongodb import documents
 from wattbook.exchange.write_csv import csv_chunks
 from wattbook.model import Columns
 from wattbook.model.exact import EXACT_MAX
@@ -61,3 +65,46 @@ def test_samples_in_any_order_make_the_same_readings(samples_max: int, data: st.
     values = sorted(value for reading in found.values() for value in reading.values())
     assert values == sorted(samples.values())
     assert len(found) == len({(meter, at_ms) for meter, _, at_ms in samples})
+
+
+LEAVES = (
+    st.none() | st.booleans() | st.text(max_size=6) | st.integers() | st.floats(allow_nan=False)
+    | st.sampled_from(["😀", "\\u00", "{[,", "\n{", -5, 1e300, 1e-7, math.inf, -math.inf])
+)  # fmt: skip
+INNER = LEAVES | st.lists(LEAVES, max_size=3) | st.dictionaries(st.text(max_size=3), LEAVES, max_size=3)
+DOCUMENTS = st.lists(st.dictionaries(st.text(max_size=4), INNER, max_size=4), max_size=6)
+FORMS = ("lines", "array", "indented", "indented array")
+
+
+def _written(told: Sequence[object], form: str, *, ascii_only: bool) -> bytes:
+    indent = 1 if form.startswith("indented") else None
+    if form.endswith("array"):
+        return json.dumps(told, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "replace")
+    return "\n".join(json.dumps(one, indent=indent, ensure_ascii=ascii_only) for one in told).encode("utf-8", "replace")
+
+
+def _read_in_pieces(content: bytes, cuts: Sequence[int]) -> tuple[list[tuple[int, object]], list[str]]:
+    edges, tally = [0, *sorted(cuts), len(content)], Tally()
+    pieces = [content[begin:end] for begin, end in pairwise(edges)]
+    return list(documents(pieces, tally)), [str(bad) for bad in tally.listed]
+
+
+@given(data=st.data(), told=DOCUMENTS, form=st.sampled_from(FORMS), ascii_only=st.booleans())
+def test_any_cutting_of_an_export_gives_the_same_documents(
+    data: st.DataObject, told: list[dict[str, object]], form: str, ascii_only: bool
+) -> None:
+    content = b"\xef\xbb\xbf" * data.draw(st.integers(0, 1)) + _written(told, form, ascii_only=ascii_only)
+    cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=12) | st.just(range(1, len(content))))
+    found, bad = _read_in_pieces(content, cuts)
+    assert [document for _, document in found] == told and not bad
+
+
+@given(data=st.data(), told=DOCUMENTS, form=st.sampled_from(FORMS), spare=st.binary(max_size=3))
+def test_also_of_an_export_that_is_damaged(
+    data: st.DataObject, told: list[dict[str, object]], form: str, spare: bytes
+) -> None:
+    content = _written(told, form, ascii_only=True)
+    place = data.draw(st.integers(0, len(content)))
+    content = content[:place] + spare + content[place + data.draw(st.integers(0, 3)) :]
+    cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=12) | st.just(range(1, len(content))))
+    assert repr(_read_in_pieces(content, cuts)) == repr(_read_in_pieces(content, []))

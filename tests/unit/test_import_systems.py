@@ -149,6 +149,29 @@ def test_many_documents_come_through_the_edges_of_what_is_read_at_once(tmp_path:
         assert {values["active_energy_import_t2"] for values in found.values()} == {2000.0 * n for n in range(5000)}
 
 
+@pytest.mark.parametrize("number", ["1.5", "1e5", "-5", "null", "true", "NaN", "-Infinity", '"\\u00e9"'])
+def test_a_document_is_read_on_wherever_the_edge_cuts_it(tmp_path: Path, number: str) -> None:
+    for edge in range(len(number) + 1):
+        begins = '[{"T1": 1, "timestamp": 1795222923, "_id": '
+        first = begins + " " * ((1 << 16) - len(begins) - edge) + number + "}"
+        others = [json.dumps({"T2": n, "timestamp": AT_S - n}) for n in range(1, 500)]
+        content = ", ".join([first, *others]) + "]"
+        at = intake(meters=["utility"])
+        assert len(imported(write(tmp_path, "energy.json", content), at)) == 500
+        assert at.tally.rejected == 0
+
+
+def test_of_an_array_on_one_line_only_the_bad_document_is_lost(tmp_path: Path) -> None:
+    many = [json.dumps({"T1": n, "timestamp": {"$date": 1000 * (AT_S - n)}}) for n in range(5000)]
+    many[7], many[4000] = '{"T1": 1.x, "timestamp": {"$date": 5}}', '{"T1": "a'
+    at = intake(meters=["utility"])
+    assert len(imported(write(tmp_path, "energy.json", f"[{', '.join(many)}]"), at)) == 4998
+    assert [told.reason for told in at.tally.listed] == [
+        "is no JSON: Expecting ',' delimiter",
+        "is no JSON: Expecting ',' delimiter",
+    ]
+
+
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [

@@ -12,7 +12,7 @@ from __future__ import annotations
 import codecs
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from wattbook.exchange.intake import Intake
 from wattbook.exchange.lines import Seen, open_file
 from wattbook.exchange.mapping import Target, guess
 from wattbook.exchange.numbers import read_number
+from wattbook.exchange.tally import Tally
 from wattbook.model import Columns
 
 _READ = 1 << 16
@@ -31,6 +32,8 @@ _TIMES = ("timestamp", "at", "time", "date", "ts")
 _METER = "meter"
 _NO_VALUES = ("_id", _METER, "site", "quality")  # of our own documents
 _BETWEEN = re.compile(r"[\s,\[\]]*")  # what stands between documents of an array
+_NEXT = re.compile(r"[\n,\[}]\s*\{")  # what a document looks like from within one that is no JSON
+_TOKEN_MAX = 16  # characters before the end where a cut is told: of "-Infinity" or of two "\\ud83d"
 _NUMBER = re.compile(r"\d+(\.\d*)?(e\+?\d+)?")
 _NUMBERS = ("$numberDouble", "$numberInt", "$numberLong", "$numberDecimal")
 
@@ -43,7 +46,7 @@ def read(files: Sequence[Path], intake: Intake) -> Iterator[Columns]:
         reader = Documents(intake, gather.add_one)
         for path in files:
             intake.tally.file = path.name
-            for line, document in documents(path, intake):
+            for line, document in documents(_pieces(path, intake.seen), intake.tally):
                 try:
                     reader.take(document)
                 except BadCell as error:
@@ -149,41 +152,65 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def documents(path: Path, intake: Intake) -> Iterator[tuple[int, Any]]:
-    """Yield (line, document) of JSON lines, of an array, or of documents spread over lines."""
+def documents(pieces: Iterable[bytes], tally: Tally) -> Iterator[tuple[int, Any]]:
+    """Yield (line, document) of JSON lines, of an array, or of documents spread over lines, wherever they are cut.
+
+    What is no JSON is counted as bad, and so is all up to where the next document seems to begin.
+    """
     decoder = json.JSONDecoder()
-    text, line = "", 1
-    for more in _texts(path, intake.seen):
-        text, place = text + more, 0
-        while (begin := _BETWEEN.match(text, place).end()) < len(text):  # type: ignore[union-attr]  # always matches
-            line, place = line + text.count("\n", place, begin), begin
+    text, line, lost = "", 1, False
+    for more in _texts(pieces):
+        text, begin = text + more, 0
+        while True:
+            place = begin
+            if lost:
+                found = _NEXT.search(text, place)
+                begin = found.end() - 1 if found else max(place, len(text.rstrip()) - 1)
+                lost = not found
+            else:
+                begin = _BETWEEN.match(text, place).end()  # type: ignore[union-attr]  # always matches
+            line += text.count("\n", place, begin)
+            if lost or begin == len(text):
+                break
+            may_wait = bool(more) and len(text) - begin <= DOCUMENT_MAX
             try:
-                document, end = decoder.raw_decode(text, place)
+                document, end = decoder.raw_decode(text, begin)
             except (ValueError, RecursionError) as error:
-                if more and len(text) - place <= DOCUMENT_MAX and _may_go_on(text, error):
+                if may_wait and _may_be_cut(text, error):
                     break
-                intake.tally.reject(line, f"is no JSON: {getattr(error, 'msg', error)}")
-                place = text.find("\n", place) if "\n" in text[place:] else len(text)
+                tally.reject(line, f"is no JSON: {getattr(error, 'msg', error)}")
+                lost = True
                 continue
-            yield line, document
-            line, place = line + text.count("\n", place, end), end
-        line += text.count("\n", place, begin) if begin == len(text) else 0
-        text = "" if begin == len(text) else text[place:]
+            if may_wait and end > len(text) - _TOKEN_MAX and not isinstance(document, dict | str):
+                break  # a number may go on
+            if end - begin > DOCUMENT_MAX:
+                tally.reject(line, f"a document of more than {DOCUMENT_MAX} characters")
+            else:
+                yield line, document
+            line, begin = line + text.count("\n", begin, end), end
+        text = text[begin:]
 
 
-def _may_go_on(text: str, error: Exception) -> bool:
-    """Whether it is wrong only at the end of what was read, so that more may make it right."""
-    return isinstance(error, json.JSONDecodeError) and (
-        error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated string")
-    )
+def _may_be_cut(text: str, error: Exception) -> bool:
+    """Whether it may be wrong only because more is to come: within its last word, number or string."""
+    if not isinstance(error, json.JSONDecodeError):
+        return True  # it tells no place
+    return error.msg.startswith("Unterminated string") or error.pos > len(text.rstrip()) - _TOKEN_MAX
 
 
-def _texts(path: Path, seen: Seen) -> Iterator[str]:
-    """The file as text, and at the end one empty text."""
-    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+def _texts(pieces: Iterable[bytes]) -> Iterator[str]:
+    """The pieces as text, and at the end one empty text."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")("replace")
+    for piece in pieces:
+        if text := decoder.decode(piece):
+            yield text
+    if text := decoder.decode(b"", final=True):
+        yield text
+    yield ""
+
+
+def _pieces(path: Path, seen: Seen) -> Iterator[bytes]:
     with open_file(path) as file:
         while data := file.read(_READ):
             seen(len(data))
-            if text := decode(data).removeprefix("\ufeff"):
-                yield text
-    yield ""
+            yield data

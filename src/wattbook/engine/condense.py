@@ -49,13 +49,15 @@ class Intervals:
     @classmethod
     def remember(cls, every_s: float, zone: ZoneInfo, text: str) -> Intervals:
         """As it was when `text` was kept; "" = nothing was touched yet."""
-        state: dict[str, dict[str, Any]] = json.loads(text) if text else {}
+        state: dict[str, Any] = json.loads(text) if text else {}
         step = Step(round(every_s), "s") if every_s * 1000 < _DAY_MS else Step(1, "d")
         sent = {_key(name): end for name, end in state.get("s", {}).items()}
         open_ = {_key(name): starts for name, starts in state.get("o", {}).items()}
         found = cls(step, zone, sent, open_)
-        if state.get("e", step.count) != step.count:  # the settings have changed since: as its intervals are now
-            found.open = {key: sorted({found.span_of(each)[0] for each in its}) for key, its in open_.items()}
+        before = cls(_step_kept(state, step), zone)
+        if before.every != step:  # the settings have changed since: as its intervals are now
+            spans = {key: map(before.span_of, starts) for key, starts in open_.items()}
+            found.open = {key: found._starts_over(its) for key, its in spans.items()}
         return found
 
     @property
@@ -63,7 +65,8 @@ class Intervals:
         """What to keep."""
         sent = {"/".join(key): end for key, end in self.sent.items()}
         open_ = {"/".join(key): starts for key, starts in self.open.items() if starts}
-        return json.dumps({"s": sent, "o": open_, "e": self.every.count}, separators=(",", ":"))
+        state = {"s": sent, "o": open_, "e": self.every.count, "u": self.every.unit}
+        return json.dumps(state, separators=(",", ":"))
 
     def touch(self, columns: Columns) -> Sequence[int]:
         """Readings have come into intervals. Return the starts of those that were not open, rising."""
@@ -97,6 +100,22 @@ class Intervals:
             self._edges = cut(span, self.every, self.zone)[1:-1]  # both ends of the span are no edges
             place = bisect_right(self._edges, at_ms)
         return self._edges[place - 1], self._edges[place]
+
+    def _starts_over(self, spans: Iterable[tuple[int, int]]) -> list[int]:
+        """The starts of all intervals that overlap some spans of other ones, rising."""
+        starts: set[int] = set()
+        for at_ms, end_ms in spans:
+            while at_ms < end_ms:
+                start, at_ms = self.span_of(at_ms)
+                starts.add(start)
+        return sorted(starts)
+
+
+def _step_kept(state: Mapping[str, Any], now: Step) -> Step:
+    """The intervals of a state. An old one has no unit: a count of 1 that is not that of now was a day."""
+    count = state.get("e", now.count)
+    unit = now.unit if count == now.count else "d" if count == 1 else "s"
+    return Step(count, state.get("u", unit))
 
 
 def rows_of(

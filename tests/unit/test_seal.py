@@ -276,3 +276,35 @@ def test_a_reading_of_an_impossible_year_does_not_keep_others_from_being_sealed(
     book.append([Reading("m", datetime(1, 1, 1, tzinfo=UTC), {"voltage": 230.0})], urgent=True).result()
     write_days(book, 2)
     assert book.seal(ZoneInfo(zone), after(3), late=True).frames
+
+
+def latest(book: Book, now: datetime) -> list[tuple[datetime, float]]:
+    with BookReader(book.path) as reader:
+        return [(reading.at, reading.values[ENERGY]) for reading in reader.latest(now=now)]
+
+
+def test_a_reading_by_a_clock_that_was_ahead_does_not_hide_sealed_ones(book: Book) -> None:
+    ahead = Reading("m", MIDNIGHT + timedelta(days=400), {ENERGY: 9.0})
+    book.append([ahead], urgent=True).result(DONE_S)
+    assert latest(book, after(1)) == [(ahead.at, 9.0)]
+    write_days(book, 2)
+    for _ in range(2):
+        assert latest(book, after(2)) == [(after(2) - 61 * MINUTE, 2879.0)]
+        assert latest(book, after(1)) == [(after(1), 1500.0)]  # as of then
+        book.seal(PRAGUE, after(2))
+    book.append([Reading("m", MIDNIGHT + MINUTE / 2, {ENERGY: 0.5})], urgent=True).result(DONE_S)  # late, so hot
+    assert latest(book, after(2)) == [(after(2) - 61 * MINUTE, 2879.0)]
+    book.append([Reading("m", after(2), {ENERGY: 3000.0})], urgent=True).result(DONE_S)
+    assert latest(book, after(2)) == [(after(2), 3000.0)]
+
+
+def test_the_latest_is_of_a_day_that_is_left(book: Book, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wattbook.store.sealed._told", set())
+    ahead = Reading("m", MIDNIGHT + timedelta(days=400), {ENERGY: 9.0})
+    write_days(book, 3)
+    book.append([ahead], urgent=True).result(DONE_S)
+    book.seal(PRAGUE, after(3))
+    damage_data(book.path, "piece", "data", 2)
+    assert latest(book, after(3)) == [(MIDNIGHT + timedelta(days=2) - MINUTE, 2879.0)]
+    book.forget("m", [ENERGY], after(3))
+    assert latest(book, after(3)) == [(ahead.at, 9.0)]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wattbook.model import BookError, Columns, Event, Reading
-from wattbook.model.batch import ABSENT, GOOD_CODE, NO_DOUBT, QUALITY_OF, from_ms
+from wattbook.model.batch import ABSENT, GOOD_CODE, NO_DOUBT, QUALITY_OF, from_ms, to_ms
 from wattbook.store.packing import Shape, decode_cells, decode_doubt, divisors, parse_shape
 
 if TYPE_CHECKING:
@@ -199,8 +199,16 @@ def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int, 
 
     One after `by_ms` was dated by a clock that was ahead: it counts only when there is no other.
     """
+    newest = _latest_hot(connection, names, meter_id, _NEVER_MS)  # of all: it stays hot when its day is sealed
+    if newest is None or to_ms(newest.at) <= by_ms:
+        return newest
+    hot = _latest_hot(connection, names, meter_id, by_ms)
+    after_ms = to_ms(hot.at) if hot else -_NEVER_MS
+    return _latest_sealed(connection, names, meter_id, after_ms, by_ms) or hot or newest
+
+
+def _latest_hot(connection: sqlite3.Connection, names: Names, meter_id: int, by_ms: int) -> Reading | None:
     row = connection.execute(_LATEST, (meter_id, by_ms)).fetchone()
-    row = row or connection.execute(_LATEST, (meter_id, _NEVER_MS)).fetchone()
     if row is None:
         return None
     at_ms, shape_id, quality, doubt, cells = row
@@ -214,6 +222,21 @@ def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int, 
         doubt={shape[place][0]: QUALITY_OF[code] for place, code in decode_doubt(doubt).items()} if doubt else {},
         site=site,
     )
+
+
+def _latest_sealed(
+    connection: sqlite3.Connection, names: Names, meter_id: int, after_ms: int, by_ms: int
+) -> Reading | None:
+    """The latest sealed reading up to `by_ms`, if it is later than `after_ms`."""
+    last = connection.execute(
+        "SELECT to_at FROM frame WHERE meter = ? AND from_at <= ? ORDER BY from_at DESC LIMIT 1", (meter_id, by_ms)
+    ).fetchone()
+    if last is None or last[0] <= after_ms:
+        return None
+    from wattbook.store.sealed import last_row  # numpy takes 17 MB: a meter whose clock was never ahead needs it not
+
+    table = last_row(connection, meter_id, after_ms, by_ms)
+    return None if table is None else next(iter(table.to_columns(*names.meter(connection, meter_id)).readings()))
 
 
 def hot_table(connection: sqlite3.Connection, names: Names, meter_id: int, from_ms: int, to_ms: int) -> Table:

@@ -152,6 +152,21 @@ def open_samples(connection: sqlite3.Connection, head: Head, quantity: str) -> t
     return at[column.present], values[column.present], codes[column.present]
 
 
+def last_row(connection: sqlite3.Connection, meter_id: int, after_ms: int, by_ms: int) -> Table | None:
+    """The latest row of a meter up to `by_ms`, if it is later than `after_ms`. Damaged frames are left out."""
+    frame_ids = connection.execute(
+        "SELECT id FROM frame WHERE meter = ? AND from_at <= ? AND codec <> 0 ORDER BY from_at DESC", (meter_id, by_ms)
+    )
+    for (frame_id,) in frame_ids:
+        head = head_of(connection, frame_id)
+        if head.to_at <= after_ms:
+            return None
+        table = readable(partial(open_table, connection, head))
+        if table is not None and (until := table.take(table.at_ms <= by_ms)).at_ms.max(initial=after_ms) > after_ms:
+            return until.take(slice(-1, None))
+    return None
+
+
 def tables_after(connection: sqlite3.Connection, seq: int, limit: int) -> tuple[list[tuple[int, Table]], int | None]:
     """Meter and rows of frames with the lowest `limit` numbers above `seq`, and the last of these; None = all of them.
 

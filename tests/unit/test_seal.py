@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,7 +15,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from book_tools import START, StillClock
-from wattbook.model import BookError, Reading, Span
+from wattbook.model import BookError, Columns, Reading, Span
+from wattbook.model.batch import GOOD_CODE, to_ms
 from wattbook.store import Book, BookReader, Step
 from wattbook.store.connection import connect_writer
 
@@ -269,6 +272,40 @@ def test_an_import_does_not_bring_back_what_was_forgotten(book: Book) -> None:
     book.forget("m", [ENERGY], MIDNIGHT + timedelta(days=1))
     kept = book.import_columns(columns, PRAGUE)
     assert (kept.new, kept.same, kept.conflicts) == (0, 2 * 1440, 1440)
+
+
+def with_voltage(readings: Sequence[Reading], volts: float) -> list[Reading]:
+    return [replace(reading, values={**reading.values, "voltage": volts}) for reading in readings]
+
+
+def test_what_comes_into_a_day_of_which_a_quantity_was_forgotten(book: Book) -> None:
+    """What is new is kept beside it, and what is left of the others is compared, in bulk and one by one."""
+    first = with_voltage([*day(0), *day(1)], 230.0)
+    book.import_columns(columns_of(first), PRAGUE)
+    assert book.forget("m", ["voltage"], after(1)) == 1
+    again = book.import_columns(columns_of(first), PRAGUE)
+    assert (again.new, again.same, again.conflicts) == (0, 2880, 0)
+    few = book.append(first[:5], urgent=True).result(DONE_S)
+    assert (few.new, few.same, few.conflicts) == (0, 5, 0)
+    between = [replace(reading, at=reading.at + MINUTE / 2) for reading in first[:300]]
+    other = with_voltage([replace(reading, values={ENERGY: 0.25}) for reading in first[300:310]] + between[:10], 231.0)
+    for bulk, new in ((between, 300), (between, 0), (other, 0)):
+        kept = book.import_columns(columns_of(bulk), PRAGUE)
+        told = (new, 0, 20) if bulk is other else (new, 300 - new, 0)
+        assert (kept.new, kept.same, kept.conflicts) == told
+    few = book.append(other, urgent=True).result(DONE_S)
+    assert (few.new, few.same, few.conflicts) == (0, 0, 20)
+    assert book.seal(PRAGUE, after(2)).frames == 0
+    with BookReader(book.path) as reader:
+        first_day = Span(MIDNIGHT, MIDNIGHT + timedelta(days=1))
+        assert len(reader.range("m", ENERGY, first_day)) == 1740 and len(reader.range("m", "voltage", first_day)) == 300
+
+
+def columns_of(readings: Sequence[Reading]) -> Columns:
+    instants = array("q", (to_ms(reading.at) for reading in readings))
+    values = {name: array("d", (reading.values[name] for reading in readings)) for name in readings[0].values}
+    numbers, quality = array("q", bytes(8 * len(readings))), array("B", [GOOD_CODE] * len(readings))
+    return Columns("", "m", instants, numbers, values, quality)
 
 
 @pytest.mark.parametrize("zone", ["Europe/Prague", "America/New_York"])

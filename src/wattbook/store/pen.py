@@ -16,7 +16,7 @@ from wattbook.model.batch import QUALITY_CODES, to_ms
 from wattbook.store.journal import Position
 from wattbook.store.packing import Packer, Shape, decode_cells, divisors, parse_shape, shape_text
 from wattbook.store.rows import cell_values
-from wattbook.store.sealed_readings import SealedReadings
+from wattbook.store.sealed_readings import Known, SealedReadings
 
 if TYPE_CHECKING:
     from wattbook.store.bulk import Packed
@@ -198,8 +198,8 @@ class Pen:
                 at_ms = self._free_instant(meter.id, at_ms)
                 meter.last_ms = max(meter.last_ms, at_ms)
             elif found := self._find(meter.id, at_ms):
-                seqs[each.place] = found[0]
-                if found[1] == each.reading.values:
+                seqs[each.place] = found.seq
+                if found.is_same(each.reading.values):
                     same += 1
                 else:
                     conflicts += 1
@@ -232,7 +232,7 @@ class Pen:
             at_ms = to_ms(reading.at)
             body = self._body(meter, reading)
             found = self._find(meter.id, at_ms)
-            replaced.append(found[0] if found else 0)
+            replaced.append(found.seq if found else 0)
             self._connection.execute("DELETE FROM hot WHERE meter = ? AND at = ?", (meter.id, at_ms))
             self._connection.execute(_INSERT, (self._next_seq(), meter.id, at_ms, *body))
             meter.last_ms = max(meter.last_ms, at_ms)
@@ -367,15 +367,15 @@ class Pen:
             self._shapes[shape_id] = parse_shape(text)
         return self._shapes[shape_id]
 
-    def _find(self, meter_id: int, at_ms: int) -> tuple[int, Mapping[str, float]] | None:
-        """The number and values of the reading that has this identity."""
+    def _find(self, meter_id: int, at_ms: int) -> Known | None:
+        """The reading that has this identity."""
         row = self._connection.execute(
             "SELECT seq, shape, cells FROM hot WHERE meter = ? AND at = ?", (meter_id, at_ms)
         ).fetchone()
         if row is None:
             return self._sealed.reading(meter_id, at_ms)
         shape = self._shape(row[1])
-        return row[0], dict(cell_values(shape, divisors(shape), decode_cells(row[2])))
+        return Known(row[0], dict(cell_values(shape, divisors(shape), decode_cells(row[2]))))
 
     def _free_instant(self, meter_id: int, at_ms: int) -> int:
         """The first of at_ms, at_ms + 10 ms, … that no reading of the meter has."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -23,7 +23,7 @@ from wattbook.store.frames import FIELDS, Frame
 from wattbook.store.rows import Names, hot_table
 from wattbook.store.sealed import Head
 from wattbook.store.steps import midnight_ms
-from wattbook.store.table import Table, merged, same_values
+from wattbook.store.table import Table, empty_table, merged, same_values
 
 if TYPE_CHECKING:
     from wattbook.store.table import Integers
@@ -80,6 +80,7 @@ class Imported:
     new: int
     same: int
     conflicts: int
+    beside: Table = field(default_factory=empty_table)  # not counted yet: to be appended, as they must not be sealed
 
 
 def due(connection: sqlite3.Connection, zone: ZoneInfo, now: datetime, *, late: bool) -> Iterator[Due]:
@@ -200,7 +201,7 @@ def prepare_import(
 ) -> tuple[Sealing | None, Imported]:
     """Make the frame of a span with these rows, all in it, added to what the book has; what it has stays."""
     if _has_forgotten(connection, span):
-        return None, Imported(0, 0, len(rows))
+        return None, _compared(connection, names, span, rows)
     known, found, hot_until = _gather(connection, names, span)
     rows = Table(rows.at_ms, np.full(len(rows), _NEW, np.int64), rows.quality, rows.columns)
     twice = np.isin(rows.at_ms, known.at_ms)
@@ -212,6 +213,22 @@ def prepare_import(
     table = merged([known, rows.take(~twice)])
     told = Imported(len(rows) - len(mine), same, len(mine) - same)
     return (_sealing(span, table, found, hot_until) if told.new else None), told
+
+
+def _compared(connection: sqlite3.Connection, names: Names, span: Due, rows: Table) -> Imported:
+    """Compare rows with a day of which something was forgotten. It stays as it is, and what is new comes beside it."""
+    (head,) = sealed.heads_between(connection, span.meter, span.from_at, span.to_at)
+    if head.codec == frames.FORGOTTEN:  # nothing tells which it had
+        return Imported(0, 0, len(rows))
+    hot = hot_table(connection, names, span.meter, span.from_at, span.to_at)  # late or corrected: append compares those
+    known = sealed.open_table(connection, head)
+    known = known.take(~np.isin(known.at_ms, hot.at_ms))
+    twice = np.isin(rows.at_ms, known.at_ms)
+    mine, theirs = rows.take(twice), known.take(np.isin(known.at_ms, rows.at_ms))
+    forgotten = sealed.forgotten_in(connection, head)
+    mine = replace(mine, columns={name: its for name, its in mine.columns.items() if name not in forgotten})
+    same = int(same_values(mine, theirs).sum())
+    return Imported(0, same, len(mine) - same, rows.take(~twice))
 
 
 def _sealing(span: Due, table: Table, found: _Found, hot_until: int) -> Sealing:

@@ -123,6 +123,15 @@ def pieces_of(connection: sqlite3.Connection, frame_id: int) -> Iterator[tuple[i
         yield row_id, name, crc, Piece(*fields)
 
 
+def forgotten_in(connection: sqlite3.Connection, head: Head) -> frozenset[str]:
+    """The quantities of a frame whose readings are not kept any more."""
+    rows = connection.execute(
+        "SELECT name FROM piece JOIN quantity ON quantity.id = piece.quantity WHERE frame = ? AND codec = 0",
+        (head.id,),
+    )
+    return frozenset(name for (name,) in rows)
+
+
 def open_table(connection: sqlite3.Connection, head: Head) -> Table:
     """A whole frame. Raises Damaged with the meter's name and the day."""
     columns = {}

@@ -87,6 +87,10 @@ def import_columns(
     reader: BookReader, swap: Swap, keep: Callable[[Sequence[Reading]], Kept], columns: Columns, zone: ZoneInfo
 ) -> Kept:
     """Write the readings of one meter, day by day. Its newest one stays hot, as always."""
+
+    def keep_beside(rows: Table) -> Kept:
+        return keep(list(rows.to_columns(columns.site, columns.meter).readings())) if len(rows) else Kept((), new=0)
+
     if not len(columns):
         return Kept((), new=0)
     newest = max(range(len(columns)), key=columns.at_ms.__getitem__)
@@ -99,13 +103,14 @@ def import_columns(
     for span, part in _days(reader, meter_id, rows, zone):
         with reader.snapshot() as connection:
             sealing, imported = seal.prepare_import(connection, reader.names, span, part)
-        new, same, conflicts = new + imported.new, same + imported.same, conflicts + imported.conflicts
+        for each in (imported, keep_beside(imported.beside)):
+            new, same, conflicts = new + each.new, same + each.same, conflicts + each.conflicts
         if sealing is not None:
             waiting.append((swap(sealing), span, part))
         if len(waiting) >= _AHEAD_MAX:
-            _settle(reader, swap, waiting.popleft())
+            _settle(reader, swap, keep_beside, waiting.popleft())
     while waiting:
-        _settle(reader, swap, waiting.popleft())
+        _settle(reader, swap, keep_beside, waiting.popleft())
     return Kept((), new=new, same=same, conflicts=conflicts)
 
 
@@ -119,15 +124,18 @@ def _days(reader: BookReader, meter_id: int, rows: Table, zone: ZoneInfo) -> Ite
         place = end
 
 
-def _settle(reader: BookReader, swap: Swap, waited: tuple[Future[bool], Due, Table]) -> None:
+def _settle(
+    reader: BookReader, swap: Swap, keep_beside: Callable[[Table], Kept], waited: tuple[Future[bool], Due, Table]
+) -> None:
     """Wait for a frame; where something in its span has changed meanwhile, make it anew."""
     future, span, part = waited
     for _ in range(_TRIES_MAX):
         if future.result():
             return
         with reader.snapshot() as connection:
-            sealing, _imported = seal.prepare_import(connection, reader.names, span, part)
+            sealing, imported = seal.prepare_import(connection, reader.names, span, part)
         if sealing is None:
+            keep_beside(imported.beside)  # something was forgotten meanwhile
             return
         future = swap(sealing)
     raise BookError(f"the book changes too often around {span.from_at}; import again", retry=True)

@@ -227,12 +227,16 @@ PRAGUE_UTC = ["23:30", "00:00", "00:30", "01:00", "01:30", "02:00"]
 
 
 def _night(tmp_path: Path, times: list[str], day: str, zone: str) -> list[str]:
-    rows = "".join(f"{day} {time}:00,{place}\n" for place, time in enumerate(times))
+    return [instant[11:16] for instant in _resolved(tmp_path, [f"{day} {time}" for time in times], zone)]
+
+
+def _resolved(tmp_path: Path, times: list[str], zone: str = "Europe/Prague") -> list[str]:
+    rows = "".join(f"{time}:00,{place}\n" for place, time in enumerate(times))
     at = intake(meter="main-a", zone=ZoneInfo(zone))
     found = imported(write(tmp_path, "night.csv", "timestamp,active_power\n" + rows), at)
     assert at.tally.rejected == 0 and len(at.tally.notes) >= 1 and "came twice" in at.tally.notes[0]
     by_row = {values["active_power"]: instant for (_, instant), values in found.items()}
-    return [by_row[float(place)][11:16] for place in range(len(times))]
+    return [by_row[float(place)] for place in range(len(times))]
 
 
 def test_the_order_of_rows_tells_which_of_two_hours_is_meant(tmp_path: Path) -> None:
@@ -254,6 +258,20 @@ def test_also_where_the_clock_goes_back_by_half_an_hour(tmp_path: Path) -> None:
     assert _night(tmp_path, times, "2026-04-05", "Australia/Lord_Howe") == [
         "14:25", "14:35", "14:45", "14:55", "15:05", "15:15", "15:35",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_what_was_in_last_years_hour_does_not_tell_of_this_years(tmp_path: Path, backwards: bool) -> None:
+    days, hour = ("2025-10-26", "2026-10-25"), PRAGUE_NIGHT[1:5]
+    order = -1 if backwards else 1
+    found = _resolved(tmp_path, [f"{day} {time}" for day in days for time in hour][::order])
+    assert found == [f"{day}T{time}:00" for day in days for time in PRAGUE_UTC[1:5]][::order]
+
+
+@pytest.mark.parametrize("rows", [slice(2, None), slice(3, None), slice(5, None, -1), slice(4, None, -1)])
+def test_also_in_a_file_that_begins_in_that_hour(tmp_path: Path, rows: slice) -> None:
+    times, instants = ["01:00", *PRAGUE_NIGHT, "03:30"], ["23:00", *PRAGUE_UTC, "02:30"]
+    assert _night(tmp_path, times[rows], "2026-10-25", "Europe/Prague") == instants[rows]
 
 
 def test_each_meter_has_its_own_order_and_a_bad_row_beside_changes_nothing(tmp_path: Path) -> None:

@@ -1,16 +1,17 @@
 """Texts of foreign files -> instants. Local times are resolved with the zone's clock changes.
 
 A local time in the hour that comes twice is resolved by the order of the rows: when the time of day goes back (or, in
-a file that runs backwards, forward) within that hour, the other of the two hours has begun. A local time that a clock
-change left out never was, so its row is bad.
+a file that runs backwards, forward) within that hour, the other of the two hours has begun. Rows that begin in it run
+as most of the rows that follow. A local time that a clock change left out never was, so its row is bad.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -26,6 +27,7 @@ _UNIT_OF = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000), (1e20, 1_000_000_000))
 FORMATS = ("%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M", "%d.%m.%Y", "%d-%m-%Y %H:%M:%S", "%d-%m-%Y %H:%M", "%d-%m-%Y")
 _UNIX = re.compile(r"\d{9,13}(\.\d+)?|\d{16}|\d{19}")  # never taken for a date without separators
 _SHOWN_MAX = 60
+_AWAY = timedelta(hours=2)  # local times further apart are not of one hour that comes twice
 
 
 class BadCell(ValueError):
@@ -80,7 +82,10 @@ class InstantReader:
                 raise BadCell(f"{str(at).replace('T', ' ')} UTC {words}")
         return at_ms
 
-    def _all_local(self, times: Iterable[datetime], meters: Sequence[str]) -> list[datetime]:
+    def _all_local(self, times: Sequence[datetime], meters: Sequence[str]) -> list[datetime]:
+        if begun := set(meters).difference(self._last):
+            for meter in begun.intersection(_falling(times, meters)):
+                self._last[meter] = _Last(datetime.max)  # it comes from later times
         return [time if time.tzinfo else self._resolved(time, meter) for time, meter in zip(times, meters, strict=True)]
 
     def _resolved(self, local: datetime, meter: str) -> datetime:
@@ -104,12 +109,24 @@ class InstantReader:
 
 def _next(last: _Last | None, local: datetime) -> _Last:
     """Which of the two hours a time in the double hour belongs to, from where the rows have come to."""
-    if last is None or not last.ambiguous:
+    if last is None or not last.ambiguous or abs(local - last.local) > _AWAY:
         falling = last is not None and last.local > local
         return _Last(local, int(falling), True, falling)
     if last.falling:
         return _Last(local, 0 if local >= last.local else last.fold, True, True)
     return _Last(local, 1 if local <= last.local else last.fold, True)
+
+
+def _falling(times: Sequence[datetime], meters: Sequence[str]) -> list[str]:
+    """The meters whose local times go back more often than forward."""
+    before: dict[str, datetime] = {}
+    rises: Counter[str] = Counter()
+    for time, meter in zip(times, meters, strict=True):
+        if time.tzinfo is None:
+            was = before.get(meter, time)
+            rises[meter] += (time > was) - (time < was)
+            before[meter] = time
+    return [meter for meter, count in rises.items() if count < 0]
 
 
 def _ms_of(times: Sequence[datetime]) -> Instants:

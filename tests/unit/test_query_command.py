@@ -103,6 +103,22 @@ def test_wrong_use_is_told_in_one_line(
     assert said.out == "" and len(said.err.splitlines()) == 1 and says in said.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--every", "1s", "--from", "-400d"), "more than 100000 steps; choose a longer one, or a shorter time"),
+        (("--every", "1s", "--from", "-30d", "--by", "source"), "too long for energy by source"),
+        (("--every", "1h", "--from", "9000-01-01", "--to", "9000-12-31"), '"9000-01-01" is no instant'),
+    ],
+)
+def test_a_time_that_cannot_be_answered_is_wrong_use(
+    works: Plant, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+) -> None:
+    assert run_command(["query", "grid", "active_energy_import", *arguments, "-c", str(works.config.path)]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and len(said.err.splitlines()) == 1 and says in said.err
+
+
 def test_a_virtual_meter_has_no_latest_reading(works: Plant, capsys: pytest.CaptureFixture[str]) -> None:
     assert run_command(["latest", "house", "-c", str(works.config.path)]) == 2
     assert "computed from others" in capsys.readouterr().err

@@ -17,6 +17,7 @@ from wattbook.engine.places import Places, places_of
 from wattbook.engine.query import POINTS_MAX, Question
 from wattbook.model import BookError, ConfigError
 from wattbook.store import BookReader
+from wattbook.store.steps import boundaries
 
 if TYPE_CHECKING:
     from wattbook.engine.told import Told
@@ -45,7 +46,17 @@ def ask(reader: BookReader, question: Question, config: Config) -> Sequence[Answ
     targets = [in_one(able, question)] if question.together else able
     if question.by_source:
         return _bounded(answer for target in targets for answer in by_source(told, target, question))
+    _check_steps(question)
     return _bounded(answer_one(told, target, question) for target in targets)
+
+
+def _check_steps(question: Question) -> None:
+    """Raise ConfigError for more steps than one answer has."""
+    try:
+        if question.every is not None:
+            boundaries(question.span, question.every, question.zone)
+    except BookError as error:
+        raise ConfigError(str(error)) from error
 
 
 def able_of(told: Told, question: Question) -> Sequence[Asked]:

@@ -20,7 +20,7 @@ from wattbook.engine.computed import energy_of
 from wattbook.engine.query import Question
 from wattbook.engine.share import in_steps, joined, shared_out
 from wattbook.engine.told import Told
-from wattbook.model import BookError, Series, Span
+from wattbook.model import ConfigError, Series, Span
 from wattbook.store import Step
 from wattbook.store.steps import STEPS_MAX, boundaries
 
@@ -30,7 +30,7 @@ _SHARED_S = 900  # the longest step whose sources are looked at as one, in secon
 
 
 def by_source(told: Told, asked: Asked, question: Question) -> Iterator[Answer]:
-    """One answer for each source of the configuration, and one for what is `unknown`. Raises BookError."""
+    """One answer for each source of the configuration, and one for what is `unknown`. Raises ConfigError, BookError."""
     assert question.every is not None, "checked where the question was understood"
     short = _short_step(question.every)
     spans = list(_parts(question.span, short))
@@ -78,7 +78,7 @@ def _short_step(every: Step) -> Step:
 def _parts(span: Span, short: Step) -> Iterator[Span]:
     """Parts with not too many steps for one question to the book, cut where short steps begin in every zone."""
     if span.duration / short.short > SHARED_STEPS_MAX:
-        raise BookError("too long for energy by source in such steps; choose longer ones, or a shorter time")
+        raise ConfigError("too long for energy by source in such steps; choose longer ones, or a shorter time")
     days = timedelta(days=max(1, STEPS_MAX * short.short // timedelta(days=2)))
     start = span.start
     midnight = datetime(start.year, start.month, start.day, tzinfo=UTC)

@@ -14,11 +14,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exchange_tools import imported, intake, seen, write
+from exchange_tools import imported, intake, seen, text, write
 from wattbook.exchange import Tally
 from wattbook.exchange.build import make_columns
 from wattbook.exchange.gather import Gather
 from wattbook.exchange.mongodb import documents
+from wattbook.exchange.together import Together
 from wattbook.exchange.write_csv import csv_chunks
 from wattbook.model import Columns
 from wattbook.model.exact import EXACT_MAX
@@ -65,6 +66,50 @@ def test_samples_in_any_order_make_the_same_readings(samples_max: int, data: st.
     values = sorted(value for reading in found.values() for value in reading.values())
     assert values == sorted(samples.values())
     assert len(found) == len({(meter, at_ms) for meter, _, at_ms in samples})
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(METERS[:2]),
+        st.sampled_from([0, 1, 86_400_000, 86_400_001, 400_000_000]),
+        st.dictionaries(st.sampled_from(QUANTITIES), st.sampled_from([0.0, 1.5, 2.0]), min_size=1),
+    ),
+    max_size=30,
+)
+
+
+def _one_each(rows: Sequence[tuple[str, int, dict[str, float]]]) -> tuple[dict[tuple[str, str], object], int, int]:
+    """What rows tell, one by one: the readings, how many rows told nothing new, how many contradict."""
+    first: dict[tuple[str, int], dict[str, float]] = {}
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    same = conflicts = 0
+    for meter, at_ms, values in rows:
+        for name, value in values.items():
+            first.setdefault((meter, at_ms), {}).setdefault(name, value)
+    for meter, at_ms, values in rows:
+        reading = found.setdefault((meter, text(at_ms)), {})
+        if any(value != first[meter, at_ms][name] for name, value in values.items()):
+            conflicts += 1
+        elif values.items() <= reading.items():
+            same += 1
+        else:
+            reading |= values
+    return dict(found), same, conflicts
+
+
+@given(rows=ROWS, held_max=st.sampled_from([1, 2, 7, 1000]))
+def test_rows_in_any_order_make_one_reading_of_an_instant_and_all_are_counted(
+    rows: list[tuple[str, int, dict[str, float]]], held_max: int
+) -> None:
+    with Together(held_max=held_max) as together:
+        for meter, at_ms, values in rows:
+            block = make_columns(meter, np.array([at_ms]), {name: np.array([value]) for name, value in values.items()})
+            assert block is not None
+            together.add(block)
+        joined = list(together.readings())
+    found = seen(each.columns for each in joined)
+    assert (found, sum(each.same for each in joined), sum(each.conflicts for each in joined)) == _one_each(rows)
+    assert sum(map(len, joined)) == len(found) + _one_each(rows)[1] + _one_each(rows)[2]
 
 
 LEAVES = (

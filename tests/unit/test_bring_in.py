@@ -33,6 +33,50 @@ def test_good_rows_are_kept_and_bad_ones_told(tmp_path: Path) -> None:
     assert [str(bad).split(":")[:2] for bad in done.tally.listed] == [["table.csv", "1502"]]
 
 
+def _rows(quantity: str, size: int, value: float = 0.0) -> str:
+    lines = (f"main-a,2026-11-21T01:{n // 60:02}:{n % 60:02}Z,{value + n}\n" for n in range(size))
+    return f"meter,at,{quantity}\n{''.join(lines)}"
+
+
+@pytest.mark.parametrize("held_max", [500, 200_000])
+@pytest.mark.parametrize("size", [2, 1500])
+def test_files_with_other_quantities_of_the_same_instants_come_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, held_max: int
+) -> None:
+    monkeypatch.setattr("wattbook.engine.bring_in.HELD_MAX", held_max)
+    files = [write(tmp_path, f"{name}.csv", _rows(name, size)) for name in ("voltage", "active_energy_import")]
+    with Book.open(tmp_path / "book.db", clock=StillClock(LATER)) as book:
+        done = bring_in(files, system_of(files), intake, IntoBook(book, PRAGUE))
+        again = bring_in(files, system_of(files), intake, IntoBook(book, PRAGUE))
+    assert (done.tally.readings, done.new, done.same, done.conflicts) == (size, size, 0, 0)
+    assert (again.tally.readings, again.new, again.same, again.conflicts) == (size, 0, size, 0)
+    with BookReader(tmp_path / "book.db") as reader:
+        for found in seen(blocks_of(reader, ["main-a"], Span(EPOCH, LATER))).values():
+            assert found["active_energy_import"] == found["voltage"]
+
+
+@pytest.mark.parametrize("held_max", [500, 200_000])
+@pytest.mark.parametrize("size", [10, 1200])
+def test_rows_that_come_twice_are_counted_as_the_same_or_in_conflict(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, held_max: int
+) -> None:
+    monkeypatch.setattr("wattbook.engine.bring_in.HELD_MAX", held_max)
+    rows = _rows("voltage", size)
+    other, same = (_rows("voltage", size, value).partition("\n")[2] for value in (1, 0))
+    done = _bring(tmp_path, rows + other + same)
+    assert (done.tally.readings, done.new, done.same, done.conflicts) == (3 * size, size, size, size)
+    with BookReader(tmp_path / "book.db") as reader:
+        found = seen(blocks_of(reader, ["main-a"], Span(EPOCH, LATER)))
+    assert [values["voltage"] for values in found.values()] == list(range(size))
+
+
+def test_a_look_tells_of_twins_too(tmp_path: Path) -> None:
+    files = [write(tmp_path, f"{name}.csv", _rows(name, 3)) for name in ("voltage", "current")]
+    done = bring_in(files, system_of(files), intake, None)
+    assert [set(reading.values) for reading in done.first] == [{"voltage", "current"}] * 3
+    assert done.tally.readings == 3
+
+
 def test_a_second_import_changes_nothing(tmp_path: Path) -> None:
     _bring(tmp_path, GOOD)
     again = _bring(tmp_path, GOOD)

@@ -16,7 +16,7 @@ import pytest
 
 from book_tools import START, StillClock
 from wattbook.model import BookError, Columns, Reading, Span
-from wattbook.model.batch import GOOD_CODE, to_ms
+from wattbook.model.batch import ABSENT, GOOD_CODE, to_ms
 from wattbook.store import Book, BookReader, Step
 from wattbook.store.connection import connect_writer
 
@@ -345,3 +345,16 @@ def test_the_latest_is_of_a_day_that_is_left(book: Book, monkeypatch: pytest.Mon
     assert latest(book, after(3)) == [(MIDNIGHT + timedelta(days=2) - MINUTE, 2879.0)]
     book.forget("m", [ENERGY], after(3))
     assert latest(book, after(3)) == [(ahead.at, 9.0)]
+
+
+def test_twins_among_what_is_imported_are_counted(book: Book) -> None:
+    rows = 4
+    columns = Columns(
+        "", "m",
+        array("q", [1_700_000_000_000 + 1000 * row for row in range(rows)] * 3),
+        array("q", bytes(8 * 3 * rows)),
+        {ENERGY: array("d", [1.0] * rows + [1.0, 2.0, ABSENT, 2.0] + [1.0] * rows)},
+        array("B", bytes(3 * rows)),
+    )  # fmt: skip
+    kept = book.import_columns(columns, PRAGUE)
+    assert (kept.new, kept.same, kept.conflicts) == (rows, rows + 1, rows - 1)

@@ -122,7 +122,7 @@ def _tell(done: BroughtIn, config: Config, *, dry_run: bool) -> None:
         told = f"{done.new} new, {done.same} already there, {done.conflicts} in conflict"
         out.print(f"{readings} imported ({done.system.title}): {told}.", highlight=False, markup=False)
     if done.conflicts:
-        err.print("Where the book had other values for an instant, the first stay.", highlight=False)
+        err.print("Where there were other values for an instant already, the first stay.", highlight=False)
     for note in tally.notes:
         err.print(f"# {note}", highlight=False, markup=False)
     if tally.left_out:

@@ -19,13 +19,13 @@ from wattbook.engine.judge import power_max
 from wattbook.engine.judge_columns import ColumnsJudge
 from wattbook.engine.reach_daemon import daemon_of
 from wattbook.exchange import Intake, System, Tally
-from wattbook.exchange.build import joined
+from wattbook.exchange.together import Joined, Together
 from wattbook.model import BookError, Clock, Columns, ConfigError, Kept, Reading
 from wattbook.store import Book, BookHeld
 
 READINGS_MAX = 10_000  # handed over at once: one commit's worth
+HELD_MAX = 200_000  # readings in memory: some 13 MB, eleven days of one meter at 5 s
 BULK_MIN = 1_000  # readings of a meter that are worth a sealed day; fewer are written as polls are
-HELD_MAX = 200_000  # readings joined in memory: some 13 MB, eleven days of one meter at 5 s
 FIRST_MAX = 10  # readings shown of a preview
 _BUSY_TRIES = 20
 _BUSY_WAIT_S = 1.0  # as the daemon asks for with 503
@@ -69,32 +69,23 @@ def bring_in(
             raise ConfigError("changed while it was read; import a copy of it", place=str(files[0]))
     intake = begin()
     done = BroughtIn(system, intake.tally)
-    for columns in _by_the_day(system.read(files, intake), done):
-        kept = into.write(columns) if into is not None else _NOTHING
-        done.new, done.same, done.conflicts = (
-            done.new + kept.new,
-            done.same + kept.same,
-            done.conflicts + kept.conflicts,
-        )
+    with Together(held_max=HELD_MAX) as together:
+        for block in system.read(files, intake):
+            together.add(block)
+        for joined in together.readings():
+            _count(done, joined, into.write(joined.columns) if into is not None else _NOTHING)
     for name in intake.wishes.unused:
         done.tally.note(f'nothing in the files is called "{name}", as --map says')
     return done
 
 
-def _by_the_day(blocks: Iterator[Columns], done: BroughtIn) -> Iterator[Columns]:
-    """Count blocks, and join those of a meter to larger ones: the book then writes each of its days once."""
-    waiting: dict[str, list[Columns]] = {}
-    held = 0
-    for block in blocks:
-        done.tally.readings += len(block)
-        if len(done.first) < FIRST_MAX:
-            done.first += islice(block.readings(), FIRST_MAX - len(done.first))
-        waiting.setdefault(block.meter, []).append(block)
-        held += len(block)
-        if held >= HELD_MAX:
-            yield from map(joined, waiting.values())
-            waiting, held = {}, 0
-    yield from map(joined, waiting.values())
+def _count(done: BroughtIn, joined: Joined, kept: Kept) -> None:
+    done.tally.readings += len(joined)
+    done.new += kept.new
+    done.same += kept.same + joined.same
+    done.conflicts += kept.conflicts + joined.conflicts
+    if len(done.first) < FIRST_MAX:
+        done.first += islice(joined.columns.readings(), FIRST_MAX - len(done.first))
 
 
 def _states(files: Sequence[Path]) -> list[tuple[int, int]]:

@@ -7,26 +7,22 @@ each day, so memory holds one day at a time whatever the dump holds.
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from wattbook.exchange.build import make_columns
+from wattbook.exchange.day_files import DayFiles
 from wattbook.exchange.instants import Instants
 from wattbook.exchange.numbers import Values
 from wattbook.exchange.tally import Tally
-from wattbook.model import Columns, ConfigError
+from wattbook.model import Columns
 
 SAMPLES_MAX = 1_000_000  # in memory: 20 MB
 ROWS_MAX = 20_000  # readings in one block, as the book gives them
 _SINGLES_MAX = 10_000  # samples of one series that wait as Python numbers
-_ON_DISK = Path("/var/tmp")  # noqa: S108 - a folder of our own is made in it; /tmp may be memory
-_DAY_MS = 86_400_000
 _SAMPLE = np.dtype([("series", "<u4"), ("at", "<i8"), ("value", "<f8")])
 _Samples = NDArray[np.void]
 
@@ -40,7 +36,7 @@ class Gather:
         self._held: list[_Samples] = []
         self._singles: dict[tuple[str, str], tuple[list[int], list[float]]] = {}
         self._count = 0
-        self._folder: Path | None = None
+        self._files = DayFiles()
 
     def __enter__(self) -> Gather:
         return self
@@ -48,8 +44,7 @@ class Gather:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        self._files.close()
 
     def add(self, meter: str, quantity: str, at_ms: Instants | Sequence[int], values: Values | Sequence[float]) -> None:
         """Take samples; absent ones are left out."""
@@ -78,31 +73,17 @@ class Gather:
         """Yield the readings, day by day where there were too many for memory."""
         for meter, quantity in self._singles:
             self._add_singles(meter, quantity)
-        if self._folder is not None:
+        if self._files:
             self._spill()
-            days = sorted(self._folder.iterdir(), key=lambda file: int(file.name))
-            for day in days:
-                yield from self._joined(np.fromfile(day, _SAMPLE))
+            for day in self._files.days():
+                yield from self._joined(np.concatenate(day))
         elif self._held:
             yield from self._joined(np.concatenate(self._held))
 
     def _spill(self) -> None:
         if not self._held:
             return
-        samples = np.concatenate(self._held)
-        days = samples["at"] // _DAY_MS
-        try:
-            if self._folder is None:
-                self._folder = Path(
-                    tempfile.mkdtemp(prefix="wattbook-import-", dir=_ON_DISK if _ON_DISK.is_dir() else None)
-                )
-            for day in np.unique(days).tolist():
-                with (self._folder / str(day)).open("ab") as file:
-                    file.write(samples[days == day].tobytes())
-        except OSError as error:
-            raise ConfigError(
-                f"no room for what is sorted by day: {error.strerror}", place=str(self._folder)
-            ) from error
+        self._files.add(np.concatenate(self._held))
         self._held, self._count = [], 0
 
     def _joined(self, samples: _Samples) -> Iterator[Columns]:

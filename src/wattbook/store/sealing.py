@@ -18,7 +18,7 @@ from wattbook.store.forget import Forgetting, frames_to_forget, prepare_forget
 from wattbook.store.frames import Damaged
 from wattbook.store.reader import BookReader
 from wattbook.store.seal import Due, Sealing
-from wattbook.store.table import Table, table_of_columns
+from wattbook.store.table import Table, table_of_columns, without_twins
 
 Swap = Callable[[Sealing], Future[bool]]
 
@@ -95,8 +95,8 @@ def import_columns(
         return Kept((), new=0)
     newest = max(range(len(columns)), key=columns.at_ms.__getitem__)
     told = keep(list(columns.cut(slice(newest, newest + 1)).readings()))
-    rows = table_of_columns(columns)
-    new, same, conflicts = told.new, told.same, told.conflicts
+    rows, same, conflicts = without_twins(table_of_columns(columns))
+    new, same, conflicts = told.new, told.same + same, told.conflicts + conflicts
     meter_id = reader.meter_id(columns.meter, site=columns.site)
     rows = rows.take(slice(0, len(rows) - 1))  # all but the newest
     waiting: deque[tuple[Future[bool], Due, Table]] = deque()

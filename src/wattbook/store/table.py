@@ -148,13 +148,11 @@ def _doubts(packed: Sequence[bytes | None]) -> dict[int, Codes]:
 
 
 def table_of_columns(columns: Columns) -> Table:
-    """Columns in any order of time as a table in that order. Of several with one instant the first stays.
+    """Columns in any order of time as a table in that order, those of one instant in the order in which they came.
 
     Raises BookError on what is not a finite number.
     """
     order = np.argsort(np.frombuffer(columns.at_ms, np.int64), kind="stable")
-    at = np.frombuffer(columns.at_ms, np.int64)[order]
-    order = order[np.concatenate(([True], at[1:] != at[:-1]))] if len(at) else order
     made = {}
     for name, values in columns.values.items():
         doubt = columns.doubt.get(name)
@@ -166,6 +164,16 @@ def table_of_columns(columns: Columns) -> Table:
         np.frombuffer(columns.quality, np.uint8)[order],
         {name: column for name, column in made.items() if column.here()},
     )
+
+
+def without_twins(table: Table) -> tuple[Table, int, int]:
+    """The first row of each instant, and of the others how many hold the same values as it, how many do not."""
+    first = np.concatenate(([True], table.at_ms[1:] != table.at_ms[:-1]))[: len(table)]
+    if bool(first.all()):
+        return table, 0, 0
+    stays = np.flatnonzero(first)[np.cumsum(first) - 1]  # of each row the first of its instant
+    same = int(same_values(table.take(~first), table.take(stays[~first])).sum())
+    return table.take(first), same, int((~first).sum()) - same
 
 
 def _column_of(values: Floats, doubt: Codes | None, name: str) -> Column:

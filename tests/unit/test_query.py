@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -37,6 +38,18 @@ def test_a_sum_is_as_good_as_its_worst_part_and_missing_where_one_is(works: Plan
     assert qualities(both) == ["measured", "spread", *["measured"] * 4, *["missing"] * 6]
     assert values(both) == [900.0] * 6 + [None] * 6
     assert both.gaps == {"diesel": 6}
+
+
+def test_a_register_answers_whichever_message_came_last(works: Plant) -> None:
+    """A meter whose register and power come as messages of their own, as of two topics."""
+    later = [replace(each, at=each.at + timedelta(seconds=1)) for each in steady("grid", 12, 60.0)]
+    works.keep(later[:60])
+    (power,) = works.ask("grid", every="12h", start="-12h")
+    assert power.integrated == ["grid"] and values(power)[0] == pytest.approx(59.0)  # what is known so far
+    works.keep([*growing("grid", 12, 10.0), *later[60:]])
+    (register,) = works.ask("grid", every="6h")
+    assert register.integrated == [] and values(register) == [3000.0, 3600.0, 600.0]
+    assert works.reader.hot_quantities("grid") == {ENERGY, POWER} and works.reader.hot_quantities("diesel") == set()
 
 
 def test_a_location_is_what_is_at_it_or_below(works: Plant) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
@@ -19,8 +19,6 @@ from wattbook.model.derive import power_of
 from wattbook.store import Aggregate, BookReader, Step, UnknownMeter
 from wattbook.store.steps import boundaries
 
-_ANY_TIME = datetime(2200, 1, 1, tzinfo=UTC)
-
 
 @dataclass(frozen=True)
 class Told:
@@ -29,20 +27,16 @@ class Told:
     reader: BookReader
     config: Config
     stays: dict[str, Sequence[Span]] = field(default_factory=dict)  # meters that count only while they were there
-    _latest: dict[str, Collection[str]] = field(default_factory=dict)  # meter -> quantities of its latest reading
+    _hot: dict[str, Collection[str]] = field(default_factory=dict)  # meter -> quantities that are not sealed yet
 
     def tells(self, meter: str, name: str) -> bool:
         """Whether a meter tells a quantity itself: by its model, or as far as the book knows."""
         modbus = self.config.profiles[meter].modbus
         if modbus and any(register.quantity == name for register in modbus.registers):
             return True
-        return name in self._latest_of(meter) or name in self._sealed.get(meter, ())
-
-    def _latest_of(self, meter: str) -> Collection[str]:
-        if meter not in self._latest:
-            latest = self.reader.latest([meter], now=_ANY_TIME)
-            self._latest[meter] = frozenset(name for reading in latest for name in reading.values)
-        return self._latest[meter]
+        if meter not in self._hot:
+            self._hot[meter] = self.reader.hot_quantities(meter)
+        return name in self._hot[meter] or name in self._sealed.get(meter, ())
 
     def answers(self, meter: str, name: str) -> bool:
         """Whether a meter tells a quantity, or the power that it is the integral of."""

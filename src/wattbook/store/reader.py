@@ -45,6 +45,7 @@ class BookReader:
         for _ in range(_READERS_MAX):
             self._idle.put(None)  # opened when first needed
         self._closed = False
+        self._told: dict[tuple[str, str], tuple[int, frozenset[str]]] = {}  # meter -> up to which number; what it told
 
     def read(self, after: str, limit: int) -> Batch:
         """Return up to `limit` readings and events after a position; "" = from the beginning."""
@@ -208,6 +209,23 @@ class BookReader:
         with self.snapshot() as connection:
             meters = connection.execute("SELECT name, id FROM meter WHERE site = ? ORDER BY name", (site,)).fetchall()
             return {name: [each for (each,) in connection.execute(seek, (meter_id,))] for name, meter_id in meters}
+
+    def hot_quantities(self, meter: str, *, site: str = "") -> frozenset[str]:
+        """Return what a meter told since its last sealed day, one at a time or together; nothing of an unknown one.
+
+        Only readings that are new since the last call are looked at; what has been sealed since then stays in it.
+        """
+        upto, told = self._told.get((site, meter), (0, frozenset[str]()))
+        own = "(SELECT id FROM meter WHERE site = ? AND name = ?)"
+        with self.snapshot() as connection:
+            (newest,) = connection.execute("SELECT coalesce(max(seq), 0) FROM hot").fetchone()
+            shapes = connection.execute(
+                f"SELECT DISTINCT shape FROM hot WHERE meter = {own} AND seq > ?",  # noqa: S608 - nobody's text
+                (site, meter, upto),
+            ).fetchall()
+            told |= {name for (shape,) in shapes for name, _ in self.names.shape(connection, shape)[0]}
+        self._told[site, meter] = newest, told
+        return told
 
     def last_registers(self, meter: str) -> Mapping[str, tuple[datetime, float]]:
         """Return the last good reading of each register, as the meter tells it: quantity -> instant, value."""

@@ -358,3 +358,19 @@ def test_twins_among_what_is_imported_are_counted(book: Book) -> None:
     )  # fmt: skip
     kept = book.import_columns(columns, PRAGUE)
     assert (kept.new, kept.same, kept.conflicts) == (rows, rows + 1, rows - 1)
+
+
+def test_a_gauge_that_begins_within_a_quarter_is_answered_as_before(book: Book) -> None:
+    """From an instant in the same quarter of an hour, before the first reading."""
+    begun = MIDNIGHT + 7 * MINUTE
+    sagging = [
+        Reading("m", begun + timedelta(seconds=5 * n), {"voltage": 200.0 if n < 60 else 230.0}) for n in range(9000)
+    ]
+    book.append(sagging, urgent=True).result(DONE_S)
+    span = Span(MIDNIGHT + 5 * MINUTE, MIDNIGHT + timedelta(hours=6))
+    told = []
+    for _ in range(2):
+        with BookReader(book.path) as reader:
+            told.append(list(reader.aggregate("m", "voltage", span, Step.parse("15min"), PRAGUE, "min").values))
+        book.seal(PRAGUE, after(2))
+    assert told[0][:2] == [200.0, 230.0] and told[1] == told[0]

@@ -55,18 +55,20 @@ def _rows_of(
     grids: bool,
 ) -> Rows | None:
     from_at, n, good, exponent, packed, *told = summary
+    first_at = frames.ENDS_STRUCT.unpack(packed)[1] if packed else from_at
     if n == good:
-        to_at, first_at, last_at, _, last, _, _ = frames.ENDS_STRUCT.unpack(packed)
+        to_at, _, last_at, _, last, _, _ = frames.ENDS_STRUCT.unpack(packed)
         if not _any_between(hot_at, from_at, to_at - 1):
             inner = edges[edges.searchsorted(first_at, side="right") : edges.searchsorted(last_at, side="right")]
             if not len(inner):
                 return _whole(first_at, good, last, [cell / divisor(exponent) for cell in told])
             if grids and not (inner % frames.GRID_MS).any():
-                quarters = _by_quarters(connection, of, from_at, exponent)
+                quarters = _by_quarters(connection, of, from_at, first_at, exponent)
                 if quarters is not None:
                     return quarters
     # Of readings that were forgotten, or are damaged, the quarters are left.
-    return _opened(connection, of[0], quantity, from_at, hot_at) or _by_quarters(connection, of, from_at, exponent)
+    opened = _opened(connection, of[0], quantity, from_at, hot_at)
+    return opened or _by_quarters(connection, of, from_at, first_at, exponent)
 
 
 def _any_between(instants: Integers, from_ms: int, to_ms: int) -> bool:
@@ -80,9 +82,11 @@ def _whole(at_ms: int, count: int, last: float, told: Sequence[float]) -> Rows:
 
 
 def _by_quarters(
-    connection: sqlite3.Connection, of: tuple[int, int], from_at: int, exponent: int | None
+    connection: sqlite3.Connection, of: tuple[int, int], from_at: int, first_at: int, exponent: int | None
 ) -> Rows | None:
-    """A piece by its quarters of an hour; None = it has none that can be read."""
+    """A piece by its quarters of an hour, each dated at its start, the first of them at the first value, so that an
+    edge before that does not leave it out; None = it has none that can be read.
+    """
     select = "SELECT grid FROM piece WHERE meter = ? AND quantity = ? AND from_at = ?"
     (grid,) = connection.execute(select, (*of, from_at)).fetchone()
     if grid is None:
@@ -94,6 +98,7 @@ def _by_quarters(
         return None
     divided_by = divisor(exponent)
     last = np.full(len(at), np.nan)
+    at = np.maximum(at, first_at)
     return Rows(at, least / divided_by, most / divided_by, total / divided_by, count, last, np.zeros(len(at), np.bool_))
 
 

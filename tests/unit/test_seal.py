@@ -374,3 +374,24 @@ def test_a_gauge_that_begins_within_a_quarter_is_answered_as_before(book: Book) 
             told.append(list(reader.aggregate("m", "voltage", span, Step.parse("15min"), PRAGUE, "min").values))
         book.seal(PRAGUE, after(2))
     assert told[0][:2] == [200.0, 230.0] and told[1] == told[0]
+
+
+def test_a_register_that_is_told_rarely_is_answered_before_sealing_as_after(book: Book) -> None:
+    """Twice a day, among 17,280 readings of power."""
+    powers = [Reading("m", MIDNIGHT + timedelta(seconds=5 * n + 1), {"active_power": 360.0}) for n in range(17_280)]
+    registers = [Reading("m", MIDNIGHT + timedelta(hours=12 * n), {ENERGY: 4320.0 * n}) for n in range(3)]
+    for readings in (powers[:9_000], powers[9_000:], registers):
+        book.append(readings, urgent=True).result(DONE_S)
+    told = []
+    for _ in range(2):
+        with BookReader(book.path) as reader:
+            for hours_in in ((8, 20), (9, 11)):
+                span = Span(*(MIDNIGHT + timedelta(hours=hour) for hour in hours_in))
+                told.append(
+                    list(
+                        reader.energy("m", ENERGY, span, Step.parse("12h"), PRAGUE, period=timedelta(seconds=5)).values
+                    )
+                )
+        book.seal(PRAGUE, after(2))
+    assert told[:2] == told[2:]
+    assert sum(told[0]) == pytest.approx(4320.0) and sum(told[1]) == pytest.approx(720.0)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     _Samples = tuple[Integers, Floats, Codes]  # instants, values, qualities
 
 _PERIOD_FROM = 101  # readings whose distances tell a meter's period
-_LOOKED_AT_MAX = 5_000  # readings without the quantity passed over beside a span
+_LOOKED_AT_MAX = 5_000  # readings looked at beside a span, for one that is not suspect
 _BLOCK_MS = 86_400_000
 
 

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 
 _NEVER_MS = 2**62  # after every instant
 _AT_ONCE = 2_000  # entries looked at for some numbers among them: as many as one correction
+_BESIDE = (  # rows that may tell a quantity
+    "SELECT at, shape, quality, doubt, cells FROM hot"
+    """ WHERE shape IN (SELECT id FROM shape WHERE instr(cells, '"' || ? || '"'))"""
+)
 _LATEST = "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at <= ? ORDER BY at DESC LIMIT 1"
 _EVENTS = "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
 _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
@@ -282,13 +286,11 @@ def samples_beside(
 ) -> list[Sample]:
     """Up to `count` good hot samples just before `at_ms`, or from it on; in order of time.
 
-    Suspect ones, and readings without the quantity, are passed over, `looked_at_max` readings at most.
+    Readings without the quantity are passed over, and suspect ones, but `looked_at_max` at most are looked at.
     """
     side = "at < ? ORDER BY at DESC" if before else "at >= ? ORDER BY at"
-    cursor = connection.execute(
-        f"SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND {side} LIMIT ?",  # noqa: S608 - two constants
-        (meter_id, at_ms, looked_at_max),
-    )
+    parameters = quantity, meter_id, at_ms, looked_at_max
+    cursor = connection.execute(f"{_BESIDE} AND meter = ? AND {side} LIMIT ?", parameters)
     found = []
     for sample in _samples(connection, names, quantity, cursor):
         if sample.quality == GOOD_CODE:

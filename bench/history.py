@@ -57,7 +57,7 @@ def of_month(plant: Plant) -> list[Figure]:
         with BookReader(path) as reader:
             middle = plant.start + timedelta(days=plant.days // 2)
             day = Span(middle, middle + timedelta(days=1))
-            now = plant.span.end
+            now = plant.span.end + timedelta(days=1)  # the plant counts its days by 24 hours, the calendar not always
             raw_ms = ms(lambda: reader.range("m0", "voltage", day))
             latest_ms = ms(lambda: reader.latest(now=now))
             mean_ms = ms(lambda: reader.aggregate("m0", "voltage", plant.span, Step.parse("1h"), ZONE))

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 _NEVER_MS = 2**62  # after every instant
 _AT_ONCE = 2_000  # entries looked at for some numbers among them: as many as one correction
-_BESIDE = (  # rows that may tell a quantity
-    "SELECT at, shape, quality, doubt, cells FROM hot"
-    """ WHERE shape IN (SELECT id FROM shape WHERE instr(cells, '"' || ? || '"'))"""
+_BESIDE = (  # rows that tell a quantity, as it is quoted in their shapes; only the shapes of rows come to are read
+    "SELECT at, shape, quality, doubt, hot.cells FROM hot CROSS JOIN shape ON shape.id = hot.shape"
+    " WHERE instr(shape.cells, ?) AND meter = ?"
 )
 _LATEST = "SELECT at, shape, quality, doubt, cells FROM hot WHERE meter = ? AND at <= ? ORDER BY at DESC LIMIT 1"
 _EVENTS = "SELECT seq, at, kind, subject, actor, body FROM event WHERE seq > ? ORDER BY seq LIMIT ?"
@@ -289,8 +289,7 @@ def samples_beside(
     Readings without the quantity are passed over, and suspect ones, but `looked_at_max` at most are looked at.
     """
     side = "at < ? ORDER BY at DESC" if before else "at >= ? ORDER BY at"
-    parameters = quantity, meter_id, at_ms, looked_at_max
-    cursor = connection.execute(f"{_BESIDE} AND meter = ? AND {side} LIMIT ?", parameters)
+    cursor = connection.execute(f"{_BESIDE} AND {side} LIMIT ?", (f'"{quantity}"', meter_id, at_ms, looked_at_max))
     found = []
     for sample in _samples(connection, names, quantity, cursor):
         if sample.quality == GOOD_CODE:

@@ -153,3 +153,11 @@ def test_also_of_an_export_that_is_damaged(
     content = content[:place] + spare + content[place + data.draw(st.integers(0, 3)) :]
     cuts = data.draw(st.lists(st.integers(0, len(content)), max_size=12) | st.just(range(1, len(content))))
     assert repr(_read_in_pieces(content, cuts)) == repr(_read_in_pieces(content, []))
+
+
+@pytest.mark.parametrize("between", ["\n", ","])
+def test_what_is_right_within_a_wrong_document_is_none_of_the_export(between: str) -> None:
+    wrong = '{"meter": "m", "history": [{"at": 2}, {"at": 3}], "power": oops}'
+    told, bad = _read_in_pieces(f'{{"at": 1}}{between}{wrong}{between}{{"at": 4}}'.encode(), [])
+    assert [document for _, document in told] == [{"at": 1}, {"at": 4}]
+    assert len(bad) == 1

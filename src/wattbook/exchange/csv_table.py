@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from wattbook.codecs.reading_json import VALUES_MAX
 from wattbook.exchange.build import make_columns
 from wattbook.exchange.csv_rows import Rows, read_rows
 from wattbook.exchange.instants import BadCell, InstantReader, Instants
@@ -17,7 +18,6 @@ from wattbook.exchange.mapping import Target
 from wattbook.exchange.numbers import Values, read_numbers
 from wattbook.model import Columns
 
-VALUES_MAX = 64  # in one reading, whatever the columns of the table
 _Cells = Sequence[Sequence[str]]
 
 

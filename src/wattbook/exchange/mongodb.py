@@ -179,7 +179,8 @@ def documents(pieces: Iterable[bytes], tally: Tally) -> Iterator[tuple[int, Any]
                 if may_wait and _may_be_cut(text, error):
                     break
                 tally.reject(line, f"is no JSON: {getattr(error, 'msg', error)}")
-                lost = True
+                on_at = _goes_on(text, begin, error)
+                line, begin, lost = line + text.count("\n", begin, on_at), on_at, True
                 continue
             if may_wait and end > len(text) - _TOKEN_MAX and not isinstance(document, dict | str):
                 break  # a number may go on
@@ -189,6 +190,22 @@ def documents(pieces: Iterable[bytes], tally: Tally) -> Iterator[tuple[int, Any]
                 yield line, document
             line, begin = line + text.count("\n", begin, end), end
         text = text[begin:]
+
+
+def _goes_on(text: str, begin: int, error: Exception) -> int:
+    """From where to look for the next document: behind what was right of a wrong one, documents within it too.
+
+    It may have been taken for a part of the wrong one when it begins a line, or is not closed before the error.
+    """
+    if not isinstance(error, json.JSONDecodeError):
+        return begin
+    on_a_line = text.find("\n{", begin, error.pos)
+    if on_a_line >= 0:
+        return on_a_line
+    open_at = max((found.start() for found in _NEXT.finditer(text, begin + 1, error.pos)), default=-1)
+    if open_at >= 0 and "}" not in text[open_at + 1 : error.pos]:
+        return open_at
+    return max(begin, len(text[: error.pos].rstrip()) - 1)
 
 
 def _may_be_cut(text: str, error: Exception) -> bool:

@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from wattbook.codecs.reading_json import VALUES_MAX
 from wattbook.exchange.csv_rows import Header, read_header
-from wattbook.exchange.csv_table import VALUES_MAX, Plan, TableReader
+from wattbook.exchange.csv_table import Plan, TableReader
 from wattbook.exchange.instants import guess_form
 from wattbook.exchange.intake import Intake
 from wattbook.exchange.mapping import Target, guess

@@ -6,13 +6,14 @@ would take the second file for a contradiction. Readings beyond `held_max` wait 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from wattbook.codecs.reading_json import VALUES_MAX
 from wattbook.exchange.build import joined, make_columns
 from wattbook.exchange.day_files import DayFiles
 from wattbook.exchange.numbers import Values
@@ -96,7 +97,8 @@ def _columns(meter: str, rows: NDArray[np.void]) -> Columns:
 def one_each(blocks: Sequence[Columns]) -> Joined:
     """Blocks of one meter as one, in which the rows of an instant are one reading.
 
-    A row with another value than the first one of its instant and quantity is a conflict, and left out as a whole.
+    A row with another value than the first one of its instant and quantity is a conflict, and left out as a whole; so
+    is one with which its reading would have more values than a reading holds.
     """
     columns = joined(blocks)
     at = np.frombuffer(columns.at_ms, np.int64)
@@ -111,6 +113,8 @@ def one_each(blocks: Sequence[Columns]) -> Joined:
     for cells in values.values():
         told = _first_told(cells, reading)
         kept &= np.isnan(cells) | (cells == _laid(cells, reading, told)[reading])
+    if len(values) > VALUES_MAX:
+        _leave_out_beyond(VALUES_MAX, values, reading, kept)
     used, merged = np.zeros(len(at), bool), {}
     for name, cells in values.items():
         told = _first_told(np.where(kept, cells, np.nan), reading)
@@ -119,6 +123,22 @@ def one_each(blocks: Sequence[Columns]) -> Joined:
     made = make_columns(columns.meter, at[first], merged)
     assert made is not None, "every row has a value"
     return Joined(made, same=int((kept & ~used).sum()), conflicts=int((~kept).sum()))
+
+
+def _leave_out_beyond(
+    values_max: int, values: Mapping[str, Values], reading: NDArray[np.int64], kept: NDArray[np.bool_]
+) -> None:
+    """Clear what is `kept` of rows with which their reading would have more values than that."""
+    told = ~np.isnan(np.stack(list(values.values())))
+    known = np.zeros(len(values), bool)
+    before = -1
+    for row in np.flatnonzero(kept).tolist():
+        if reading[row] != before:
+            known, before = told[:, row], reading[row]
+        elif int((more := known | told[:, row]).sum()) <= values_max:
+            known = more
+        else:
+            kept[row] = False
 
 
 def _first_told(cells: Values, reading: NDArray[np.int64]) -> NDArray[np.intp]:

@@ -57,9 +57,9 @@ def read(
         )
     print_reading(reading, as_json=as_json)
     for finding in findings(reading.values, profile):
-        err.print(f"# look: {finding.words}", highlight=False, markup=False)
+        err.print(f"# look: {finding.words}", highlight=False)
 
 
 def _show_wire(direction: str, data: bytes) -> None:
     """One line of hexadecimal digits, as `wattbook decode` reads them again."""
-    console(stderr=True).print(f"{direction} {data.hex(' ')}", highlight=False, markup=False)
+    console(stderr=True).print(f"{direction} {data.hex(' ')}", highlight=False)

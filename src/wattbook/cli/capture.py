@@ -97,6 +97,6 @@ def _write(file: Path, text: str) -> None:
 
 def _tell(captured: Captured, file: Path) -> None:
     out = console()
-    out.print(f"{counted(captured.exchanges, 'answer')} written to {file}", highlight=False, markup=False)
+    out.print(f"{counted(captured.exchanges, 'answer')} written to {file}", highlight=False)
     for note in captured.notes:
-        out.print(note, highlight=False, markup=False)
+        out.print(note, highlight=False)

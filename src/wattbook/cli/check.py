@@ -17,7 +17,7 @@ def check(*, path: ConfigOption = HERE) -> None:
     """Find every problem of a configuration, each with its line."""
     _, problems = configuration.examine(path)
     for problem in problems:
-        console(stderr=True).print(problem.at(path), highlight=False, markup=False)
+        console(stderr=True).print(problem.at(path), highlight=False)
     if problems:
         raise typer.Exit(2)
     console().print(f"{path}: no problem found", highlight=False)

@@ -237,4 +237,4 @@ def _who() -> str:
 
 
 def _say(words: str) -> None:
-    console(stderr=True).print(words, highlight=False, markup=False)
+    console(stderr=True).print(words, highlight=False)

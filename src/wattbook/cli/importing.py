@@ -114,22 +114,22 @@ def _tell(done: BroughtIn, config: Config, *, dry_run: bool) -> None:
     readings = counted(tally.readings, "reading")
     if dry_run:
         for reading in done.first:
-            out.print(_line(reading, config), highlight=False, markup=False)
-        out.print(f"{readings} would be stored ({done.system.title}).", highlight=False, markup=False)
+            out.print(_line(reading, config), highlight=False)
+        out.print(f"{readings} would be stored ({done.system.title}).", highlight=False)
     elif done.refused:
         out.print("Nothing was stored: --strict, and some rows are bad.", highlight=False)
     else:
         told = f"{done.new} new, {done.same} already there, {done.conflicts} in conflict"
-        out.print(f"{readings} imported ({done.system.title}): {told}.", highlight=False, markup=False)
+        out.print(f"{readings} imported ({done.system.title}): {told}.", highlight=False)
     if done.conflicts:
         err.print("Where there were other values for an instant already, the first stay.", highlight=False)
     for note in tally.notes:
-        err.print(f"# {note}", highlight=False, markup=False)
+        err.print(f"# {note}", highlight=False)
     if tally.left_out:
         names = ", ".join(f"{name} ({count})" for name, count in tally.left_out.most_common(20))
-        err.print(f"# not mapped, left out: {names}", highlight=False, markup=False)
+        err.print(f"# not mapped, left out: {names}", highlight=False)
     for bad in tally.listed:
-        err.print(str(bad), highlight=False, markup=False)
+        err.print(str(bad), highlight=False)
     if tally.rejected:
         more = f", the first {len(tally.listed)} are listed" if tally.rejected > len(tally.listed) else ""
         are = "is" if tally.rejected == 1 else "are"

@@ -66,7 +66,7 @@ def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False)
     }
     for name, fact in facts.items():
         if fact:
-            out.print(f"{name:9} {fact}", highlight=False, markup=False)
+            out.print(f"{name:9} {fact}", highlight=False)
     if profile.modbus:
         out.print(_registers(profile))
     if profile.cirbus:
@@ -186,18 +186,17 @@ def _expected(capture: Path, *, alone: bool) -> Any:
 
 def _print_plan(profile: Profile) -> None:
     out = console()
-    out.print(f"{profile.name}: no fault found in the file", highlight=False, markup=False)
+    out.print(f"{profile.name}: no fault found in the file", highlight=False)
     for block in plan_profile(profile.modbus).blocks if profile.modbus else ():
         out.print(
             f"request: function {block.function}, registers {block.first}-{block.end - 1}",
             highlight=False,
-            markup=False,
         )
 
 
 def _print_proof(path: Path, proof: Proof) -> None:
     out = console()
-    out.print(f"\n{path}", highlight=False, markup=False)
+    out.print(f"\n{path}", highlight=False)
     for reading in proof.readings:
         table = Table(box=None, pad_edge=False, show_header=False)
         for name, value in reading["values"].items():
@@ -213,7 +212,7 @@ def _print_proof(path: Path, proof: Proof) -> None:
     }
     for title, lines in problems.items():
         for line in lines:
-            out.print(f"{title}: {line}", highlight=False, markup=False)
+            out.print(f"{title}: {line}", highlight=False)
     if not proof.readings:
         out.print("nothing in it is a reading of this model", highlight=False)
 
@@ -244,4 +243,4 @@ def import_list(
         f"{counted(made.registers, 'register')}, {counted(len(made.left), 'row')} left as comments", highlight=False
     )
     for line in (*made.look, *(f"left: {line}" for line in made.left)):
-        err.print(line, highlight=False, markup=False)
+        err.print(line, highlight=False)

@@ -15,8 +15,8 @@ _SHOWN_MAX = 20  # differences told one by one
 
 def show_moved(moved: Moved, origin: Origin, goal: Goal) -> None:
     """Print what was moved, and on stderr what was not."""
-    say = partial(console().print, highlight=False, markup=False)
-    warn = partial(console(stderr=True).print, highlight=False, markup=False)
+    say = partial(console().print, highlight=False)
+    warn = partial(console(stderr=True).print, highlight=False)
     whole = moved.read.all
     say(f"{counted(moved.read.readings, 'reading')}, {counted(whole.count, 'value')}: {origin.title} → {goal.title}.")
     for name, each in _by_quantity(moved):

@@ -50,7 +50,7 @@ def proxy(
             if as_json:
                 print_line(json.dumps(_described(config, settings, status)))
             else:
-                console().print(f"serving {in_words(config, settings, status.listen)}", highlight=False, markup=False)
+                console().print(f"serving {in_words(config, settings, status.listen)}", highlight=False)
         if not as_json:
             console().print("The meters are not asked meanwhile. Ctrl-C stops.", highlight=False)
 

@@ -83,7 +83,7 @@ def _print_notes(answers: Sequence[Answer]) -> None:
     """Say on standard error what the numbers alone do not tell."""
     told = console(stderr=True)
     for meter in dict.fromkeys(meter for answer in answers for meter in answer.integrated):
-        told.print(f"{meter} has no register of this: its power was added up.", highlight=False, markup=False)
+        told.print(f"{meter} has no register of this: its power was added up.", highlight=False)
     for answer in answers:
         for meter, steps in answer.gaps.items():
-            told.print(f"{answer.meter}: {meter} is missing in {steps} of the steps.", highlight=False, markup=False)
+            told.print(f"{answer.meter}: {meter} is missing in {steps} of the steps.", highlight=False)

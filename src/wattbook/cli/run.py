@@ -62,7 +62,7 @@ def serve(
         took = "" if begun_s is None else f"Start took {(time.monotonic() - begun_s) * 1000:.0f} ms."
         for line in (took, f"page  {served.url}", f"book  {config.book}", note, "Ctrl-C stops."):
             if line:
-                out.print(line, highlight=False, markup=False)
+                out.print(line, highlight=False)
 
     runner = asyncio.Runner()
     try:

@@ -66,7 +66,7 @@ def scan(
     if write is not None:
         _write(write, pieces, folder)
     elif pieces and not as_json:
-        console().print(pieces_text(pieces), end="", highlight=False, markup=False)
+        console().print(pieces_text(pieces), end="", highlight=False)
     if stopped:
         raise typer.Exit(130)
     if not any(outcome.found for outcome in outcomes):
@@ -177,4 +177,4 @@ def _write(path: Path, pieces: list[Piece], folder: Path | None) -> None:
 
 
 def _say(words: str) -> None:
-    console(stderr=True).print(words, highlight=False, markup=False)
+    console(stderr=True).print(words, highlight=False)

@@ -50,9 +50,9 @@ def simulate(
     simulation = _of_config(configuration.load(path), folder) if path else _of_demo(folder or Path("sim"))
     with simulation:
         for name, address in simulation.addresses.items():
-            console(stderr=True).print(f"{name:12} {address}", highlight=False, markup=False)
+            console(stderr=True).print(f"{name:12} {address}", highlight=False)
         for reason in simulation.skipped:
-            console(stderr=True).print(f"not simulated: {reason}", highlight=False, markup=False)
+            console(stderr=True).print(f"not simulated: {reason}", highlight=False)
         wait_for_the_end(with_parent=with_parent)
         statistics = simulation.statistics()
     for name, line in statistics.items():
@@ -74,7 +74,7 @@ def _print_statistics(name: str, line: LineStatistics) -> None:
         told.append(f"{counted(line.offences, 'request')} broke the silence between frames")
     if line.garbled:
         told.append(f"{counted(line.garbled, 'message')} that no meter understood")
-    console(stderr=True).print(f"{name:12} {', '.join(told)}", highlight=False, markup=False)
+    console(stderr=True).print(f"{name:12} {', '.join(told)}", highlight=False)
 
 
 def _of_demo(folder: Path) -> Simulation:

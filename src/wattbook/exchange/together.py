@@ -114,7 +114,7 @@ def one_each(blocks: Sequence[Columns]) -> Joined:
         told = _first_told(cells, reading)
         kept &= np.isnan(cells) | (cells == _laid(cells, reading, told)[reading])
     if len(values) > VALUES_MAX:
-        _leave_out_beyond(VALUES_MAX, values, reading, kept)
+        _leave_out_beyond(values, reading, kept)
     used, merged = np.zeros(len(at), bool), {}
     for name, cells in values.items():
         told = _first_told(np.where(kept, cells, np.nan), reading)
@@ -125,17 +125,15 @@ def one_each(blocks: Sequence[Columns]) -> Joined:
     return Joined(made, same=int((kept & ~used).sum()), conflicts=int((~kept).sum()))
 
 
-def _leave_out_beyond(
-    values_max: int, values: Mapping[str, Values], reading: NDArray[np.int64], kept: NDArray[np.bool_]
-) -> None:
-    """Clear what is `kept` of rows with which their reading would have more values than that."""
+def _leave_out_beyond(values: Mapping[str, Values], reading: NDArray[np.int64], kept: NDArray[np.bool_]) -> None:
+    """Clear what is `kept` of rows with which their reading would have more than VALUES_MAX values."""
     told = ~np.isnan(np.stack(list(values.values())))
     known = np.zeros(len(values), bool)
     before = -1
     for row in np.flatnonzero(kept).tolist():
         if reading[row] != before:
             known, before = told[:, row], reading[row]
-        elif int((more := known | told[:, row]).sum()) <= values_max:
+        elif int((more := known | told[:, row]).sum()) <= VALUES_MAX:
             known = more
         else:
             kept[row] = False

@@ -55,17 +55,17 @@ def _rows_of(
     grids: bool,
 ) -> Rows | None:
     from_at, n, good, exponent, packed, *told = summary
-    first_at = frames.ENDS_STRUCT.unpack(packed)[1] if packed else from_at
-    if n == good:
-        to_at, _, last_at, _, last, _, _ = frames.ENDS_STRUCT.unpack(packed)
-        if not _any_between(hot_at, from_at, to_at - 1):
-            inner = edges[edges.searchsorted(first_at, side="right") : edges.searchsorted(last_at, side="right")]
-            if not len(inner):
-                return _whole(first_at, good, last, [cell / divisor(exponent) for cell in told])
-            if grids and not (inner % frames.GRID_MS).any():
-                quarters = _by_quarters(connection, of, from_at, first_at, exponent)
-                if quarters is not None:
-                    return quarters
+    first_at = from_at
+    if packed:
+        to_at, first_at, last_at, _, last, _, _ = frames.ENDS_STRUCT.unpack(packed)
+    if n == good and not _any_between(hot_at, from_at, to_at - 1):
+        inner = edges[edges.searchsorted(first_at, side="right") : edges.searchsorted(last_at, side="right")]
+        if not len(inner):
+            return _whole(first_at, good, last, [cell / divisor(exponent) for cell in told])
+        if grids and not (inner % frames.GRID_MS).any():
+            quarters = _by_quarters(connection, of, from_at, first_at, exponent)
+            if quarters is not None:
+                return quarters
     # Of readings that were forgotten, or are damaged, the quarters are left.
     opened = _opened(connection, of[0], quantity, from_at, hot_at)
     return opened or _by_quarters(connection, of, from_at, first_at, exponent)

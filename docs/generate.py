@@ -178,7 +178,9 @@ def commands() -> Iterator[str]:
     """The help of every command, as the command line prints it."""
     yield "# Command line\n"
     yield "Exit codes: 0 done, 1 the device or server said no (or one of several inputs failed), 2 wrong use or"
-    yield "configuration. Errors are one line on standard error: what happened, where, what to do."
+    yield "configuration. Errors are one line on standard error: what happened, where, what to do.\n"
+    yield "`wattbook --install-completion` teaches your shell (bash, zsh, fish) to complete commands, options, and"
+    yield "names: of meters, what the book has of them, locations, models, lines, sinks, alerts, users and tokens."
     runner, terminal = CliRunner(), {"COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"}
     for command in _all_commands():
         shown = runner.invoke(

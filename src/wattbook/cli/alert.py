@@ -12,6 +12,7 @@ import typer
 from rich.table import Table
 
 from wattbook import config as configuration
+from wattbook.cli import complete
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, print_line
 from wattbook.cli.through import ask_daemon, through_daemon
 from wattbook.config import Config
@@ -54,7 +55,9 @@ def list_rules(*, path: ConfigOption = HERE, as_json: JsonOption = False) -> Non
 
 @app.command()
 def test(
-    name: Annotated[str, typer.Argument(help="A rule, or somebody in [[notify]].")], *, path: ConfigOption = HERE
+    name: Annotated[str, typer.Argument(help="A rule, or somebody in [[notify]].", autocompletion=complete.alerts)],
+    *,
+    path: ConfigOption = HERE,
 ) -> None:
     """Send a test: of a rule to everybody whom it tells, or to one who is told."""
     config = configuration.load(path)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
+from wattbook.cli import complete
 from wattbook.cli.show import JsonOption, console, print_reading
 from wattbook.engine.examine import findings
 from wattbook.engine.once import read_once
@@ -27,7 +28,7 @@ def read(
         typer.Argument(help="/dev/ttyUSB0, tcp://HOST[:502], tls://HOST[:802], rtu+tcp://…, rfc2217://…, host://"),
     ],
     *,
-    model: Annotated[str, typer.Option(help="One of `wattbook models list`.")],
+    model: Annotated[str, typer.Option(help="One of `wattbook models list`.", autocompletion=complete.models)],
     address: Annotated[str, typer.Option(help="The meter's address on its line; else the model's.")] = "",
     baud: Annotated[int, typer.Option(help="The line's speed; else the model's.", min=0)] = 0,
     ca: Annotated[str, typer.Option(help="tls://: the authority to trust (PEM); else the system's.")] = "",

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from wattbook import config as configuration
+from wattbook.cli import complete
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, print_reading
 from wattbook.config import Config
 from wattbook.model import ConfigError, SystemClock
@@ -21,7 +22,9 @@ def register(app: typer.Typer) -> None:
 
 
 def latest(
-    meters: Annotated[list[str] | None, typer.Argument(metavar="[METER]...", help="Only these.")] = None,
+    meters: Annotated[
+        list[str] | None, typer.Argument(metavar="[METER]...", help="Only these.", autocompletion=complete.own_meters)
+    ] = None,
     *,
     path: ConfigOption = HERE,
     as_json: JsonOption = False,

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
+from wattbook.cli import complete
 from wattbook.cli.show import console, counted
 from wattbook.engine.capture import Captured, capture_model, capture_registers
 from wattbook.engine.prove import expected_of
@@ -25,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def capture(
     port: Annotated[str, typer.Argument(help="/dev/ttyUSB0, tcp://HOST[:502], rtu+tcp://…, rfc2217://…")],
     *,
-    model: Annotated[str, typer.Option(help="Of a meter that a profile knows.")] = "",
+    model: Annotated[str, typer.Option(help="Of a meter that a profile knows.", autocompletion=complete.models)] = "",
     address: Annotated[str, typer.Option(help="The meter's address on its line.")] = "",
     function: Annotated[
         int, typer.Option(help="Without a model: 3 reads holding, 4 input registers.", min=3, max=4)

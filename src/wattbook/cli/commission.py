@@ -13,6 +13,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wattbook import config as configuration
+from wattbook.cli import complete
 from wattbook.cli.show import HERE, console, for_people
 from wattbook.codecs.reading_json import format_instant
 from wattbook.config import Config
@@ -37,7 +38,7 @@ from wattbook.transports.open import list_ports
 from wattbook.transports.ports import AUTO, shown
 
 PortArgument = Annotated[str, typer.Argument(help="/dev/ttyUSB0, tcp://HOST[:502], rtu+tcp://…, rfc2217://…")]
-ModelOption = Annotated[str, typer.Option(help="One of `wattbook models list`.")]
+ModelOption = Annotated[str, typer.Option(help="One of `wattbook models list`.", autocompletion=complete.models)]
 BaudOption = Annotated[int, typer.Option(help="The line's speed; else the model's.", min=0)]
 FolderOption = Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")]
 
@@ -79,10 +80,15 @@ def set_address(
 
 
 def reset_energy(
-    target: Annotated[str, typer.Argument(metavar="METER|PORT", help="A meter of the configuration, or a port.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="METER|PORT", help="A meter of the configuration, or a port.", autocompletion=complete.own_meters
+        ),
+    ],
     *,
     path: Annotated[Path, typer.Option("-c", "--config", help="Where the meter and its book are named.")] = HERE,
-    model: Annotated[str, typer.Option(help="Of the device on a PORT.")] = "",
+    model: Annotated[str, typer.Option(help="Of the device on a PORT.", autocompletion=complete.models)] = "",
     address: Annotated[str, typer.Option(help="Of the device on a PORT; else the model's.")] = "",
     baud: BaudOption = 0,
     confirm: Annotated[

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from wattbook import config as configuration
+from wattbook.cli import complete
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, bar, console, for_people, local, print_line
 from wattbook.engine.ask_cost import Cost, NoTariff, ask_cost, tariff_of, with_sources
 from wattbook.engine.asked import NotThere
@@ -34,13 +35,17 @@ def register(app: typer.Typer) -> None:
 
 
 def cost(
-    meters: Annotated[list[str] | None, typer.Argument(metavar="METER", show_default=False)] = None,
+    meters: Annotated[
+        list[str] | None, typer.Argument(metavar="METER", show_default=False, autocompletion=complete.meters)
+    ] = None,
     *,
     start: Annotated[str, typer.Option("--from", help="An instant: ISO 8601, today, yesterday, -24h.")] = "today",
     end: Annotated[str, typer.Option("--to", help="An instant, not included.")] = "now",
     every: Annotated[str, typer.Option(help="Step: 15min, 1h, 1d, 1w, 1mo, 1y. Else one amount in all.")] = "",
     sources: Annotated[list[str] | None, typer.Option("--source", help=_SOURCE)] = None,
-    locations: Annotated[list[str] | None, typer.Option("--location", help=_LOCATION)] = None,
+    locations: Annotated[
+        list[str] | None, typer.Option("--location", help=_LOCATION, autocompletion=complete.locations)
+    ] = None,
     together: Annotated[bool, typer.Option("--sum", help="Add all of them up.")] = False,
     path: ConfigOption = HERE,
     as_json: JsonOption = False,

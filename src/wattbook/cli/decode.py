@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.text import Text
 
+from wattbook.cli import complete
 from wattbook.cli.files import read_bytes
 from wattbook.cli.show import JsonOption, console, print_line, print_reading
 from wattbook.codecs.detect import Decoded
@@ -33,7 +34,12 @@ def decode(
     ],
     *,
     format: Annotated[Format, typer.Option(help="What it is; else found out.")] = "auto",
-    model: Annotated[str, typer.Option(help="Read it as this model sends it; Modbus and CIRBUS need one.")] = "",
+    model: Annotated[
+        str,
+        typer.Option(
+            help="Read it as this model sends it; Modbus and CIRBUS need one.", autocompletion=complete.models
+        ),
+    ] = "",
     folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
     as_json: JsonOption = False,
 ) -> None:

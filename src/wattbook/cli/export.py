@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from wattbook import config as configuration
+from wattbook.cli import complete
 from wattbook.cli.progress import progress
 from wattbook.cli.show import HERE, ConfigOption, console, counted
 from wattbook.config import Config
@@ -35,7 +36,10 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    meters: Annotated[list[str] | None, typer.Argument(metavar="[METER]...", help="Only these; else all.")] = None,
+    meters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[METER]...", help="Only these; else all.", autocompletion=complete.own_meters),
+    ] = None,
     *,
     output: Annotated[
         str, typer.Option("-o", "--output", help="The file (a folder for rx380 and lector); - = out.")

@@ -14,6 +14,7 @@ import typer
 from rich.table import Table
 
 from wattbook import config as configuration
+from wattbook.cli import complete
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, print_line
 from wattbook.cli.through import through_daemon
 from wattbook.config import Config
@@ -26,14 +27,16 @@ from wattbook.store import Book, BookHeld, BookReader
 
 app = typer.Typer(help="What happened to a meter, and what is wrong in its readings.", no_args_is_help=True)
 
-Meter = Annotated[str, typer.Argument(help="Its name in wattbook.toml.")]
+Meter = Annotated[str, typer.Argument(help="Its name in wattbook.toml.", autocompletion=complete.own_meters)]
 Why = Annotated[str, typer.Option("--why", help="The reason; it stays with the change.")]
 From = Annotated[
     str, typer.Option("--from", "--at", help="Since when: ISO 8601, today, -24h. Else since it is in doubt, or now.")
 ]
 Since = Annotated[str, typer.Option("--from", help="The first instant: ISO 8601, today, -24h.")]
 To = Annotated[str, typer.Option("--to", help="An instant, not included; else now.")]
-Quantities = Annotated[list[str] | None, typer.Argument(metavar="[QUANTITY]...", help="Only these.")]
+Quantities = Annotated[
+    list[str] | None, typer.Argument(metavar="[QUANTITY]...", help="Only these.", autocompletion=complete.quantities)
+]
 Before = Annotated[
     list[str] | None, typer.Option("--before", help="QUANTITY=VALUE just before: 25409587 or 25409.587kWh.")
 ]

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from wattbook.cli import complete
 from wattbook.cli.files import read_bytes
 from wattbook.cli.show import JsonOption, console, counted, for_people, print_line
 from wattbook.codecs.registers import plan_profile
@@ -48,7 +49,12 @@ def list_models(*, folder: FolderOption = None, as_json: JsonOption = False) -> 
 
 
 @app.command()
-def show(name: str, *, folder: FolderOption = None, as_json: JsonOption = False) -> None:
+def show(
+    name: Annotated[str, typer.Argument(autocompletion=complete.models)],
+    *,
+    folder: FolderOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show what one model tells and where its numbers come from."""
     profile = _library(folder).get(name)
     if as_json:

@@ -14,6 +14,7 @@ from rich.table import Table
 from wattbook import config as configuration
 from wattbook.access import By, PeopleFile, change_tokens, change_users
 from wattbook.access.passwords import check_password
+from wattbook.cli import complete
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, print_line
 from wattbook.cli.through import through_daemon
 from wattbook.codecs.reading_json import format_instant
@@ -25,8 +26,8 @@ from wattbook.store import Book, BookHeld
 users = typer.Typer(help="Who can log in.", no_args_is_help=True)
 tokens = typer.Typer(help="Tokens of programs.", no_args_is_help=True)
 
-UserName = Annotated[str, typer.Argument(help="The user's name.")]
-TokenName = Annotated[str, typer.Argument(help="What it is for.")]
+UserName = Annotated[str, typer.Argument(help="The user's name.", autocompletion=complete.users)]
+TokenName = Annotated[str, typer.Argument(help="What it is for.", autocompletion=complete.tokens)]
 Stdin = Annotated[bool, typer.Option("--stdin", help="Read the password from standard input instead of asking.")]
 
 
@@ -38,7 +39,7 @@ def register(app: typer.Typer) -> None:
 
 @users.command()
 def add(
-    name: UserName,
+    name: Annotated[str, typer.Argument(help="The user's name.")],
     *,
     role: Annotated[Role | None, typer.Option(help="viewer, operator or admin; the first one is an admin.")] = None,
     stdin: Stdin = False,
@@ -93,7 +94,7 @@ def list_users(*, path: ConfigOption = HERE, as_json: JsonOption = False) -> Non
 
 @tokens.command()
 def create(
-    name: TokenName,
+    name: Annotated[str, typer.Argument(help="What it is for.")],
     *,
     scopes: Annotated[
         list[Scope] | None,

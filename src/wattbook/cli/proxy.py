@@ -12,6 +12,7 @@ import typer
 
 from wattbook import config as configuration
 from wattbook import daemon
+from wattbook.cli import complete
 from wattbook.cli.run import set_up_log
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, print_line
 from wattbook.config import Config, LineSettings, ProxySettings
@@ -33,7 +34,10 @@ def proxy(
     *,
     path: ConfigOption = HERE,
     name: Annotated[
-        str, typer.Option("--line", metavar="NAME", help="Only this line; else all with a [[proxy]].")
+        str,
+        typer.Option(
+            "--line", metavar="NAME", help="Only this line; else all with a [[proxy]].", autocompletion=complete.lines
+        ),
     ] = "",
     listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where; else as [[proxy]] says.")] = "",
     as_json: JsonOption = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from wattbook import config as configuration
+from wattbook.cli import complete
 from wattbook.cli.query_table import print_csv, print_table
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, print_line
 from wattbook.engine.answer import Answer
@@ -30,14 +31,19 @@ def register(app: typer.Typer) -> None:
 
 
 def query(
-    meters: Annotated[list[str] | None, typer.Argument(metavar="METER", show_default=False)] = None,
+    meters: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="METER", show_default=False, autocompletion=complete.meters_and_quantities),
+    ] = None,
     *,
-    name: Annotated[str, typer.Argument(metavar="QUANTITY")],
+    name: Annotated[str, typer.Argument(metavar="QUANTITY", autocompletion=complete.meters_and_quantities)],
     start: Annotated[str, typer.Option("--from", help=_FROM)] = "today",
     end: Annotated[str, typer.Option("--to", help="An instant, not included.")] = "now",
     every: Annotated[str, typer.Option(help=_EVERY)] = "",
     aggregate: Annotated[str, typer.Option(help="Of gauges: mean, min, max, last.")] = "mean",
-    locations: Annotated[list[str] | None, typer.Option("--location", help=_LOCATION)] = None,
+    locations: Annotated[
+        list[str] | None, typer.Option("--location", help=_LOCATION, autocompletion=complete.locations)
+    ] = None,
     together: Annotated[bool, typer.Option("--sum", help="Add all of them up.")] = False,
     by: Annotated[str, typer.Option(help='"source": energy by where it came from; "location": a sum for each.')] = "",
     points: Annotated[int | None, typer.Option(help=_POINTS)] = None,

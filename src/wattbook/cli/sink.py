@@ -13,6 +13,7 @@ import typer
 from rich.table import Table
 
 from wattbook import config as configuration
+from wattbook.cli import complete
 from wattbook.cli.show import HERE, ConfigOption, JsonOption, console, local, print_line
 from wattbook.cli.through import ask_daemon, through_daemon
 from wattbook.config import Config
@@ -27,7 +28,7 @@ from wattbook.store import Book, BookHeld, BookReader
 
 app = typer.Typer(help="How readings reach other systems.", no_args_is_help=True)
 
-Name = Annotated[str, typer.Argument(help="Its name in wattbook.toml.")]
+Name = Annotated[str, typer.Argument(help="Its name in wattbook.toml.", autocompletion=complete.sinks)]
 
 
 def register(typer_app: typer.Typer) -> None:

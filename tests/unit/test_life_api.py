@@ -92,6 +92,33 @@ async def test_what_was_doubted_is_good_when_the_replacement_is_entered(home: Ho
     assert "undone already" in (await order(home, 400, do="undo", number=number))["error"]
 
 
+GREW = f"{ENERGY} was 9000020 at {at(10)}, and cannot have grown to 90000210 by {at(12)}"
+EARLY = f'{ENERGY} was %d at %s, so it cannot have begun at %d at %s; is "from" too early?'
+
+
+@pytest.mark.parametrize(
+    ("minute", "register", "said"),
+    [
+        (7, {"before": 9_000_012, "after": 5}, EARLY % (9_000_020, at(10), 5, at(7))),
+        (12, {"before": 9_000_021, "after": 50}, EARLY % (9, at(18), 50, at(12))),
+        (12, {"before": 90_000_210, "after": 5}, GREW),
+    ],
+)
+async def test_a_replacement_that_the_readings_contradict_is_refused(
+    home: House, minute: float, register: Mapping[str, float], said: str
+) -> None:
+    await tell(home, (0, 9_000_000), (5, 9_000_010), (10, 9_000_020), (15, 7), (16, 8), (17, 9), (18, 9))
+    answer = await order(home, 400, do="replace", from_=at(minute), registers={ENERGY: register})
+    assert answer["error"] == said
+    await order(home, do="replace", from_=at(12), registers={ENERGY: {"before": 9_000_021, "after": 5}})
+    assert (await energy(home))[0] == 21 + 4
+
+
+async def test_a_new_device_may_begin_with_a_wrong_reading(home: House) -> None:
+    await tell(home, (0, 9_000_000), (5, 9_000_010), (15, 900_000_000), (16, 8), (17, 9), (18, 9))
+    await order(home, do="replace", from_=at(12), registers={ENERGY: {"before": 9_000_021, "after": 5}})
+
+
 async def test_a_reset_needs_no_register_named(home: House) -> None:
     await tell(home, (0, 9_000_000), (5, 9_000_010), (10, 7), (11, 8))
     await order(home, do="reset")

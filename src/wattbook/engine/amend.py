@@ -26,6 +26,7 @@ AT_ONCE_MAX = 2_000  # readings in one correction: some 50 ms of the writer
 CHANGED_MAX = 200_000  # readings by one command: eleven days at 5 s; more is asked for in parts
 _DOUBTED_FOR = timedelta(days=62)  # that somebody may wait before deciding, and need not say since when
 _LOOK_AROUND = timedelta(days=1)  # for the nearest reading
+_FIRST_FEW = 3  # readings: the first of a new device may be wrong, not all of them
 
 
 class NotThere(BookError):
@@ -154,6 +155,25 @@ class Amender:
                 values = dict(reading.good_values())
                 found = (reading.at, values[name]) if name in values else found
         return found
+
+    def first_after(self, meter: str, name: str, at: datetime) -> list[tuple[datetime, float]]:
+        """The first good value of a quantity from an instant on, within a day; where none is, the first few at all."""
+        doubted: list[tuple[datetime, float]] = []
+        for reading in self._readings(meter, Span(at, at + _LOOK_AROUND)) if meter in self.reader.meters() else ():
+            values = dict(reading.good_values())
+            if name in values:
+                return [(reading.at, values[name])]
+            if name in reading.values and len(doubted) < _FIRST_FEW:
+                doubted.append((reading.at, reading.values[name]))
+        return doubted
+
+    def could_follow(
+        self, meter: str, name: str, before: tuple[datetime, float], after: tuple[datetime, float]
+    ) -> bool:
+        """Whether a register of this meter can have gone from one value to the other in that time."""
+        its = bounds(name, self.power_max(meter))
+        earlier, later = (Told(at.timestamp(), value) for at, value in (before, after))
+        return could_follow(earlier, later, its.slack, its.fastest_per_s)
 
     def propose(self, meter: str, body: Mapping[str, Any]) -> int:
         """Write down what was recognised, for somebody to decide."""

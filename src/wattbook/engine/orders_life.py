@@ -149,6 +149,7 @@ def _registers(order: _Order, parts: Sequence[str]) -> dict[str, dict[str, float
         raise ConfigError('say in "registers" where it begins anew: {"active_energy_import": {"modulus": 1000000000}}')
     for name, its in found.items():
         _check_before(order, name, its.get("before"))
+        _check_after(order, name, its.get("after"))
     if order.given["do"] == "reset":
         return found or {name: {"after": 0.0} for name in order.amender.fallen(order.meter, order.since)}
     return found or {name: {} for name in _last_registers(order)}
@@ -162,12 +163,28 @@ def _last_registers(order: _Order) -> Mapping[str, tuple[datetime, float]]:
 
 
 def _check_before(order: _Order, name: str, before: float | None) -> None:
-    """A register cannot have ended below what it last told."""
+    """A register cannot have ended below what it last told, nor far above."""
     last = order.amender.last_before(order.meter, name, order.since) if before is not None else None
-    if before is not None and last is not None and before < last[1]:
+    if before is None or last is None:
+        return
+    told = f"{name} was {last[1]:.10g} at {format_instant(last[0])}"
+    if before < last[1]:
+        raise ConfigError(f"{told}, so it cannot have ended at {before:.10g}; values are in base units (Wh)")
+    if not order.amender.could_follow(order.meter, name, last, (order.since, before)):
+        raise ConfigError(f"{told}, and cannot have grown to {before:.10g} by {format_instant(order.since)}")
+
+
+def _check_after(order: _Order, name: str, after: float | None) -> None:
+    """A register cannot have begun where none of its next readings goes on from."""
+    told = order.amender.first_after(order.meter, name, order.since) if after is not None else []
+    if after is None or not told:
+        return
+    begun = order.since, after
+    if not any(order.amender.could_follow(order.meter, name, begun, each) for each in told):
+        at, value = told[0]
         raise ConfigError(
-            f"{name} was {last[1]:.10g} at {format_instant(last[0])}, so it cannot have ended at {before:.10g}; "
-            "values are in base units (Wh)"
+            f"{name} was {value:.10g} at {format_instant(at)}, so it cannot have begun at {after:.10g} at "
+            f'{format_instant(order.since)}; is "from" too early?'
         )
 
 

@@ -159,6 +159,15 @@ def test_the_table_of_the_design() -> None:
     assert plain_table.decode(b"meter,at,voltage\n") == []
 
 
+def test_a_table_of_many_meters_has_more_quantities_than_a_reading_may() -> None:
+    names = all_names()[:100]
+    parts = names[:50], names[50:]
+    readings = [Reading(f"m{number}", AT, dict.fromkeys(part, 1.0)) for number, part in enumerate(parts)]
+    assert plain_table.decode(plain_table.encode(readings)) == readings
+    with pytest.raises(BadReading, match="reading 1: more than 64 values in one reading"):
+        plain_table.decode(plain_table.encode([Reading("m", AT, dict.fromkeys(names[:65], 1.0))]))
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

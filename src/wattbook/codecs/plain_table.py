@@ -50,8 +50,8 @@ def _names(header: Sequence[str]) -> Sequence[str]:
     if header[:2] != _FIRST:
         raise BadReading("the first line must be meter,at,<quantity>,...")
     names = header[2:]
-    if not 1 <= len(names) <= VALUES_MAX:
-        raise BadReading(f"the table must have 1 to {VALUES_MAX} quantities, not {len(names)}")
+    if not names:
+        raise BadReading(f"the first line names no quantity; a reading has 1 to {VALUES_MAX}")
     if len(set(names)) < len(names):
         raise BadReading("a quantity stands twice in the first line")
     try:
@@ -69,6 +69,8 @@ def _reading(cells: Sequence[str], names: Sequence[str], number: int) -> Reading
     values = {name: _value(cell, name, number) for name, cell in zip(names, cells[2:], strict=True) if cell.strip()}
     if not values:
         raise BadReading("no value at all", row=number)
+    if len(values) > VALUES_MAX:
+        raise BadReading(f"more than {VALUES_MAX} values in one reading", row=number)
     return Reading(meter, _instant(cells[1], number), values)
 
 

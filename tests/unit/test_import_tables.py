@@ -30,6 +30,11 @@ def test_the_plain_table_needs_no_mapping(tmp_path: Path) -> None:
     }
 
 
+def test_blank_lines_above_the_header_are_no_header(tmp_path: Path) -> None:
+    table = write(tmp_path, "blank.csv", "\n  \n\n\nmeter,at,voltage\nmain-a,2026-11-21T01:02:03Z,230.1\n")
+    assert imported(table, intake()) == {("main-a", "2026-11-21T01:02:03"): {"voltage": 230.1}}
+
+
 BAD = [
     ("main-a,2026-11-21T01:02:03Z", "2 cells where the first line has 3"),
     ("main-a,2026-11-21T01:02:03Z,1,2", "4 cells"),

@@ -35,7 +35,7 @@ class Header:
 
 def read_header(path: Path, *, rows: int = 20) -> Header:
     """Look at the top of a file. Raises ConfigError when there is no header."""
-    lines = [line for line in _top(path).splitlines()[: rows + 1] if line.strip()]
+    lines = [line for line in _top(path).splitlines() if line.strip()][: rows + 1]
     if not lines:
         raise ConfigError("is empty", place=str(path))
     delimiter = max(DELIMITERS, key=lines[0].count)

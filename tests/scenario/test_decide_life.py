@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -17,7 +18,7 @@ from wattbook.engine.decide_life import EventsOf, LifeDecider, make_life_decider
 from wattbook.engine.judge import DOUBTED, JudgedKeeper, make_judges, seed
 from wattbook.engine.keep import BookKeeper
 from wattbook.engine.live import Live
-from wattbook.model import EnergyQuality, Event, Reading, Span
+from wattbook.model import EnergyQuality, Event, Quality, Reading, Span
 from wattbook.store import Book, BookReader, Position, Step
 from wattbook.store.life import PROPOSED, RESET, ROLLOVER
 
@@ -52,6 +53,12 @@ class Run:
             journal.decide(self.decider.name, batch.upto, "", decision.events).result(10)
         return decision.events
 
+    def last_doubt(self) -> Mapping[str, Quality]:
+        """What is not believed of the newest reading with a register."""
+        span = Span(START, LATER)
+        readings = [each for columns in self.reader.columns("m", span) for each in columns.readings()]
+        return next(each for each in reversed(readings) if ENERGY in each.values).doubt
+
     def kinds(self) -> list[str]:
         return [event.kind for event in self.reader.life_events("m")]
 
@@ -73,6 +80,20 @@ def run(folder: Path, policy: str = "apply") -> Iterator[Run]:
         seed(judges, reader)
         keeper = JudgedKeeper(BookKeeper(book, Live(clock)), judges)
         yield Run(book, reader, keeper, make_life_decider(settings, book, reader, clock))
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+async def test_a_register_told_rarely_is_known_after_a_restart(tmp_path: Path, sealed: bool) -> None:
+    with run(tmp_path) as this:
+        await this.tell((0, 90_000))
+        power = [Reading("m", START + timedelta(minutes=minute), {"active_power": 5.0}) for minute in range(1, 41)]
+        await this.keeper.keep(power)
+        if sealed:
+            this.book.seal(ZoneInfo("Europe/Prague"), LATER + timedelta(days=1))
+            await this.keeper.keep([Reading("m", LATER, {"active_power": 5.0})])
+    with run(tmp_path) as this:
+        await this.tell((60, 3))
+        assert this.last_doubt() == {ENERGY: Quality.SUSPECT, EXPORT: Quality.SUSPECT}
 
 
 async def test_a_reset_is_counted_on_and_its_first_readings_are_good(tmp_path: Path) -> None:

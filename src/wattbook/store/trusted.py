@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from itertools import islice
 
 from wattbook.model import Kind
 from wattbook.model.vocabulary import known_kind
@@ -12,7 +11,12 @@ from wattbook.store.rows import Names, samples_beside
 
 _EVER_MS = 2**62
 _LOOKED_AT_MAX = 5_000  # readings, back from the newest: seven hours at 5 s in which a register was doubted
-_SHAPES_FROM = 20  # newest readings that tell which registers a meter has; some tell one at a time
+_LATELY_MS = 2 * 86_400_000  # before the end of sealed time
+_SHAPES = "SELECT DISTINCT shape FROM (SELECT shape FROM hot WHERE meter = ? ORDER BY at DESC LIMIT ?)"
+_SEALED_LATELY = (
+    "SELECT DISTINCT name FROM frame JOIN piece ON piece.frame = frame.id JOIN quantity ON quantity.id = piece.quantity"
+    " WHERE frame.meter = ? AND frame.from_at > (SELECT max(from_at) FROM frame WHERE meter = ?) - ?"
+)
 _SEALED = (
     "SELECT name, ends FROM quantity JOIN piece ON piece.quantity = quantity.id"
     " WHERE piece.meter = ? AND quantity.name = ? AND ends IS NOT NULL ORDER BY from_at DESC LIMIT 1"
@@ -34,9 +38,10 @@ def last_registers(connection: sqlite3.Connection, names: Names, meter_id: int) 
 
 
 def registers(connection: sqlite3.Connection, names: Names, meter_id: int) -> list[str]:
-    """The registers that a meter told lately."""
-    shapes = connection.execute("SELECT shape FROM hot WHERE meter = ? ORDER BY at DESC", (meter_id,))
-    told = {name for (shape,) in islice(shapes, _SHAPES_FROM) for name, _ in names.shape(connection, shape)[0]}
+    """The registers that a meter told lately; some are told once a day, among many readings without."""
+    shapes = connection.execute(_SHAPES, (meter_id, _LOOKED_AT_MAX)).fetchall()
+    told = {name for (shape,) in shapes for name, _ in names.shape(connection, shape)[0]}
+    told |= {name for (name,) in connection.execute(_SEALED_LATELY, (meter_id, meter_id, _LATELY_MS))}
     return sorted(name for name in told if known_kind(name) is Kind.REGISTER)
 
 

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ from pymodbus.server import ModbusTcpServer
 
 from notebook import Notebook
 from wattbook import config
+from wattbook.codecs.modbus import Request
 from wattbook.codecs.modbus_ask import Rtu, Tcp, read, write_register
 from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, make_line
 from wattbook.engine.lines import Lines
@@ -440,6 +441,35 @@ async def test_a_device_that_accepts_and_never_answers_is_not_stormed(welcome: W
         await line.stop()
         server.close()
         await asyncio.sleep(0.1)  # for the last connection to be closed on both sides
+
+
+async def test_other_masters_do_not_notice_that_an_idle_connection_was_closed() -> None:
+    """On a line that has no meters of ours; nor that the first one was closed before anybody asked."""
+    closed = asyncio.Event()
+
+    async def hang_up_on_the_idle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(TimeoutError):
+            while request := await asyncio.wait_for(reader.read(12), 0.05):
+                writer.write(request[:4] + bytes.fromhex("0005 01 03 02 0007"))
+        writer.close()
+        await writer.wait_closed()
+        closed.set()
+
+    server = await asyncio.start_server(hang_up_on_the_idle, "127.0.0.1", 0)
+    address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    line = TcpLine(LineTask("net", (address,), (), Notebook(), SystemClock()))
+    line.start()
+    try:
+        for _ in range(8):
+            await asyncio.wait_for(closed.wait(), WAIT_S)
+            await asyncio.sleep(0.05)  # for it to be seen on this side
+            closed.clear()
+            asked = line.submit(line.framing.exchange(Request(1, 3, 0, 1), 0.5), guest=True)
+            assert (await asyncio.wait_for(asyncio.wrap_future(asked), WAIT_S)).words == (7,)
+    finally:
+        await line.stop()
+        server.close()
+        await asyncio.sleep(0.1)
 
 
 async def test_a_bug_in_a_tcp_line_is_told(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from wattbook.engine.orders import Order, Orders
 from wattbook.engine.record import LineTask, MeterRecord
 from wattbook.engine.schedule import Schedule
 from wattbook.engine.status import MeterStatus
-from wattbook.model.errors import Garbled, MeterError, Unreachable, WattbookError
+from wattbook.model.errors import Garbled, MeterError, Refused, Unreachable, WattbookError
 from wattbook.transports.link import LinkLost
 from wattbook.transports.ports import modbus_address
 from wattbook.transports.stream import Stream, connect
@@ -113,8 +113,11 @@ class TcpLine:
                 record.patience.failures = 0
                 self._schedule.add(record.name, record.every_s, self._clock.monotonic())
         self._answered = False
-        while not (self._answered and stream.lost):
+        while True:
             await self._do_next(stream)
+            # Without meters nobody asks before another master does: until then a closed connection is no failure.
+            if stream.lost and (self._answered or not self._records):
+                return
 
     async def _do_next(self, stream: Stream) -> None:
         if self._orders and (order := self._next_order()):
@@ -160,10 +163,14 @@ class TcpLine:
                 # The stream lost its place; only a new connection is sure to find it again.
                 raise LinkLost(f"the connection carries nonsense: {error}") from error
             return
-        self._failures, self._answered = 0, True
+        self._was_answered()
         now = self._clock.monotonic()
         at = record.answered(measured, first_byte_s=now - began, latency_s=now - began, now=now)
         self._schedule.answered(record.name, now, at)
+
+    def _was_answered(self) -> None:
+        """Somebody behind the connection answered."""
+        self._failures, self._answered = 0, True
 
     def _put_off(self, record: MeterRecord, error: MeterError) -> None:
         self._schedule.put_off(record.name, self._clock.monotonic(), record.failed(error))
@@ -175,15 +182,20 @@ class TcpLine:
     async def _carry_out(self, order: Order, stream: Stream) -> None:
         began, done = self._clock.monotonic(), order.done
         try:
-            done.set_result(await stream.play(order.conversation))
+            result = await stream.play(order.conversation)
         except LinkLost as error:
             done.set_exception(error)
             raise
         except WattbookError as error:
+            if isinstance(error, Refused):
+                self._was_answered()
             done.set_exception(error)
         except asyncio.CancelledError:
             done.set_exception(LinkLost("the line is stopped", meter=self._task.name))
             raise
+        else:
+            self._was_answered()
+            done.set_result(result)
         if order.guest:
             self._orders.guest_was_served(began, self._clock.monotonic())
 

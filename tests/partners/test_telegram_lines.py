@@ -18,7 +18,9 @@ from wattbook.codecs.obis import DataSet
 from wattbook.codecs.sml import encode_telegram
 from wattbook.drivers.source import Listened
 from wattbook.drivers.telegram import TelegramSource
-from wattbook.model import Event, Kept, Reading, SystemClock
+from wattbook.engine import once
+from wattbook.engine.once import read_once
+from wattbook.model import Event, Kept, Reading, SystemClock, Unreachable
 from wattbook.profiles import Library, SerialSettings
 from wattbook.transports.open import open_link
 
@@ -167,3 +169,44 @@ def test_whatever_pieces_an_adapter_makes_the_telegrams_are_the_same(tmp_path: P
                     connection.sendall(data[at : at + size])
                 until(lambda: len(desk.energies) == 5)
     assert desk.energies == [0.0, 1.0, 2.0, 3.0, 4.0]
+
+
+@contextlib.contextmanager
+def speaking(*telegrams: bytes) -> Iterator[str]:
+    """An address where these are said to whoever comes, and then nothing."""
+
+    def speak() -> None:
+        connection, _ = server.accept()
+        with connection:
+            for one in telegrams:
+                connection.sendall(one)
+            connection.recv(1)
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=speak)
+        thread.start()
+        yield f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        thread.join()
+
+
+NEIGHBOUR = encode_telegram(bytes.fromhex("0901454d480000000002"), [DataSet("1-0:1.8.0*255", "222", "Wh")])
+NUMBER_ALONE = encode_telegram(bytes.fromhex("0901454d480000000001"), [DataSet("1-0:96.50.1*1", "EMH")])
+
+
+@pytest.mark.parametrize("address", ["", "1EMH0000000001", "1 emh 0000000001", "0901454d480000000001"])
+def test_the_meter_that_is_named_is_read_and_no_other(address: str) -> None:
+    before = [NUMBER_ALONE, NEIGHBOUR] if address else [NUMBER_ALONE]
+    with speaking(*before, telegram(111)) as port:
+        reading = read_once(port, SML, address, clock=SystemClock())
+    assert reading.values["active_energy_import"] == 111
+
+
+def test_a_neighbour_alone_is_told_and_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(once, "LISTEN_S_MAX", 0.6)
+    with (
+        speaking(NEIGHBOUR) as port,
+        pytest.raises(Unreachable, match='the one that did calls itself "1EMH0000000002"'),
+    ):
+        read_once(port, SML, "1EMH0000000001", clock=SystemClock())
+    with speaking(NUMBER_ALONE) as port, pytest.raises(Unreachable, match="no value that is known"):
+        read_once(port, SML, None, clock=SystemClock())

@@ -36,6 +36,11 @@ class Telegram:
                 return text
         return _plain(self.server_id)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """What it calls itself, as far as it does: its number, its server id, its identification."""
+        return tuple(own for own in (self.serial, self.server_id, self.identification) if own)
+
     def values(self, profile: Profile | None = None) -> dict[str, float]:
         """Quantity -> value in base units. Raises Garbled for a number that cannot be kept exactly."""
         return dict(self.measured(profile).values)
@@ -70,6 +75,11 @@ class Decoder(Protocol):
     def close(self) -> list[Heard]:
         """The input has ended (a file, a connection): return what is to be said about the rest."""
         ...
+
+
+def plain_id(own: str) -> str:
+    """An id without what people write differently: case and blanks."""
+    return "".join(own.split()).casefold()
 
 
 def _plain(text: str) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from wattbook.codecs.telegram import Damage, Decoder, Telegram
+from wattbook.codecs.telegram import Damage, Decoder, Telegram, plain_id
 from wattbook.drivers.source import Listened, Report, Thinner, retries_s
 from wattbook.model.clock import Clock
 from wattbook.model.errors import ConfigError, Garbled, Unreachable, WattbookError
@@ -75,7 +75,7 @@ class TelegramSource:
         self._name, self._open_link, self._decoder, self._clock, self._report = name, open_link, decoder, clock, report
         self._ears: dict[str, _Ear] = {}
         for meter in meters:
-            address = _plain(meter.address)
+            address = plain_id(meter.address)
             if address in self._ears:
                 other = self._ears[address].meter.name
                 raise ConfigError(
@@ -167,17 +167,11 @@ class TelegramSource:
         """The meter that spoke; None for one that is not configured."""
         if self._only:
             return self._only
-        ids = [own for own in (telegram.serial, telegram.server_id, telegram.identification) if own]
-        for own in (*map(_plain, ids), ""):
+        for own in (*map(plain_id, telegram.ids), ""):
             if own in self._ears:
                 return self._ears[own]
-        stranger = ids[0] if ids else ""
+        stranger = telegram.ids[0] if telegram.ids else ""
         if stranger not in self._strangers and len(self._strangers) < _STRANGERS_MAX:
             self._strangers.add(stranger)
             _log.warning('line %s: a meter speaks that is not configured; its address is "%s"', self._name, stranger)
         return None
-
-
-def _plain(own: str) -> str:
-    """An id without what people write differently: case and blanks."""
-    return "".join(own.split()).casefold()

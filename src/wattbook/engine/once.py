@@ -13,7 +13,7 @@ from wattbook.codecs.conversation import Conversation
 from wattbook.codecs.decoder import make_decoder
 from wattbook.codecs.measured import Measured
 from wattbook.codecs.modbus_ask import Rtu, Tcp
-from wattbook.codecs.telegram import Damage
+from wattbook.codecs.telegram import Damage, plain_id
 from wattbook.drivers.asked import Asked, make_asked
 from wattbook.drivers.host import PORT as HOST
 from wattbook.drivers.host import Host
@@ -64,7 +64,7 @@ def read_once(
         if profile.protocol == "host":
             measured = Host(profile, Path()).read()
         elif profile.listens:
-            measured = _hear(port, profile, baud, clock, heard, wire)
+            measured = _hear(port, profile, str(address or ""), baud, clock, heard, wire)
         elif profile.protocol == "modbus" and is_modbus_tcp(port):
             asked = make_asked(profile, address, Tcp())
             measured = _asked(
@@ -133,11 +133,14 @@ async def play_on_stream(
         stream.close()
 
 
-def _hear(port: str, profile: Profile, baud: int, clock: Clock, heard: Heard, wire: Wire | None) -> Measured:
-    """Listen for one whole telegram; a damaged one is passed over while there is time."""
+def _hear(
+    port: str, profile: Profile, address: str, baud: int, clock: Clock, heard: Heard, wire: Wire | None
+) -> Measured:
+    """Listen for one whole telegram of the meter at this address, or of any; what is of no use is passed over while
+    there is time."""
     decoder = make_decoder(profile)
     link = open_link(port, replace(profile.serial, baud=baud or profile.serial.baud))
-    deadline, size, damage = clock.monotonic() + LISTEN_S_MAX, 0, ""
+    deadline, size, damage, other = clock.monotonic() + LISTEN_S_MAX, 0, "", ""
     try:
         while clock.monotonic() < deadline:
             data = link.read(0.5)
@@ -148,12 +151,18 @@ def _hear(port: str, profile: Profile, baud: int, clock: Clock, heard: Heard, wi
             for item in decoder.feed(data):
                 if isinstance(item, Damage):
                     damage = item.message
-                    continue
-                telegram = item.measured(profile)
-                return Measured(telegram.values, telegram.doubt)
+                elif address and plain_id(address) not in map(plain_id, item.ids):
+                    other = f'calls itself "{item.ids[0]}"' if item.ids else "tells no number of its own"
+                elif (telegram := item.measured(profile)).values:
+                    return Measured(telegram.values, telegram.doubt)
+                else:
+                    damage = "no value that is known"
     finally:
         link.close()
-    said = (
-        f"only damaged telegrams ({damage})" if damage else f"{size} bytes that are no telegram" if size else "nothing"
-    )
+    if other:
+        raise Unreachable(
+            f"no meter with this address spoke in {LISTEN_S_MAX:.0f} s; the one that did {other}", meter=port
+        )
+    said = f"{size} bytes that are no telegram" if size else "nothing"
+    said = f"only telegrams of no use ({damage})" if damage else said
     raise Unreachable(f"heard {said} in {LISTEN_S_MAX:.0f} s; check the head, the speed and the model", meter=port)

@@ -40,6 +40,18 @@ def test_every_poll_is_a_reading() -> None:
     assert len(decode_modbus(TCP * 3, PZEM.modbus)) == 3
 
 
+def test_an_answer_is_that_of_its_transaction() -> None:
+    """Whoever asks on before the answer, or asks again after a late one, has two requests open at once."""
+    asks = [Request(4, 4, 0, 1), Request(4, 4, 7, 1)]
+    answers = [Response(4, 4, (2301,)), Response(4, 4, (500,))]
+    raw = b"".join(tcp_frame(number, 4, request_pdu(ask)) for number, ask in enumerate(asks))
+    for order in ((0, 1), (1, 0)):
+        answered = b"".join(tcp_frame(number, 4, response_pdu(answers[number])) for number in order)
+        (item,) = decode(raw + answered, profile=PZEM)
+        assert isinstance(item, Decoded)
+        assert item.measured.values == {"voltage": 230.1, "frequency": 50.0}
+
+
 def test_without_a_model_registers_are_listed() -> None:
     (item,) = decode(RTU.hex(" ").encode(), "modbus")
     assert isinstance(item, Decoded)

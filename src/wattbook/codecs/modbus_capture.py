@@ -45,6 +45,7 @@ class _Frame:
     offset: int
     unit: int
     pdu: bytes
+    transaction: int = 0  # TCP: an answer has that of its request
 
     @property
     def is_read_request(self) -> bool:
@@ -59,19 +60,18 @@ def decode_modbus(raw: bytes, settings: ModbusSettings | None = None) -> list[Mo
     """
     heard: list[ModbusReading | Damage] = []
     gathered: _Gathered | None = None
-    asked: _Frame | None = None
+    asked: dict[int, _Frame] = {}  # by transaction: a master may ask on before it is answered
     for item in _frames(raw):
         if isinstance(item, Damage):
             heard.append(item)
         elif item.is_read_request:
-            asked = item
+            asked[item.transaction] = item
         elif (answer := _answer(item, heard)) is not None and answer.function in _READS:
-            first = _first(answer, asked, settings)
+            first = _first(answer, asked.pop(item.transaction, None), settings)
             if gathered is None or gathered.unit != item.unit or gathered.has(answer.function, first):
                 heard += gathered.readings(settings) if gathered else []
                 gathered = _Gathered(item.unit, item.offset, {})
             gathered.add(answer, first)
-            asked = None
     return heard + (gathered.readings(settings) if gathered else [])
 
 
@@ -151,11 +151,11 @@ def _tcp_frames(raw: bytes) -> list[_Frame | Damage]:
     frames: list[_Frame | Damage] = []
     at = 0
     while at + _TCP_HEAD_SIZE < len(raw):
-        _, protocol, length, unit = struct.unpack_from(">HHHB", raw, at)
+        transaction, protocol, length, unit = struct.unpack_from(">HHHB", raw, at)
         end = at + _TCP_HEAD_SIZE - 1 + length
         if protocol or not 2 <= length <= _TCP_LENGTH_MAX or end > len(raw):
             break
-        frames.append(_Frame(at, unit, raw[at + _TCP_HEAD_SIZE : end]))
+        frames.append(_Frame(at, unit, raw[at + _TCP_HEAD_SIZE : end], transaction))
         at = end
     if frames and at < len(raw):
         frames.append(Damage(f"{len(raw) - at} bytes that are no frame", at))

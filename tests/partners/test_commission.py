@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import signal
+import socketserver
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -147,6 +150,28 @@ def test_a_tcp_device_is_found_at_its_unit(tmp_path: Path) -> None:
         scan = _up_to(8, Scan(port, FAST_MODELS))
         scan.passes = [replace(one, first_byte_s=0.05) for one in scan.passes]
         assert names(scan.run()) == [(1, "sdm630"), (5, "pzem-016")]
+
+
+class Gateway(socketserver.StreamRequestHandler):
+    """One slave at a time: of who is not there it says so after its own time-out, and hears nobody else before."""
+
+    def handle(self) -> None:
+        while request := self.rfile.read(12):
+            transaction, unit, function = request[:2], request[6], request[7]
+            if unit not in (5, 9):
+                time.sleep(0.5)
+            code = 2 if unit in (5, 9) else 11
+            self.wfile.write(transaction + bytes((0, 0, 0, 3, unit, function | 0x80, code)))
+
+
+def test_a_gateway_is_waited_for_where_nobody_is() -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), Gateway) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        scan = Scan(f"tcp://127.0.0.1:{server.server_address[1]}", [PZEM], addresses=range(3, 10))
+        outcome = scan.run()
+        thread.join()
+    assert [one.unit for one in outcome.found] == [5, 9] and outcome.asked == 7
 
 
 @pytest.mark.parametrize("port", ["mqtt://host", "tls://host", "tcp://", "rtu+tcp://host", "htp://x"])

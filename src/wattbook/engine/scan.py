@@ -31,6 +31,8 @@ _NOISE_MAX = 8  # addresses with bytes that are no answer, before it is no longe
 _ALIKE = 5  # units that answer one after another, before a device is asked whether it answers to all
 _ODD_UNITS = (97, 193, 246)
 _GATEWAY_CODES = (10, 11)  # exceptions of a gateway: nobody is behind it at this address
+_GATEWAY_S_MAX = 4.0  # for its word that nobody is there: gateways wait up to 3 s for a slave
+_GATEWAY_SLOWER = 2.0  # times as long as it took once: other masters may ask there too
 _TCP_THOROUGH_S_MAX = 300.0
 
 
@@ -121,6 +123,7 @@ class Scan:
         self._done_s = 0.0
         self._seen: set[tuple[int, int]] = set()  # (speed, unit) of whom something was said
         self._noise = 0
+        self._absent_s: float | None = None  # until a gateway says that nobody is there; 0 = nobody says so
 
     @property
     def total_s(self) -> float:
@@ -177,7 +180,7 @@ class Scan:
     def _look(self, line: Asking, one: Pass, trial: Request) -> None:
         """Ask an address, and again whoever was heard late meanwhile."""
         self.outcome.asked += 1
-        presence, heard = self._ask(line, trial, one.timeout_s)
+        presence, heard = self._ask_first(line, one, trial)
         late = self._late(line, trial, b"" if presence is Presence.PRESENT else heard)
         if presence is Presence.PRESENT:
             self._meet(line, one, trial.unit)
@@ -187,6 +190,17 @@ class Scan:
         for unit in sorted(late):
             if (one.settings.baud, unit) not in self._seen:
                 self._look_again(line, one, replace(trial, unit=unit))
+
+    def _ask_first(self, line: Asking, one: Pass, trial: Request) -> tuple[Presence, bytes]:
+        """Ask an address. A gateway says that nobody is there after a time-out of its own, and asks nobody else before:
+        the first such address tells how long to wait for each."""
+        if not self._tcp or self._absent_s is not None:
+            return self._ask(line, trial, max(one.timeout_s, self._absent_s or 0.0))
+        began = self._monotonic()
+        presence, heard = self._ask(line, trial, _GATEWAY_S_MAX)
+        if presence is Presence.SILENT:
+            self._absent_s = _GATEWAY_SLOWER * (self._monotonic() - began) if heard else 0.0
+        return presence, heard
 
     def _late(self, line: Asking, trial: Request, rest: bytes = b"") -> set[int]:
         """Whose answers came after we had given them up; bytes of nobody are counted as noise.

@@ -395,3 +395,19 @@ def test_a_register_that_is_told_rarely_is_answered_before_sealing_as_after(book
         book.seal(PRAGUE, after(2))
     assert told[:2] == told[2:]
     assert sum(told[0]) == pytest.approx(4320.0) and sum(told[1]) == pytest.approx(720.0)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 99_999.0])
+@pytest.mark.parametrize("every", [timedelta(hours=12), timedelta(days=1)])
+def test_an_outlier_beside_what_is_asked_for_is_no_energy_of_a_sealed_day(
+    book: Book, every: timedelta, wrong: float
+) -> None:
+    readings = [Reading("m", MIDNIGHT + number * every, {ENERGY: 1000.0 + number}) for number in range(40)]
+    readings[20] = replace(readings[20], values={ENERGY: wrong})
+    book.append(readings, urgent=True).result(DONE_S)
+    beside = [Span(readings[9].at, readings[20].at), Span(readings[20].at + MINUTE, readings[30].at)]
+    with BookReader(book.path) as reader:
+        hot = [list(reader.energy("m", ENERGY, span, Step.parse("1y"), PRAGUE)) for span in beside]
+        book.seal(PRAGUE, after(60))
+        assert [list(reader.energy("m", ENERGY, span, Step.parse("1y"), PRAGUE)) for span in beside] == hot
+    assert [point.value for points in hot for point in points] == [10.0, 11.0]

@@ -222,9 +222,7 @@ def _hot_around(
     ]
     at, value, codes = _arrays(around)
     good = codes != SUSPECT_CODE
-    beside_ms = sealed.LENGTH_MAX_MS  # pieces beside the span may hold hot rows too
-    all_at = rows.instants_of(connection, meter_id, from_ms - beside_ms, to_ms + beside_ms)
-    return HotSamples(np.union1d(np.array(all_at, np.int64), at), at[good], value[good])
+    return HotSamples(at, at[good], value[good])
 
 
 def _arrays(samples: Sequence[Sample]) -> tuple[Integers, Floats, Codes]:

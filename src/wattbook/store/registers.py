@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from wattbook.model.batch import GOOD_CODE
-from wattbook.store import frames, sealed
-from wattbook.store.history import Knots
+from wattbook.store import frames, rows, sealed
+from wattbook.store.history import NEIGHBOURS, Knots
 from wattbook.store.packing import divisor
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class _Way(IntEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HotSamples:
-    """What is not sealed around a span: all instants of the meter's rows, and the quantity's good samples."""
+    """What is not sealed around a span: instants of the meter's rows, and the quantity's good samples."""
 
     all_at: Integers  # of whole readings: what they replace in sealed time is void
     at_ms: Integers
@@ -79,7 +79,7 @@ def knots_of_register(
     hot: HotSamples,
     breaks_at: Integers = NOWHERE,
 ) -> Knots:
-    """The knots for energy between edges: from the last reading before the first edge to the first after the last.
+    """The knots for energy between edges: from the last readings before the first edge to the first after the last.
 
     `breaks_at`: where the register goes on from another value, so that the readings around are asked for.
     """
@@ -97,6 +97,8 @@ def knots_of_register(
         np.array(from_at, np.int64),
         np.frombuffer(b"".join(ends), frames.ENDS),
     )
+    among = rows.instants_of(connection, meter, from_at[0], int(pieces.ends["to_at"][-1]))
+    hot = replace(hot, all_at=np.union1d(hot.all_at, np.array(among, np.int64)))
     ways, grids = _ways(pieces, edges, hot, breaks_at)
     return _joined(pieces, list(_segments(pieces, ways, grids)), hot)
 
@@ -104,19 +106,19 @@ def knots_of_register(
 def _ends_around(
     connection: sqlite3.Connection, of: tuple[int, int], from_ms: int, to_ms: int
 ) -> list[tuple[int, bytes]]:
-    """Start and ends of the pieces that overlap the span, and of the nearest one with a good value on either side."""
-    rows = connection.execute(
+    """Start and ends of the pieces that overlap the span, and of the nearest ones with a good value on either side.
+
+    As many as samples are needed there: of a meter that is read once a day a piece holds one.
+    """
+    found = connection.execute(
         f"SELECT from_at, ends {_OF} from_at > ? AND from_at < ? ORDER BY from_at",
         (*of, from_ms - sealed.LENGTH_MAX_MS, to_ms),
     ).fetchall()
-    if not rows or frames.ENDS_STRUCT.unpack(rows[0][1])[1] >= from_ms:
-        begins = rows[0][0] if rows else from_ms
-        nearest = f"SELECT from_at, ends {_OF} from_at < ? ORDER BY from_at DESC LIMIT 1"
-        rows = connection.execute(nearest, (*of, begins)).fetchall() + rows
-    if not rows or frames.ENDS_STRUCT.unpack(rows[-1][1])[2] < to_ms:
-        nearest = f"SELECT from_at, ends {_OF} from_at >= ? ORDER BY from_at LIMIT 1"
-        rows += connection.execute(nearest, (*of, to_ms)).fetchall()
-    return rows
+    begins = found[0][0] if found else from_ms
+    nearest = f"SELECT from_at, ends {_OF} from_at < ? ORDER BY from_at DESC LIMIT ?"
+    before = connection.execute(nearest, (*of, begins, NEIGHBOURS)).fetchall()
+    nearest = f"SELECT from_at, ends {_OF} from_at >= ? ORDER BY from_at LIMIT ?"
+    return before[::-1] + found + connection.execute(nearest, (*of, to_ms, NEIGHBOURS)).fetchall()
 
 
 def _ways(
@@ -185,13 +187,13 @@ def _grids(pieces: _Pieces, places: Integers) -> Mapping[int, _Grid]:
     if not len(places):
         return {}
     wanted = dict(zip(pieces.from_at[places].tolist(), places.tolist(), strict=True))
-    rows = pieces.connection.execute(
+    stored = pieces.connection.execute(
         "SELECT from_at, exponent, grid FROM piece"
         " WHERE meter = ? AND quantity = ? AND from_at BETWEEN ? AND ? AND grid IS NOT NULL",
         (pieces.meter, pieces.quantity, int(pieces.from_at[places[0]]), int(pieces.from_at[places[-1]])),
     )
     found: dict[int, _Grid] = {}
-    for from_at, exponent, grid in rows:
+    for from_at, exponent, grid in stored:
         if from_at in wanted and (cells := _quarters(pieces, from_at, grid)) is not None:
             found[wanted[from_at]] = cells, divisor(exponent)
     return found

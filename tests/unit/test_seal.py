@@ -411,3 +411,17 @@ def test_an_outlier_beside_what_is_asked_for_is_no_energy_of_a_sealed_day(
         book.seal(PRAGUE, after(60))
         assert [list(reader.energy("m", ENERGY, span, Step.parse("1y"), PRAGUE)) for span in beside] == hot
     assert [point.value for points in hot for point in points] == [10.0, 11.0]
+
+
+def test_an_hour_that_comes_again_after_midnight_is_sealed(book: Book) -> None:
+    """At 0:01 on 7 November 2010 the clocks of Newfoundland went back to 23:01."""
+    newfoundland = ZoneInfo("America/St_Johns")
+    again = datetime(2010, 11, 7, 2, 37, tzinfo=UTC)  # 23:07, after a midnight that was at 2:30
+    readings = [Reading("m", again + number * timedelta(hours=1), {ENERGY: float(number)}) for number in range(25)]
+    book.append(readings, urgent=True).result(DONE_S)
+    (columns,) = book.read("", 100).columns
+    assert book.seal(newfoundland, after(0)).frames == 1
+    assert book.import_columns(replace(columns, meter="imported"), newfoundland).new == len(readings)
+    with BookReader(book.path) as reader:
+        for meter in ("m", "imported"):
+            assert len(reader.range(meter, ENERGY, Span(again, again + timedelta(days=3)))) == len(readings)

@@ -138,6 +138,8 @@ def free_day(connection: sqlite3.Connection, meter_id: int, at_ms: int, zone: Zo
     Frames of other days lie across it when the site's zone was changed.
     """
     day = from_ms(at_ms).astimezone(zone).date()
+    if midnight_ms(day + timedelta(days=1), zone) <= at_ms:  # the clocks went back over midnight, into an hour of the
+        day += timedelta(days=1)  # day before: it is of the one that had begun (Newfoundland until 2011)
     from_at, to_at = midnight_ms(day, zone), midnight_ms(day + timedelta(days=1), zone)
     for head in sealed.heads_between(connection, meter_id, from_at, to_at):
         if head.to_at - head.from_at <= HOUR_MS and from_at <= head.from_at and head.to_at <= to_at:

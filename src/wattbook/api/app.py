@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
@@ -59,7 +58,6 @@ _BESIDE_PAGE = {  # what a browser that installs the page asks for at the root
     "worker.js": "text/javascript",
 }
 NAMES_MAX = 200  # of meters or quantities in one request
-_log = logging.getLogger(__name__)
 
 MeterPath = Annotated[str, PathParameter(description="A meter's name.", examples=["main-a"], max_length=100)]
 MeterNames = Annotated[

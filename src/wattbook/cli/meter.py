@@ -78,9 +78,7 @@ def _what(event: Mapping[str, Any]) -> str:
         return f"{what} {event['undoes']}"
     for name, its in body.get("registers", {}).items():
         what += f" {name}" + "".join(f" {key} {value:.10g}" for key, value in its.items())
-    rest = [
-        f"{key} {value}" for key, value in body.items() if key in ("ct", "pt", "location", "swap", "turn", "phases")
-    ]
+    rest = [f"{key} {value}" for key, value in body.items() if key in _TOLD]
     return " ".join([what, *rest])
 
 

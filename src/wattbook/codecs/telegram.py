@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
 from wattbook.codecs.measured import Measured
 from wattbook.codecs.obis import DataSet, measure
-from wattbook.model import Quality
 from wattbook.profiles.profile import Profile
 
 # Where meters keep their number, the likeliest first: device id (C.1), IEC address (0.0.0), SML and P1 equipment ids.
@@ -45,12 +43,8 @@ class Telegram:
         """Quantity -> value in base units. Raises Garbled for a number that cannot be kept exactly."""
         return dict(self.measured(profile).values)
 
-    def doubts(self, profile: Profile | None = None) -> Mapping[str, Quality]:
-        """Those of `values` that are not to be trusted: in an assumed unit."""
-        return self.measured(profile).doubt
-
     def measured(self, profile: Profile | None = None) -> Measured:
-        """`values` and `doubts` at once. Raises Garbled for a number that cannot be kept exactly."""
+        """The same, with those in doubt: in an assumed unit. Raises Garbled likewise."""
         return measure(self.data_sets, profile.obis if profile is not None else ())
 
 

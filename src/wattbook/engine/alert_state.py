@@ -91,7 +91,6 @@ class Supplied(msgspec.Struct, omit_defaults=True):
     since: int = 0
     until: int | None = None  # dark: when it was over, if it was told afterwards
     said: str = ""
-    ran_s: float | None = None  # how long it had been as it was before
 
 
 class Memory(msgspec.Struct, omit_defaults=True):

@@ -20,7 +20,7 @@ from wattbook.engine.recognise_break import Told, could_follow
 from wattbook.model import BookError, Clock, Event, Quality, Reading, Span
 from wattbook.model.reading import EMPTY
 from wattbook.store import Book, BookReader
-from wattbook.store.life import ACCEPTED, BREAKS, CORRECTED, DROPPED, PROPOSED, UNDONE, undone_numbers
+from wattbook.store.life import ACCEPTED, BREAKS, CORRECTED, DROPPED, UNDONE, undone_numbers
 
 AT_ONCE_MAX = 2_000  # readings in one correction: some 50 ms of the writer
 CHANGED_MAX = 200_000  # readings by one command: eleven days at 5 s; more is asked for in parts
@@ -175,10 +175,6 @@ class Amender:
         earlier, later = (Told(at.timestamp(), value) for at, value in (before, after))
         return could_follow(earlier, later, its.slack, its.fastest_per_s)
 
-    def propose(self, meter: str, body: Mapping[str, Any]) -> int:
-        """Write down what was recognised, for somebody to decide."""
-        return self._commit((), self._event(meter, PROPOSED, body, By("wattbook", str(body["why"]))))
-
     def _judge(
         self,
         meter: str,
@@ -237,7 +233,7 @@ class Amender:
         for columns in self.reader.columns(meter, span):
             yield from columns.readings()
 
-    def _suspects(self, meter: str, span: Span, names: Sequence[str] = ()) -> Iterator[tuple[Reading, list[str]]]:
+    def _suspects(self, meter: str, span: Span, names: Sequence[str]) -> Iterator[tuple[Reading, list[str]]]:
         """Readings of a span with suspect values, and which ones, of these quantities or of all."""
         count = 0
         for columns in self.reader.columns(meter, span):

@@ -76,10 +76,6 @@ class Lines:
         """How every configured meter fares, in the order of the file."""
         return list(self._statuses.values())
 
-    def status(self, meter: str) -> MeterStatus:
-        """How one meter fares."""
-        return self._statuses[meter]
-
     def asked(self, line: str) -> SerialLine | TcpLine | None:
         """A line of meters that are asked by its name, to be asked for somebody else; None: nobody is asked there."""
         return self._asked.get(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -16,7 +15,6 @@ from wattbook.engine.status import ProxyStatus
 from wattbook.model import Clock, Keeper
 from wattbook.transports.ports import AUTO, shown
 
-_log = logging.getLogger(__name__)
 _NETWORK_S = 0.5  # as for our own polls: a network and perhaps a gateway with its own line lie between
 
 

@@ -243,4 +243,4 @@ def supplied(words: Language, event: Event) -> Supplied:
         said = words.say("supply.was_dark", duration=lasted, reason=words.reason(str(body.get("reason", ""))))
     if ran_s is not None:
         said = words.say("supply.ran", text=said, duration=words.duration(float(ran_s)))
-    return Supplied(kind, to_ms(since), to_ms(ended) if ended else None, said, ran_s)
+    return Supplied(kind, to_ms(since), to_ms(ended) if ended else None, said)

@@ -88,23 +88,8 @@ _BASES: Mapping[str, _Base] = {
     "memory_free": _Base("%", _G, "Free memory"),
 }  # fmt: skip
 
-# C groups per phase (IEC 62056-61, table "value group C"): total + 20, 40, 60 for L1, L2, L3.
-_PHASED_C = {
-    "voltage": {"l1": "32", "l2": "52", "l3": "72", "n": "92"},
-    "current": {"l1": "31", "l2": "51", "l3": "71", "n": "91"},
-    "active_power": {"l1": "36", "l2": "56", "l3": "76"},
-    "apparent_power": {"l1": "29", "l2": "49", "l3": "69"},
-    "power_factor": {"l1": "33", "l2": "53", "l3": "73"},
-    "frequency": {"l1": "34", "l2": "54", "l3": "74"},
-    "active_energy_import": {"l1": "21", "l2": "41", "l3": "61"},
-    "active_energy_export": {"l1": "22", "l2": "42", "l3": "62"},
-    "reactive_energy_import": {"l1": "23", "l2": "43", "l3": "63"},
-    "reactive_energy_export": {"l1": "24", "l2": "44", "l3": "64"},
-    "apparent_energy": {"l1": "29", "l2": "49", "l3": "69"},
-    "voltage_thd": {"l1": "32", "l2": "52", "l3": "72"},
-    "current_thd": {"l1": "31", "l2": "51", "l3": "71", "n": "91"},
-}
-
+_C_OF_PHASE = {"l1": 20, "l2": 40, "l3": 60, "n": 80}  # added to the total's C group (IEC 62056-61)
+_OBIS_OF_DEMAND = {"active_power_demand": "1.4.0", "active_power_demand_max": "1.6.0"}  # D: 4 average, 6 its maximum
 _PHASE_TITLES = {
     "l1": "L1", "l2": "L2", "l3": "L3", "n": "neutral", "l12": "L1-L2", "l23": "L2-L3", "l31": "L3-L1",
 }  # fmt: skip
@@ -161,26 +146,16 @@ def _fits(base: _Base, match: re.Match[str]) -> bool:
 def _obis(match: re.Match[str], base: _Base) -> str:
     """The C.D.E code of a name, or "" where there is none."""
     phase, tariff, quadrant = match["phase"], match["tariff"], match["quadrant"]
-    if quadrant:
-        c = str(4 + int(quadrant))
-        energy = f"{c}.8.{tariff or 0}" if base.kind is _R and not phase else ""
-        return energy if energy else (f"{c}.7.0" if not phase and not match["demand"] and not match["extreme"] else "")
-    if not base.obis:
-        return ""
-    c, d, e = base.obis.split(".")
-    if phase:
-        phased = _PHASED_C.get(match["base"], {}).get(phase)
-        if phased is None:
-            return ""
-        c = phased
     statistic = (match["demand"] or "") + (match["extreme"] or "")
     if statistic:
-        # D = 4 current average (demand), 6 maximum of it, 3/6 minimum and maximum of instantaneous values.
-        demand_d = {"_demand": "4", "_demand_max": "6"}.get(statistic)
-        if match["base"] != "active_power" or phase or demand_d is None:
-            return ""
-        return f"1.{demand_d}.0"
-    return f"{c}.{d}.{tariff or e}"
+        return "" if phase or quadrant else _OBIS_OF_DEMAND.get(match["base"] + statistic, "")
+    if quadrant:
+        group = 4 + int(quadrant)
+        return "" if phase else f"{group}.8.{tariff or 0}" if base.kind is _R else f"{group}.7.0"
+    if not base.obis or (phase and phase not in _C_OF_PHASE):
+        return ""
+    c, d, e = base.obis.split(".")
+    return f"{int(c) + _C_OF_PHASE.get(phase, 0)}.{d}.{tariff or e}"
 
 
 @cache
@@ -191,7 +166,7 @@ def base_names() -> tuple[str, ...]:
 
 @cache
 def all_names() -> tuple[str, ...]:
-    """Every name of the vocabulary without statistics, and the bases' plain statistics."""
+    """Every name of the vocabulary."""
     return tuple(_generate())
 
 

@@ -29,11 +29,6 @@ class Zones:
         return len(self._rest) < 2
 
     @cached_property
-    def flat(self) -> bool:
-        """Whether the clock says the same all the time."""
-        return not self._timed
-
-    @cached_property
     def edges(self) -> frozenset[int]:
         """The minutes of a day at which the price may change."""
         return frozenset(minute for each in self._timed for minute in each.when.edges())

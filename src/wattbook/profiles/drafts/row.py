@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -147,8 +147,3 @@ def factor_of(text: str) -> Decimal | None:
         return value
     exact = (1 / value).normalize()
     return exact if len(exact.as_tuple().digits) < 10 else None  # a third has no end
-
-
-def first_of(found: Sequence[str]) -> str:
-    """The first text that is not empty."""
-    return next((text for text in found if text), "")

@@ -71,7 +71,7 @@ def _at_locations(config: Config, question: Question, places: Mapping[str, Place
         if not any(lies_at(place, location) for place in known):
             raise NotThere(f'no meter is at "{location}"{did_you_mean(location, and_above(known))}')
         for name, its in places.items():
-            spans = list(stays(its, lambda place, location=location: lies_at(place, location), question.span))  # type: ignore[misc]
+            spans = [part for place, part in stays(its, question.span) if lies_at(place, location)]
             if spans:
                 stayed.setdefault(name, []).extend(spans)
     for name, spans in stayed.items():

@@ -70,7 +70,7 @@ def _only(meter: str) -> Asked:
 
 def _short_step(every: Step) -> Step:
     """A quarter of an hour, or the longest step of which whole ones make up both it and `every`."""
-    if every.unit not in ("s", "min", "h"):
+    if not every.is_short:
         return Step(_SHARED_S, "s")
     return Step(gcd(_SHARED_S, int(every.short.total_seconds())), "s")
 

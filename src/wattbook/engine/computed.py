@@ -68,7 +68,7 @@ def _gaps(parts: Mapping[str, Part]) -> Mapping[str, int]:
 def _common_step(told: Told, asked: Asked, question: Question, step: Step) -> Step:
     """The shortest step that holds a reading of every part and of which whole ones make up `step`; else `step`."""
     for candidate in map(Step.parse, _COMMON):
-        fits = candidate.unit in ("s", "min", "h") and not _length(step) % _length(candidate)
+        fits = candidate.is_short and not _length(step) % _length(candidate)
         if (
             fits
             and _long_enough(told, asked, candidate)
@@ -94,4 +94,4 @@ def _long_enough(told: Told, asked: Asked, step: Step) -> bool:
 
 
 def _length(step: Step) -> timedelta:
-    return step.short if step.unit in ("s", "min", "h") else step.count * _LONG[step.unit]
+    return step.short if step.is_short else step.count * _LONG[step.unit]

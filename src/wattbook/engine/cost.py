@@ -153,9 +153,9 @@ def in_all(charges: Sequence[Charge]) -> Charge:
 
 def _short_step(every: Step | None, grid_min: int | None) -> Step:
     """The longest step that lies in one of the question's and in which no price changes."""
-    if grid_min is None and (every is None or every.unit not in ("s", "min", "h")):
+    if grid_min is None and (every is None or not every.is_short):
         return Step(1, "d")
-    if every is None or every.unit not in ("s", "min", "h"):
+    if every is None or not every.is_short:
         return Step(grid_min or _SHARED_MIN, "min")
     every_s = int(every.short.total_seconds())
     return Step(gcd(every_s, grid_min * 60), "s") if grid_min else every
@@ -228,7 +228,7 @@ def _shared(told: Told, asked: Asked, question: Question) -> Iterator[Flow]:
     from wattbook.engine.by_source import by_source
 
     step = _step(question)
-    if step.unit not in ("s", "min", "h"):  # shared out by quarters, priced in them too
+    if not step.is_short:  # shared out by quarters, priced in them too
         question = replace(question, every=Step(_SHARED_MIN, "min"))
     for answer in by_source(told, asked, question):
         guessed = answer.source == "unknown"

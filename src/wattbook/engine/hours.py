@@ -87,10 +87,7 @@ def weeks_of(reader: BookReader, config: Config, name: str, span: Span, below: s
 def _locations(reader: BookReader, config: Config, span: Span) -> Iterator[str]:
     """Where meters were in a span."""
     for meter in config.meters:
-        here: list[str] = []
-        for _ in stays(places_of(reader, meter), lambda place, here=here: bool(here.append(place)), span):  # type: ignore[misc]
-            pass  # it is asked about every place of the span, and none is chosen
-        yield from (place for place in here if path_of(place))
+        yield from (place for place, _ in stays(places_of(reader, meter), span) if path_of(place))
 
 
 def _children(known: Iterable[str], below: str) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise
 
@@ -23,13 +23,13 @@ def places_of(reader: BookReader, meter: MeterSettings) -> Places:
     return [(None, meter.location), *reader.moves(meter.name)]
 
 
-def stays(places: Places, here: Callable[[str], bool], span: Span) -> Iterator[Span]:
-    """Yield the parts of a span in which a meter was at a place."""
+def stays(places: Places, span: Span) -> Iterator[tuple[str, Span]]:
+    """Yield where a meter was in a span, and when."""
     begins = [span.start if since is None else since for since, _ in places]
     for (begin, end), (_, location) in zip(pairwise([*begins, span.end]), places, strict=True):
         begin, end = max(begin, span.start), min(end, span.end)
-        if begin < end and here(location):
-            yield Span(begin, end)
+        if begin < end:
+            yield location, Span(begin, end)
 
 
 def energy_of_stays(parts: Sequence[Series], edges_ms: Sequence[int]) -> Series:

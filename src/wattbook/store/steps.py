@@ -35,15 +35,20 @@ class Step:
         if match is None or not int(match[1]):
             raise BookError(f'"{text}" is no step of time; write for example 15min, 1h, 1d, 1w or 1mo')
         step = cls(int(match[1]), cast(Literal["s", "min", "h", "d", "w", "mo", "y"], match[2]))
-        if step.unit in _SHORT and step.short > timedelta(days=1):
+        if step.is_short and step.short > timedelta(days=1):
             raise BookError(f'"{text}" is more than a day; write it in days (d)')
         if step.count > _COUNT_MAX.get(step.unit, step.count):
             raise BookError(f'"{text}" is more than ten years; choose a shorter step')
         return step
 
     @property
+    def is_short(self) -> bool:
+        """Whether it is told in hours or less, and so always of the same length."""
+        return self.unit in _SHORT
+
+    @property
     def short(self) -> timedelta:
-        """The length of a step under a day."""
+        """The length of such a step."""
         return self.count * _SHORT[self.unit]
 
 

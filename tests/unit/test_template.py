@@ -11,7 +11,8 @@ from given_batches import columns
 from wattbook.model import Columns
 from wattbook.model.around import MeterFacts, Surroundings
 from wattbook.model.batch import ABSENT, NO_DOUBT
-from wattbook.model.template import LEAVES_MAX, TEMPLATE_SIZE_MAX, parse_template, parse_tree, plain
+from wattbook.model.exact import plain_number
+from wattbook.model.template import LEAVES_MAX, TEMPLATE_SIZE_MAX, parse_template, parse_tree
 
 AROUND = Surroundings(
     site="House",
@@ -246,4 +247,4 @@ def test_a_tree_has_bounds() -> None:
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_a_number_as_text_is_read_back_the_same(number: float) -> None:
-    assert float(plain(number)) == number
+    assert float(repr(plain_number(number))) == number

@@ -14,9 +14,9 @@ import math
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from wattbook.codecs.reading_json import NAME_SIZE_MAX, VALUES_MAX, BadReading, cut_instant, format_instant, shown
+from wattbook.codecs.reading_json import NAME_SIZE_MAX, VALUES_MAX, BadReading, cut_instant, format_instant
 from wattbook.model import Reading, UnknownQuantity, quantity
-from wattbook.model.exact import EXACT_MAX
+from wattbook.model.exact import EXACT_MAX, plain_number
 
 _FIRST = ["meter", "at"]
 
@@ -29,7 +29,7 @@ def encode(readings: Iterable[Reading]) -> bytes:
     table = csv.writer(text, lineterminator="\n")
     table.writerow([*_FIRST, *names])
     for reading in rows:
-        cells = [shown(reading.values[name]) if name in reading.values else "" for name in names]
+        cells = [plain_number(reading.values[name]) if name in reading.values else "" for name in names]
         table.writerow([reading.meter, format_instant(reading.at), *cells])
     return text.getvalue().encode()
 

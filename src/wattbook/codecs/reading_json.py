@@ -17,7 +17,7 @@ import msgspec
 
 from wattbook.model import Quality, Reading, Readings, UnknownQuantity, WattbookError, quantity
 from wattbook.model.batch import NO_DOUBT, QUALITY_OF, Columns
-from wattbook.model.exact import EXACT_MAX
+from wattbook.model.exact import EXACT_MAX, plain_number
 from wattbook.model.instant_pattern import iso
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.reading import EMPTY
@@ -63,7 +63,7 @@ def encode(reading: Reading) -> bytes:
     document: dict[str, object] = {
         "meter": reading.meter,
         "at": format_instant(reading.at),
-        "values": {name: shown(value) for name, value in reading.values.items()},
+        "values": {name: plain_number(value) for name, value in reading.values.items()},
         "quality": reading.quality,
     }
     if reading.doubt:
@@ -86,7 +86,7 @@ def encode_columns(columns: Columns, site: str = "") -> list[bytes]:
         document: dict[str, object] = {
             "meter": columns.meter,
             "at": at,
-            "values": {name: shown(value) for name, value in zip(names, values, strict=True) if value == value},
+            "values": {name: plain_number(value) for name, value in zip(names, values, strict=True) if value == value},
             "quality": QUALITY_OF[columns.quality[row]],
         }
         if doubt := {name: QUALITY_OF[codes[row]] for name, codes in doubts if codes[row] != NO_DOUBT}:
@@ -95,11 +95,6 @@ def encode_columns(columns: Columns, site: str = "") -> list[bytes]:
             document["site"] = site
         encoded.append(_encode(document))
     return encoded
-
-
-def shown(value: float) -> float | int:
-    """A value as JSON and CSV show it: 25409587 and not 25409587.0."""
-    return int(value) if -EXACT_MAX <= value <= EXACT_MAX and value == int(value) else value
 
 
 def format_instant(at: datetime) -> str:

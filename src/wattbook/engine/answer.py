@@ -9,7 +9,7 @@ import msgspec
 
 from wattbook.engine.query import Question
 from wattbook.model import Quantity, Series, quantity
-from wattbook.model.exact import EXACT_MAX
+from wattbook.model.exact import plain_number
 from wattbook.model.reading import nothing
 
 _encode = msgspec.json.Encoder().encode
@@ -73,7 +73,4 @@ def _points(series: Series) -> Iterator[str]:
 
 
 def _number(value: float) -> str:
-    """25409587 and not 25409587.0; nothing known is null."""
-    if value != value:
-        return "null"
-    return repr(int(value)) if value == int(value) and -EXACT_MAX <= value <= EXACT_MAX else repr(value)
+    return "null" if value != value else repr(plain_number(value))  # null: nothing is known

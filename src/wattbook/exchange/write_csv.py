@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from wattbook.exchange.local_time import instants_of, iso_texts
 from wattbook.model import Columns
-from wattbook.model.exact import EXACT_MAX
+from wattbook.model.exact import plain_number
 
 
 def csv_chunks(blocks: Iterable[Columns], quantities: Sequence[str], zone: ZoneInfo) -> Iterator[bytes]:
@@ -29,11 +29,7 @@ def number_texts(values: Iterable[float] | None, size: int) -> list[str]:
     """Numbers as CSV shows them: 25409587 and not 25409587.0, and "" where nothing is known."""
     if values is None:
         return [""] * size
-    return ["" if value != value else _shown(value) for value in values]
-
-
-def _shown(value: float) -> str:
-    return str(int(value)) if value.is_integer() and -EXACT_MAX <= value <= EXACT_MAX else repr(value)
+    return ["" if value != value else repr(plain_number(value)) for value in values]
 
 
 def _encoded(rows: Iterable[Iterable[str]]) -> bytes:

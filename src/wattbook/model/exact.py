@@ -11,6 +11,11 @@ EXACT_MAX = 2**53 - 1  # the greatest whole number that a float tells from its n
 RAW_MAX = 2**52  # up to it a count divided by ten comes back; beyond, two neighbours may give the same float
 
 
+def plain_number(value: float) -> float | int:
+    """A value as JSON, CSV and people's tables write it: 25409587 and not 25409587.0."""
+    return int(value) if -EXACT_MAX <= value <= EXACT_MAX and value == int(value) else value
+
+
 def exact_raw(raw: int, name: str) -> int:
     """Return a count as a meter tells it. Raises Garbled, naming it, when it is beyond `RAW_MAX`."""
     if not -RAW_MAX <= raw <= RAW_MAX:

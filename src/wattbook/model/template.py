@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, replace
 
 from wattbook.model.around import Surroundings
 from wattbook.model.batch import GOOD_CODE, NO_DOUBT, QUALITY_OF, Columns
+from wattbook.model.exact import plain_number
 from wattbook.model.instant_pattern import iso, parse_instant_form
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.vocabulary import UnknownQuantity, UnknownUnit, all_names, quantity, unit_factor
@@ -291,14 +292,9 @@ def _number(form: str, base: str) -> tuple[Callable[[Sequence[float] | None, int
 
     def as_text(cell: object) -> str:
         assert isinstance(cell, float | int)
-        return plain(cell) if digits is None else f"{cell:.{digits}f}"
+        return repr(plain_number(cell)) if digits is None else f"{cell:.{digits}f}"
 
     return scaled, as_text
-
-
-def plain(number: float) -> str:
-    """A number as text: whole ones without a point, others with as many digits as tell them apart."""
-    return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(number)
 
 
 def _escaped(place: _Place, escape: Callable[[str], str]) -> _Place:

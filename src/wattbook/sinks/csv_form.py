@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from wattbook.model.exact import EXACT_MAX
+from wattbook.model.exact import plain_number
 from wattbook.model.template import Cells
 
 BOM = b"\xef\xbb\xbf"  # by it Excel sees that a file is UTF-8
@@ -28,12 +28,7 @@ class Form:
         """A column as it is written: whole numbers without a point, texts on one line, "" for absent."""
         if isinstance(cells, tuple) and cells and isinstance(cells[0], str):
             return (self._text(cells[0]),) * len(cells)  # of a meter, not of a reading: the same in all rows
-        whole: list[object] = [
-            (int(cell) if cell.is_integer() and -EXACT_MAX <= cell <= EXACT_MAX else cell)
-            if cell.__class__ is float
-            else cell
-            for cell in cells
-        ]
+        whole: list[object] = [plain_number(cell) if isinstance(cell, float) else cell for cell in cells]
         if str in set(map(type, whole)):
             whole = [self._text(cell) if isinstance(cell, str) else cell for cell in whole]
         if self.decimal == ".":

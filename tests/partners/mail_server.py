@@ -23,11 +23,22 @@ class Mailbox:
         self.asked = 0
         self.refuses = False
         self.hangs = False  # it takes the mail, and is slow to say so
+        self.takes: list[list[str]] = []  # the addresses of each mail
+        self.refused: dict[str, str] = {}  # address -> why it is not taken
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: Any, session: Any, envelope: Any, address: str, options: Any
+    ) -> str:
+        if address in self.refused:
+            return self.refused[address]
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:  # noqa: N802 - aiosmtpd's name
         self.asked += 1
         if self.refuses:
             return "451 4.3.0 try again later"
+        self.takes.append(list(envelope.rcpt_tos))
         self.got.append(email.message_from_bytes(envelope.content, policy=email.policy.default))  # type: ignore[arg-type]
         for _ in range(600):
             if not self.hangs:

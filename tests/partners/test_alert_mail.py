@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,8 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from mail_server import Mailbox, mail_server
 from running import daemon, get_json, post, until, wattbook
+from wattbook.notify import Message, NotSent, Post, SomeRefused
+from wattbook.values import Secret
 
 HOUSE = """
 [site]
@@ -121,3 +126,37 @@ def _push_until_asked(url: str, mailbox: Mailbox) -> None:
         return mailbox.asked > 0
 
     until(asked)
+
+
+def test_who_has_the_mail_gets_it_no_second_time_because_another_address_is_refused() -> None:
+    anna, bob, gone = "anna@example.org", "bob@example.org", "gone@example.org"
+    with mail_server() as (mailbox, port):
+        url = f"mailto://127.0.0.1:{port}?smtp=127.0.0.1&mode=insecure&from=w@example.org&to={anna},{bob},{gone}"
+        target = Post("all", Secret(url))
+
+        def send() -> None:
+            asyncio.run(target.send(Message("7.c0ffee", "t", "b")))
+
+        mailbox.refused = {bob: "450 4.2.0 greylisted", gone: "550 5.1.1 no such user"}
+        with pytest.raises(NotSent, match="for now"):
+            send()
+        mailbox.refused = {bob: "550 5.1.1 no such user either"}
+        with pytest.raises(SomeRefused, match="all others have the mail"):
+            send()
+    assert mailbox.takes == [[anna]]
+
+
+def test_an_address_that_is_gone_does_not_hold_up_the_mails_of_others(tmp_path: Path) -> None:
+    with mail_server() as (mailbox, port):
+        mailbox.refused = {"gone@example.org": "550 5.1.1 no such user"}
+        config = _house(tmp_path, port)
+        config.write_text(config.read_text().replace("to=anna@", "to=gone@example.org,anna@"), encoding="utf-8")
+        with daemon(config, tmp_path / "run.log") as (url, _):
+            _push(url, 3000)
+            until(lambda: get_json(url + "api/v1/alerts")["rules"][0]["about"] != [])
+            _push(url, 6000)
+            until(lambda: _history(url)[0]["sent"] == ["anna"])
+            _push(url, 3000)
+            until(lambda: len(_history(url)) == 2 and _history(url)[0]["sent"] == ["anna"])
+    assert mailbox.takes == [["anna@example.org"]] * 2
+    assert "refused gone@example.org; all others have the mail" in (tmp_path / "run.log").read_text()

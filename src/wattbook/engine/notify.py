@@ -20,7 +20,7 @@ from wattbook.engine.follow import Decision, Following, follow
 from wattbook.engine.notify_words import Words
 from wattbook.engine.watch import MUTED, RAISED, RECOVERED, REMINDED, TESTED, UNMUTED
 from wattbook.model import Batch, Clock, Event, WattbookError
-from wattbook.notify import Message, Post
+from wattbook.notify import Message, Post, SomeRefused
 from wattbook.store import Book, BookReader
 
 SENT = "notify.sent"
@@ -103,14 +103,22 @@ class Carrier:
                 self._hold(held, event)
             else:
                 message = await asyncio.to_thread(self.words.of_event, event, picture=self.target.picture)
-                await self._send(message)
+                await self._carry_out(message)
                 sent.append(event.seq)
         if held.numbers and not sent and not self._is_quiet():
-            await self._send(self.words.of_several(held.numbers, held.lines, held.more))
+            await self._carry_out(self.words.of_several(held.numbers, held.lines, held.more))
             sent, held.numbers, held.lines, held.more = [*held.numbers], [], [], 0
         self.held = len(held.numbers) + held.more
         noted = (Event(SENT, self.target.name, self.clock.now(), {"numbers": sent}),) if sent else ()
         return Decision(msgspec.json.encode(held).decode(), noted)
+
+    async def _carry_out(self, message: Message) -> None:
+        """Send it once to all who take it: an address that is gone holds up no other."""
+        try:
+            await self._send(message)
+        except SomeRefused as error:
+            self.sent, self.sent_at = self.sent + 1, self.clock.now()
+            _log.warning("%s", error)
 
     async def _send(self, message: Message) -> None:
         try:

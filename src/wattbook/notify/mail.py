@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import formatdate
 from html import escape
 from typing import Any
 
-from wattbook.notify.message import Message, NotSent
+from wattbook.notify.message import Message, NotSent, SomeRefused
 
 _CURVE = "curve@wattbook"
+_FOR_GOOD = 500  # replies from here on: the same again would be refused again
 
 
 def make_mail(message: Message, *, sender: tuple[str, str], to: list[tuple[str, str]]) -> EmailMessage:
@@ -41,21 +43,43 @@ def make_mail(message: Message, *, sender: tuple[str, str], to: list[tuple[str, 
     return mail
 
 
-def send_mail(name: str, service: Any, message: Message, *, timeout_s: float) -> None:
-    """Send it as an e-mail address of apprise says. Raises NotSent."""
+def send_mail(name: str, service: Any, message: Message, *, timeout_s: float, settled: set[str]) -> None:
+    """Send it as an e-mail address of apprise says. Raises NotSent, SomeRefused.
+
+    `settled`: the addresses that have it, or are refused for good while others have it. They are left out when it is
+    tried again: one address that is gone must not bring the mail to all others each minute.
+    """
     sender = (service.from_addr[0] or "wattbook", service.from_addr[1])
     to = [(each[0] or "", each[1]) for each in service.targets]
     mail = make_mail(message, sender=sender, to=to)
-    hidden = [*service.cc, *service.bcc]
+    left = [each for each in (*(address for _, address in to), *service.cc, *service.bcc) if each not in settled]
     try:
         with _connected(service, timeout_s) as server:
             if service.user and service.password:
                 server.login(service.user, service.password)
-            refused = server.send_message(mail, sender[1], [*(address for _, address in to), *hidden])
+            refused = _give(server, mail, sender[1], left, settled)
     except (OSError, smtplib.SMTPException) as error:
         raise NotSent(f"{name}: {service.smtp_host} did not take the mail: {_in_words(error)}") from error
-    if refused:
-        raise NotSent(f"{name}: {service.smtp_host} refused {', '.join(refused)}")
+    for_good = [address for address, (code, _) in refused.items() if code >= _FOR_GOOD]
+    settled.update(for_good)
+    if waiting := [each for each in left if each not in settled]:
+        raise NotSent(f"{name}: {service.smtp_host} refused {', '.join(waiting)} for now")
+    if for_good:
+        raise SomeRefused(f"{name}: {service.smtp_host} refused {', '.join(for_good)}; all others have the mail")
+
+
+def _give(
+    server: smtplib.SMTP, mail: EmailMessage, sender: str, left: list[str], settled: set[str]
+) -> Mapping[str, tuple[int, bytes]]:  # fmt: skip
+    """Give the mail to those who are left; return who was refused. Raises SMTPException when nobody has it yet."""
+    try:
+        refused = server.send_message(mail, sender, left)
+    except smtplib.SMTPRecipientsRefused as error:  # none of these got it
+        if not settled:
+            raise
+        return error.recipients
+    settled.update(set(left) - refused.keys())
+    return refused
 
 
 def _connected(service: Any, timeout_s: float) -> smtplib.SMTP:

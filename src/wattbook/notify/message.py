@@ -13,6 +13,12 @@ class NotSent(WattbookError):
     retry = True
 
 
+class SomeRefused(NotSent):
+    """Some addresses will never take the message, all others have it: it is not tried again."""
+
+    retry = False
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is said. `key` names the event that it carries: a message sent twice has the same one."""

@@ -34,9 +34,10 @@ class Post:
     _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _sending: bool = False  # a thread lives on for a moment after its message has gone out
     _service: Any = None
+    _settled: tuple[str, set[str]] = field(default_factory=lambda: ("", set()))  # see `_send_mail`
 
     async def send(self, message: Message) -> None:
-        """Send it. Raises NotSent, or ConfigError for an address that apprise does not understand."""
+        """Send it. Raises NotSent, SomeRefused, or ConfigError for an address that apprise does not understand."""
         async with self._turn:
             if self._sending:
                 raise NotSent(f"{self.name}: the message before hangs still")
@@ -80,11 +81,18 @@ class Post:
     def _send(self, message: Message) -> None:
         service = self._made()
         if _is_plain_mail(service):
-            from wattbook.notify.mail import send_mail
-
-            send_mail(self.name, service, message, timeout_s=self.timeout_s / 2)
+            self._send_mail(service, message)
         else:
             _send_by_apprise(self.name, service, message)
+
+    def _send_mail(self, service: Any, message: Message) -> None:
+        """`_settled` is the mail in hand, by its key, and the addresses that need it no more."""
+        from wattbook.notify.mail import send_mail
+
+        if self._settled[0] != message.key:
+            self._settled = (message.key, set())
+        send_mail(self.name, service, message, timeout_s=self.timeout_s / 2, settled=self._settled[1])
+        self._settled = ("", set())
 
     def _made(self) -> Any:
         if self._service is None:

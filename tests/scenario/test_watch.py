@@ -51,6 +51,25 @@ async def test_above_waits_holds_and_is_over(tmp_path: Path) -> None:
     await run.stop()
 
 
+async def test_a_meter_that_is_read_seldom_is_beyond_a_limit_too(tmp_path: Path) -> None:
+    run = Run(settings(tmp_path, ABOVE), Hands())
+    for second in range(0, 4500, 900):
+        await run.hear(power(second, 3000 if second < 1800 else 6000))
+    assert run.events() == [("raised", "over")]
+    assert run.whole_events()[0].body["since"] == format_instant(at(1800))
+    await run.stop()
+
+
+async def test_what_was_before_a_long_silence_does_not_count(tmp_path: Path) -> None:
+    run = Run(settings(tmp_path, ABOVE), Hands())
+    await run.hear(power(0, 3000), power(10, 6000))
+    await run.hear(power(1000, 6000), power(1010, 6000))
+    assert run.events() == []
+    await run.hear(*every(1020, 1061, lambda second: power(second, 6000)))
+    assert run.whole_events()[0].body["since"] == format_instant(at(1000))
+    await run.stop()
+
+
 @pytest.mark.parametrize("stop_after", range(1, 14))
 async def test_a_restart_in_any_state_changes_nothing(tmp_path: Path, stop_after: int) -> None:
     config, clock = settings(tmp_path, ABOVE), Hands()

@@ -10,7 +10,8 @@ from wattbook.model.clock import STEP_MIN
 
 AlertState = Literal["quiet", "pending", "raised"]
 Change = Literal["raised", "recovered"]
-BREAK_MS = 300_000  # two sights further apart say nothing about the time between them
+BREAK_MS = 300_000  # two sights further apart say nothing about the time between them, unless they come so seldom
+_SKIPPED = 2  # times the time between the two before: one of a meter that is read seldom may be missing
 FRESH_MS = 900_000  # what was read longer ago is history: it was late, or was imported
 AHEAD_MS = int(STEP_MIN.total_seconds() * 1000)  # what a clock tells that is further ahead of ours is not believed
 
@@ -32,6 +33,7 @@ class State(msgspec.Struct, omit_defaults=True):
     state: AlertState = "quiet"
     since: int = 0  # of this state; pending: when it began to be bad
     at: int = 0  # of the last sight
+    apart: int = 0  # the last two sights; 0 = there were no two
     value: float | None = None  # of the last sight
     worst: float | None = None  # while it was bad
     said: str = ""
@@ -42,7 +44,10 @@ class State(msgspec.Struct, omit_defaults=True):
         """Take the next sight; one that is older than the last is ignored. Raised and recovered alternate."""
         if sight.at < self.at:
             return None
-        broken = sight.at - self.at > max(BREAK_MS, lasting_ms)
+        apart = sight.at - self.at
+        broken = apart > max(BREAK_MS, lasting_ms, _SKIPPED * self.apart)
+        if self.at and apart:
+            self.apart = apart
         self.at = sight.at
         self.value, self.said = sight.value, sight.said or self.said
         if sight.bad is None:
@@ -80,7 +85,7 @@ class State(msgspec.Struct, omit_defaults=True):
         """Instants that lie in the future were told by a clock that has been set back since."""
         latest = now + AHEAD_MS
         if self.at > latest:
-            self.at, self.since, self.marks = 0, min(self.since, now), []
+            self.at, self.apart, self.since, self.marks = 0, 0, min(self.since, now), []
         self.reminded = {target: min(at, now) for target, at in self.reminded.items()}
 
 

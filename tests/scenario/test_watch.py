@@ -109,6 +109,17 @@ within = "1min"
     await run.stop()
 
 
+async def test_a_late_reading_does_not_make_a_rate_forget_newer_ones(tmp_path: Path) -> None:
+    rule = '[[alert]]\nname = "jump"\nkind = "rate"\nquantity = "active_power"\nlimit = 900\nwithin = "10min"\n'
+    run = Run(settings(tmp_path, rule), Hands())
+    await run.hear(power(0, 500), power(120, 1000))
+    run.book.append([power(60, 600)], urgent=True).result(30)
+    await run.settled()
+    await run.hear(power(180, 50))
+    assert run.events() == [("raised", "jump")]
+    await run.stop()
+
+
 async def test_a_silent_meter(tmp_path: Path) -> None:
     rule = '[[alert]]\nname = "silent"\nkind = "silent"\nmeters = ["main-a"]\nlasting = "10min"\n'
     config, clock = settings(tmp_path, rule), Hands()

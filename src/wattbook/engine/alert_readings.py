@@ -56,6 +56,8 @@ def sight_of(rule: AlertSettings, state: State, about: str, value: Value) -> Sig
             bad = _beyond(-value.value, -rule.told("limit"), rule.hysteresis, state)
             return Sight(about, value.at, bad, value.value)
         case "rate":
+            if value.at < state.at:
+                return None  # late: what has come since must not be forgotten for it
             change = _change(state, value, round(1000 * rule.within))
             bad = _beyond(abs(change), rule.told("limit"), rule.hysteresis, state)
             return Sight(about, value.at, bad, change)

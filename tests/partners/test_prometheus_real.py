@@ -140,3 +140,17 @@ async def test_nothing_is_received_there(tmp_path: Path) -> None:
         async with sink(server) as made:
             with pytest.raises(SinkUnavailable, match="no connection"):
                 await made.write(batch(columns("m", {"voltage": [1.0]})), "")
+
+
+async def test_one_that_is_too_old_holds_up_none_that_is_late_and_taken(tmp_path: Path) -> None:
+    now_ms = _now_ms()
+    with running(ForeignPrometheus(tmp_path, window="1h")) as server:
+        async with sink(server) as made:
+            for late_ms in (0, 1_800_000):
+                some = [columns(meter, {"active_energy_import": [1.0]}, at_ms=now_ms - late_ms) for meter in "ab"]
+                assert (await made.write(batch(*some), "")).rejected == ()
+            a = columns("a", {"active_energy_import": [2.0]}, at_ms=now_ms - 1_200_000)
+            b = columns("b", {"active_energy_import": [2.0]}, at_ms=now_ms - 10_800_000)
+            written = await made.write(batch(a, b), "")
+        assert [(each.meter, each.at_ms) for each in written.rejected] == [("b", now_ms - 10_800_000)]
+        assert ("a", now_ms - 1_200_000, 2.0) in server.rows()

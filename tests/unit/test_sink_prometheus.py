@@ -150,7 +150,8 @@ class Receiver:
 
     shown = "receiver"
 
-    def __init__(self, *, samples_max: int = 10**9) -> None:
+    def __init__(self, *, samples_max: int = 10**9, newest_ms: int = 10**15) -> None:
+        self.newest_ms = newest_ms
         self.stored: dict[str, list[tuple[int, float]]] = {}
         self.requests, self.samples_max = 0, samples_max
 
@@ -161,6 +162,8 @@ class Receiver:
             return Answer(413, "too large")
         for labels, samples in series:
             assert samples == sorted(samples) and samples
+            if samples[-1][0] > self.newest_ms:
+                return Answer(400, "out of bounds")
             kept = self.stored.get(dict(labels)["meter"])
             if kept and samples[0][0] <= kept[-1][0]:
                 return Answer(400, "out of order sample")
@@ -188,6 +191,19 @@ async def test_old_readings_are_found_and_the_others_written() -> None:
     receiver.requests = 0
     assert len((await sink.write(given, "")).rejected) == 2000
     assert receiver.requests == 1, "what it knows to be there is not asked one by one"
+
+
+async def test_one_of_the_future_that_is_refused_takes_none_after_it_along() -> None:
+    receiver = Receiver(newest_ms=AT_MS + 60_000)
+    sink = _to(receiver)
+    await sink.write(batch(_told("m0", 20_000), _told("m1", 10_000), _told("m1", 3_600_000)), "")
+    written = await sink.write(batch(_told("m0", 10_000), _told("m1", 20_000)), "")
+    assert [(one.meter, one.at_ms) for one in written.rejected] == [("m0", AT_MS + 10_000)]
+    assert [at for at, _ in receiver.stored["m1"]] == [AT_MS + 10_000, AT_MS + 20_000]
+
+
+def _told(meter: str, after_ms: int) -> Columns:
+    return columns(meter, {"voltage": [230.0]}, at_ms=AT_MS + after_ms)
 
 
 async def test_what_is_too_large_goes_in_parts() -> None:

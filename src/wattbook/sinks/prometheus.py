@@ -28,7 +28,9 @@ _HEADERS = {
     "Content-Encoding": "snappy",
     "X-Prometheus-Remote-Write-Version": "0.1.0",
 }
+# One that takes what is out of order for a time says "too old sample" of what is older: Prometheus 2.42 with 500.
 _LATE = re.compile(r"out.of.order|out.of.bounds|too.old|duplicate.sample", re.IGNORECASE)
+_NOTHING_OLDER = re.compile(r"out.of.order", re.IGNORECASE)  # whoever says so takes nothing older than what it has
 _LATE_REASON = "it has something newer of this meter: this is there already, or came too late"
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _NOT_METRIC = re.compile(r"^(?=[0-9])|[^a-zA-Z0-9_:]")
@@ -120,7 +122,7 @@ class PrometheusSink:
         if not body:
             return
         answer = await self.client.ask("POST", body=_snappy(body))
-        late = answer.status == 400 and _LATE.search(answer.text)
+        late = answer.status in (400, 500) and _LATE.search(answer.text)
         if not late and answer.status != 413:
             self._judge(answer)
             self._newest.remember(part)
@@ -128,9 +130,10 @@ class PrometheusSink:
         if size(part) == 1:
             if not late:
                 raise SinkRefused(f"{self.client.shown}: one reading is too large for it")
-            self._newest.remember(part)
-        known = self._newest.late(part) if late else []
-        rejected += [Rejected(columns.meter, at_ms, _LATE_REASON, columns.site) for columns, at_ms in known]
+            rejected += [_late(columns, columns.at_ms[0]) for columns in part]
+            return
+        known = self._newest.late(part) if late and _NOTHING_OLDER.search(answer.text) else []
+        rejected += [_late(columns, at_ms) for columns, at_ms in known]
         for smaller in [self._newest.news(part)] if known else split(part):
             await self._deliver(smaller, rejected)
 
@@ -161,6 +164,10 @@ class PrometheusSink:
         if answer.status in (400, 422):
             raise SinkRefused(f"{place}: {said}")
         raise SinkUnavailable(f"{place}: {_IN_WORDS.get(answer.status, f'it answers {answer.status}')}: {said}")
+
+
+def _late(columns: Columns, at_ms: int) -> Rejected:
+    return Rejected(columns.meter, at_ms, _LATE_REASON, columns.site)
 
 
 def _snappy(body: bytes) -> bytes:

@@ -152,5 +152,5 @@ async def test_one_that_is_too_old_holds_up_none_that_is_late_and_taken(tmp_path
             a = columns("a", {"active_energy_import": [2.0]}, at_ms=now_ms - 1_200_000)
             b = columns("b", {"active_energy_import": [2.0]}, at_ms=now_ms - 10_800_000)
             written = await made.write(batch(a, b), "")
-        assert [(each.meter, each.at_ms) for each in written.rejected] == [("b", now_ms - 10_800_000)]
+        assert [(each.meter, each.at_ms, each.late) for each in written.rejected] == [("b", now_ms - 10_800_000, True)]
         assert ("a", now_ms - 1_200_000, 2.0) in server.rows()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,8 +16,9 @@ from shelf import Ledger, Roll, Shelf
 from sink_house import House, house
 from wattbook.engine.deliver import REFUSED
 from wattbook.engine.order_sinks import carry_out
-from wattbook.model import Event, Quality, Reading
+from wattbook.model import Batch, Event, Quality, Reading
 from wattbook.model.batch import to_ms
+from wattbook.sinks import Rejected
 
 
 def energies(shelf: Shelf) -> list[float]:
@@ -120,6 +122,38 @@ async def test_one_that_refuses_everything_keeps_it_and_is_marked(tmp_path: Path
         shelf.accept = lambda meter, value: ""
         await home.drained()
         assert len(shelf.rows) == 100
+
+
+class Short(Shelf):
+    """One that keeps nothing older than an instant, and says which readings are."""
+
+    async def write(self, batch: Any, bookmark: str) -> Any:
+        oldest_ms = to_ms(START) + 50 * 5_000
+        late = [(part, at) for part in batch.columns for at in part.at_ms if at < oldest_ms]
+        told = tuple(Rejected(part.meter, at, "it is too old", late=True) for part, at in late)
+        kept = [part.cut(slice(bisect_left(part.at_ms, oldest_ms), None)) for part in batch.columns]
+        return replace(await super().write(Batch(tuple(kept), (), ""), bookmark), rejected=told)
+
+
+async def test_history_that_is_too_old_for_a_new_sink_does_not_hold_it_up(tmp_path: Path) -> None:
+    shelf = Short()
+    async with house(tmp_path, shelf, batch=30) as home:
+        await home.append(polls(100))
+        await home.drained()
+        (sink,) = home.running
+        assert (len(shelf.rows), sink.status.rejected) == (50, 50)
+        assert sum(len(event.body["readings"]) for event in home.reader.events_about("sink 0", (REFUSED,))) == 50
+
+
+async def test_much_that_is_too_old_is_not_noted_one_by_one(tmp_path: Path) -> None:
+    shelf = Short()
+    async with house(tmp_path, shelf) as home:
+        await home.append([replace(poll(0), at=START - timedelta(seconds=number)) for number in range(1000, 0, -1)])
+        await home.append(polls(60))
+        await home.drained()
+        (sink,) = home.running
+        assert (len(shelf.rows), sink.status.rejected) == (10, 1050)
+        assert len(home.reader.events_about("sink 0", (REFUSED,))) <= 1
 
 
 async def test_a_network_that_hangs_is_given_up_and_tried_again(tmp_path: Path) -> None:

@@ -188,6 +188,7 @@ class Fickle:
     away: int = 0
     never: frozenset[int] = frozenset()
     tells: bool = False  # which reading it refuses
+    late: bool = False  # says that they are too old
     rows: dict[tuple[str, int], float] = field(default_factory=dict)
 
     async def write(self, batch: Batch, bookmark: str) -> Written:
@@ -203,7 +204,7 @@ class Fickle:
         if bad and not self.tells:
             raise SinkRefused("something is wrong")
         self.rows |= {key: value for key, value in rows.items() if key not in bad}
-        return Written(tuple(Rejected(*key, "is wrong") for key in bad))
+        return Written(tuple(Rejected(*key, "is wrong", late=self.late) for key in bad))
 
     async def aclose(self) -> None:
         pass
@@ -272,6 +273,15 @@ def test_a_sink_that_takes_nothing_ends_it() -> None:
     given = house(50, meters=1)
     with pytest.raises(SinkRefused, match="refuses every reading"):
         move(Given(given), into(Fickle(never=frozenset(given.columns[0].at_ms)), []))
+
+
+def test_what_is_too_old_for_a_sink_does_not_end_it() -> None:
+    given = house(150, meters=1)
+    old = frozenset(given.columns[0].at_ms[:100])
+    sink = Fickle(never=old, tells=True, late=True)
+    moved = move(Given(given), into(sink, []))
+    assert {each.at_ms for each in moved.rejected} == old
+    assert len(sink.rows) == 50
 
 
 def test_the_filters_of_a_sink_count() -> None:

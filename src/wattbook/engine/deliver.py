@@ -139,7 +139,7 @@ class Delivery:
             batch = Batch(batch.columns, (), f"{self.lineage}:{batch.upto}")
         written = await self._within_time(batch, bookmark)
         refused = len(written.rejected)
-        if refused >= _ALL_REFUSED and refused == len(batch):
+        if refused >= _ALL_REFUSED and refused == len(batch) and not all(each.late for each in written.rejected):
             raise SinkUnavailable(f"it refuses every reading: {written.rejected[0].reason}")
         self.status.written += len(batch) - refused - written.skipped
         self.status.rejected += refused
@@ -253,6 +253,10 @@ class Delivery:
 
     def _decided(self, rejected: Sequence[Rejected], bookmark: str) -> Decision:
         name = self.selection.settings.name
+        late = [each for each in rejected if each.late]
+        if len(late) > _IN_ONE_EVENT:  # a book's history: noted one by one it would take more room than it does itself
+            rejected = [each for each in rejected if not each.late]
+            _log.warning("sink %s: left out %d readings: %s", name, len(late), late[0].reason)
         for reason in dict.fromkeys(each.reason for each in rejected):
             _log.warning("sink %s: set aside, as it will never be taken: %s", name, reason)
         return Decision(bookmark, tuple(refused_events(name, rejected, self.clock.now())))

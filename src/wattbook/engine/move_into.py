@@ -220,6 +220,8 @@ class IntoSink:
 
     def _set_aside(self, rejected: Sequence[Rejected]) -> None:
         self.rejected.extend(rejected)
+        if all(each.late for each in rejected):
+            return
         if not self._taken and len(self.rejected) >= _ALL_REFUSED:
             raise SinkRefused(f"{self.title} refuses every reading: {self.rejected[-1].reason}")
 

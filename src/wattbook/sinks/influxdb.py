@@ -182,12 +182,13 @@ def _rejected(
     """The readings of which something was not written, each once."""
     cut = max(old, key=lambda each: each.upto_ms, default=TooOld(-1, ""))
     for columns in part if conflicts or old else ():
-        reasons = {row: cut.reason for row, at_ms in enumerate(columns.at_ms) if at_ms <= cut.upto_ms}
+        late = {row: cut.reason for row, at_ms in enumerate(columns.at_ms) if at_ms <= cut.upto_ms}
+        reasons = dict(late)
         for key, conflict in conflicts.items():
             for row in layout.having(columns, frozenset({key})):
                 reasons.setdefault(row, conflict.reason)
         for row in sorted(reasons):
-            yield Rejected(columns.meter, columns.at_ms[row], reasons[row], columns.site)
+            yield Rejected(columns.meter, columns.at_ms[row], reasons[row], columns.site, late=row in late)
 
 
 def _one(names: Sequence[str]) -> bool:

@@ -167,7 +167,7 @@ class PrometheusSink:
 
 
 def _late(columns: Columns, at_ms: int) -> Rejected:
-    return Rejected(columns.meter, at_ms, _LATE_REASON, columns.site)
+    return Rejected(columns.meter, at_ms, _LATE_REASON, columns.site, late=True)
 
 
 def _snappy(body: bytes) -> bytes:

@@ -6,7 +6,7 @@ when that fails, so the next call begins anew.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, ClassVar, Literal, Protocol
 
 from pydantic import ConfigDict, Field
@@ -26,6 +26,7 @@ class Rejected:
     at_ms: int
     reason: str
     site: str = ""
+    late: bool = field(default=False, compare=False)  # too old for it: that any number is so says nothing of the rest
 
 
 @dataclass(frozen=True, slots=True)

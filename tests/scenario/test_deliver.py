@@ -156,6 +156,18 @@ async def test_much_that_is_too_old_is_not_noted_one_by_one(tmp_path: Path) -> N
         assert len(home.reader.events_about("sink 0", (REFUSED,))) <= 1
 
 
+async def test_a_meter_that_is_refused_does_not_hold_up_those_behind_it(tmp_path: Path) -> None:
+    shelf = Shelf(accept=lambda meter, value: "no such meter" if meter == "main-a" else "")
+    async with house(tmp_path, shelf) as home:
+        (sink,) = home.running
+        await sink.pause(who="anna")
+        await home.append(polls(40) + polls(300, "main-b"))
+        await sink.resume(who="anna")
+        await home.drained()
+        assert {meter for meter, _ in shelf.rows} == {"main-b"} and len(shelf.given) == len(shelf.rows) == 300
+        assert (sink.status.rejected, sink.status.written) == (40, 300)
+
+
 async def test_a_network_that_hangs_is_given_up_and_tried_again(tmp_path: Path) -> None:
     shelf = Shelf(hangs=True)
     async with house(tmp_path, shelf, timeout=0.05) as home:

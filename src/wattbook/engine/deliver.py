@@ -191,21 +191,39 @@ class Delivery:
         )
 
     async def _in_parts(self, batch: Batch, bookmark: str, tally: _Tally) -> Written:
-        try:
-            written = await self.once(batch, bookmark)
-        except SinkRefused as error:
-            if len(batch) > 1:
-                first, second = batch.halves()
-                one = await self._in_parts(first, bookmark, tally)
-                other = await self._in_parts(second, one.bookmark, tally)
-                return Written(one.rejected + other.rejected, other.bookmark, one.skipped + other.skipped)
-            tally.refused += 1
-            if not tally.taken and tally.refused >= _ALL_REFUSED:
-                raise SinkUnavailable(f"it refuses every reading: {error}") from error
-            (columns,) = batch.columns
-            return Written((Rejected(columns.meter, columns.at_ms[0], str(error), columns.site),), bookmark)
-        tally.taken += len(batch)
-        return written
+        """Write a batch, and what the sink refuses of it in ever smaller parts, in their order."""
+        waiting, rejected, skipped = [batch], list[Rejected](), 0
+        while waiting:
+            part = waiting.pop()
+            try:
+                written = await self.once(part, bookmark)
+            except SinkRefused as error:
+                if len(part) > 1:
+                    waiting += reversed(part.halves())
+                    continue
+                (columns,) = part.columns
+                written = Written((Rejected(columns.meter, columns.at_ms[0], str(error), columns.site),), bookmark)
+                tally.refused += 1
+                if not tally.taken and tally.refused >= _ALL_REFUSED:
+                    rejected += written.rejected
+                    part, written = await self._elsewhere(waiting, bookmark, error)
+                    tally.taken += len(part)
+            else:
+                tally.taken += len(part)
+            rejected += written.rejected
+            skipped, bookmark = skipped + written.skipped, written.bookmark
+        return Written(tuple(rejected), bookmark, skipped)
+
+    async def _elsewhere(self, waiting: list[Batch], bookmark: str, error: SinkRefused) -> tuple[Batch, Written]:
+        """Write one of the parts that wait, as it is: a batch may begin with a meter that is refused, and it alone.
+
+        Raises SinkUnavailable when none is taken either, or when that would turn the order round.
+        """
+        for place, part in enumerate(waiting if self.sink.any_order else ()):
+            with contextlib.suppress(SinkRefused):
+                written = await self.once(part, bookmark)
+                return waiting.pop(place), written
+        raise SinkUnavailable(f"it refuses every reading: {error}") from error
 
     async def once(self, batch: Batch, bookmark: str) -> Written:
         """Write a batch as it is. Raises SinkUnavailable when that takes too long."""

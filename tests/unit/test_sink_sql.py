@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from series_batches import batch, columns
 from wattbook.model import Batch, Columns, SinkRefused, SinkUnavailable
 from wattbook.model.around import Surroundings
 from wattbook.sinks import sql_rows
@@ -217,6 +218,22 @@ async def test_sqlite_refuses_what_breaks_a_rule(tmp_path: Path) -> None:
         await sink.write(Batch((reading({"voltage": 11.0}),), (), "2"), "")
     await sink.aclose()
     await sink.aclose()
+
+
+async def test_an_appended_table_that_refuses_one_meter_takes_the_others(tmp_path: Path) -> None:
+    file = tmp_path / "x.sqlite"
+    store = sqlite3.connect(file)
+    store.execute("CREATE TABLE t (meter TEXT, at TEXT, v REAL CHECK (v < 10))")
+    sink = settings(file=file, table="t", append=True, columns={"meter": "{meter}", "at": "{at}", "v": "{voltage}"})
+    made = sink.make(AROUND)
+    bad, good = columns("bad", {"voltage": [11.0] * 300}), columns("good", {"voltage": [9.0] * 500})
+    written = await made.write(batch(bad, good), "")
+    assert {each.meter for each in written.rejected} == {"bad"} and len(written.rejected) == 300
+    assert store.execute("SELECT meter, count(*) FROM t GROUP BY meter").fetchall() == [("good", 500)]
+    with pytest.raises(SinkUnavailable, match="refuses too many"):
+        await made.write(batch(bad), "")
+    await made.aclose()
+    store.close()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -17,7 +19,8 @@ from wattbook.sinks.sql_rows import write_rows
 from wattbook.sinks.sql_table import TableName, Target
 
 _NONE_TAKEN_MAX = 20  # readings refused one by one and none taken: it is not the readings that are wrong
-_REFUSED_MAX = 200  # of one batch: each is found by a dozen trials, and all of them have to end within the time-out
+_REFUSED_MAX = 200  # of one batch, or as many as are found in time: each takes trials, which end within the time-out
+_SORTING = 0.5  # of the time-out
 
 
 @dataclass(slots=True)
@@ -94,8 +97,7 @@ class SqlAppendSink:
         try:
             return await self._given(batch, batch, before, _Try(batch, now, Written((), bookmark)), target)
         except SinkRefused:
-            found = _Sorted()
-            await self._sort(batch, layout, target, found)
+            found = await self._sort(batch, layout, target)
             written = Written(tuple(found.rejected), bookmark)
             taken = Batch(tuple(found.taken), (), batch.upto)
             return await self._given(taken, batch, before, _Try(batch, now, written), target)
@@ -113,18 +115,36 @@ class SqlAppendSink:
         self._held, self._try = this.held, None
         return this.written
 
-    async def _sort(self, batch: Batch, layout: Layout, target: Target, found: _Sorted) -> None:
+    async def _sort(self, batch: Batch, layout: Layout, target: Target) -> _Sorted:
         """Try ever smaller parts in transactions that are undone. Raises SinkUnavailable when too much is refused."""
+        found, waiting = _Sorted(), [batch]
+        end_s = time.monotonic() + self._line.address.limit_s * _SORTING
+        while waiting:
+            part = waiting.pop()
+            error = await self._refusal(part, layout, target)
+            if error is None:
+                found.taken += part.columns
+            elif len(part) > 1:
+                waiting += reversed(part.halves())
+            else:
+                (columns,) = part.columns
+                found.rejected.append(Rejected(columns.meter, columns.at_ms[0], str(error), columns.site))
+                if len(found.rejected) == _NONE_TAKEN_MAX and not found.taken:
+                    await self._any_taken(waiting, layout, target, error)
+                if len(found.rejected) >= _REFUSED_MAX and time.monotonic() > end_s:
+                    raise SinkUnavailable(f"it refuses too many readings: {error}") from error
+        return found
+
+    async def _any_taken(self, waiting: Sequence[Batch], layout: Layout, target: Target, error: SinkRefused) -> None:
+        """A batch may begin with a meter that is refused, and it alone. Raises SinkUnavailable when all the rest is."""
+        for part in waiting:
+            if await self._refusal(part, layout, target) is None:
+                return
+        raise SinkUnavailable(f"it refuses too many readings: {error}") from error
+
+    async def _refusal(self, batch: Batch, layout: Layout, target: Target) -> SinkRefused | None:
         try:
             await self._line.use(lambda connection: write_rows(connection, target, layout.rows(batch)), keep=False)
         except SinkRefused as error:
-            if len(batch) == 1:
-                (columns,) = batch.columns
-                found.rejected.append(Rejected(columns.meter, columns.at_ms[0], str(error), columns.site))
-                if len(found.rejected) >= (_REFUSED_MAX if found.taken else _NONE_TAKEN_MAX):
-                    raise SinkUnavailable(f"it refuses too many readings: {error}") from error
-                return
-            for half in batch.halves():
-                await self._sort(half, layout, target, found)
-        else:
-            found.taken += batch.columns
+            return error
+        return None

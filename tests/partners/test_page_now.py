@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from api_house import House, house, pzem
 from api_server import served
-from page_browser import PATIENCE_MS, Watched, needs, window
+from page_browser import PATIENCE_MS, STEP_MS, Watched, needs, window
 from wattbook.model import Quality, Reading
 
 pytestmark = needs
@@ -28,6 +28,18 @@ def home(tmp_path: Path) -> Iterator[House]:
 def present(home: House, *meters: str) -> None:
     for meter in meters:
         home.statuses[meter].state = "present"
+
+
+LINED = """canvas => {
+  const line = getComputedStyle(document.body).getPropertyValue("--utility").trim();
+  const wanted = [1, 3, 5].map(at => parseInt(line.slice(at, at + 2), 16));
+  const { data, width, height } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const is = (x, y) => wanted.every((each, part) => Math.abs(data[4 * (y * width + x) + part] - each) < 8)
+    && data[4 * (y * width + x) + 3] > 128;
+  const rows = [...Array(height).keys()];
+  const columns = [...Array(width).keys()].map(x => rows.some(y => is(x, y)));
+  return [columns.filter(Boolean).length, columns.lastIndexOf(true) - columns.indexOf(true) + 1];
+}"""  # the columns of a card's chart that have a line, and from the first of them to the last
 
 
 def power(meter: str, watts: float) -> Reading:
@@ -136,6 +148,28 @@ def test_the_last_hour_is_drawn_and_moves(home: House, browser: Browser) -> None
         expect(chart).to_have_attribute("aria-label", "Power in the last 60 minutes: lowest 1,001 W, highest 1,100 W")
         home.context.live.publish(power("main-a", 2000.0))
         expect(chart).to_have_attribute("aria-label", "Power in the last 60 minutes: lowest 1,001 W, highest 2,000 W")
+
+
+@pytest.mark.parametrize(
+    ("step_s", "silent", "drawn"),
+    [(300, (), 1.0), (5, range(200, 400), 519 / 719), (300, range(3, 8), 5 / 11)],
+)
+def test_a_card_draws_what_is_read_seldom_and_no_silence(
+    home: House, browser: Browser, step_s: int, silent: Sequence[int], drawn: float
+) -> None:
+    now = datetime.now(UTC)
+    home.clock.at = now
+    steps = [step for step in range(3600 // step_s) if step not in silent]
+    last = now - timedelta(seconds=1)
+    home.keep(*(Reading("main-a", last - timedelta(seconds=step_s * ago), {"active_power": 1000.0}) for ago in steps))
+    with served(home) as server, window(browser) as context:
+        page = context.new_page()
+        page.goto(server.url)
+        canvas = page.locator('article[data-meter="main-a"] canvas')
+        expect(canvas).to_be_visible()
+        page.wait_for_timeout(STEP_MS)
+        lined, of = canvas.evaluate(LINED)
+        assert lined / of == pytest.approx(drawn, abs=0.04)
 
 
 def test_doubt_and_hints_are_told(home: House, browser: Browser) -> None:

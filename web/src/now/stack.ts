@@ -14,8 +14,8 @@ export interface Stack {
 }
 
 const STEP_S = 5;
-const AROUND = 8; // steps on either side that tell how often a meter was read then: its pace may have changed
-const KNOWN_STEPS = 3; // a reading tells nothing any more when so many of its meter are missing,
+export const AROUND = 8; // steps on either side that tell how often a meter was read then: its pace may have changed
+export const KNOWN_STEPS = 3; // a reading tells nothing any more when so many of its meter are missing,
 const KNOWN_MIN_S = 15; // but not so soon,
 const KNOWN_MAX_S = 90; // and surely by then
 
@@ -60,7 +60,7 @@ function onGrid(trace: Trace, at: number[]): (number | null)[] {
 }
 
 /** How often a meter was read at these instants. */
-function usualS(at: number[]): number {
+export function usualS(at: number[]): number {
   const steps = at.slice(1).map((each, row) => each - (at[row] ?? each));
   return steps.sort((a, b) => a - b)[Math.floor(steps.length / 2)] ?? KNOWN_MAX_S;
 }

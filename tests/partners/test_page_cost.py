@@ -170,6 +170,40 @@ def test_energy_shows_what_each_day_cost(tmp_path: Path, browser: Browser) -> No
             expect(page.get_by_text("Download CSV")).to_have_attribute("href", re.compile("/api/v1/cost/table"))
 
 
+def test_energy_draws_what_earned_money_below_the_line(tmp_path: Path, browser: Browser) -> None:
+    now = noon()
+    sold = '[[tariff.energy]]\nname = "sold"\nprice = "2.00"\nexport = true\n'
+    with house(tmp_path, 'listen = "127.0.0.1:0"', more=TARIFF + sold) as home:
+        home.clock.at = now
+        day = (now.astimezone(PRAGUE) - timedelta(days=1)).date()
+        midnight = datetime.combine(day, datetime.min.time(), PRAGUE).astimezone(UTC)
+        bought, given = 1_000_000, 500_000
+        for hour in range(-7 * 24, 25):
+            energies = {"active_energy_import": bought, "active_energy_export": given}
+            home.keep(Reading("main-a", midnight + timedelta(hours=hour), energies))
+            if 10 <= hour % 24 < 14:
+                given += 3000
+            else:
+                bought += 1000
+        with served(home) as server, window(browser, locale="en-GB") as context:
+            watched = Watched(context.new_page())
+            page = watched.page
+            page.clock.set_fixed_time(now)
+            page.goto(f"{server.url}#/energy?view=day&at={day}&by=meter&of=main-a&show=cost")
+            expect(page.locator('[data-slot="11"]')).to_have_attribute("aria-label", re.compile(r"-CZK\s6.00"))
+            line = page.locator(".base").bounding_box()
+            bought_at = page.locator('[data-slot="8"] rect[fill^=var]').bounding_box()
+            sold_at = page.locator('[data-slot="11"] rect[fill^=var]').bounding_box()
+            assert line and bought_at and sold_at
+            assert bought_at["y"] + bought_at["height"] == pytest.approx(line["y"], abs=1)
+            assert sold_at["y"] == pytest.approx(line["y"], abs=1)
+            assert sold_at["height"] / bought_at["height"] == pytest.approx(6.00 / 6.24, abs=0.02)
+            past = page.locator('[data-slot="11"] .before').bounding_box()  # a week before
+            assert past and past["height"] == pytest.approx(sold_at["height"], abs=3)
+            assert "-7.5" in page.locator("svg text.axis").all_text_contents()
+            assert watched.complaints == []
+
+
 def low_at(at: datetime) -> bool:
     """Whether the low tariff holds."""
     hour = at.astimezone(PRAGUE).hour

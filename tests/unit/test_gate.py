@@ -186,6 +186,16 @@ async def test_a_session_is_the_servers_own_and_hidden(peopled: House) -> None:
             assert answer.status_code == status
 
 
+@pytest.mark.parametrize("foreign", ['seen={"news": 1}', "list[0]=a", "a@b=1", "path=/", "consent", 'half="open'])
+async def test_another_services_odd_cookie_ends_no_session(peopled: House, foreign: str) -> None:
+    async with peopled.client_from(LAN) as client:
+        session = (await log_in(client)).cookies["wattbook"]
+    for cookies in (f"{foreign}; wattbook={session}", f"wattbook={session}; {foreign}"):
+        async with peopled.client_from(LAN) as client:
+            answer = await client.get("/api/v1/meters", headers={"cookie": cookies})
+            assert answer.status_code == 200
+
+
 async def test_logging_out_ends_the_session_itself(peopled: House) -> None:
     async with peopled.client_from(LAN) as client:
         session = (await log_in(client)).cookies["wattbook"]

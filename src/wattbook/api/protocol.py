@@ -10,7 +10,8 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_WAIT_S = 10.0  # from the connection, or a request's first byte, to the end of its headers
-READ_WAIT_S = 30.0  # without a client taking any of what waits for it
+READ_WAIT_S = 30.0  # between two looks at what waits for a client
+READ_LEAST = 30_000  # bytes of it that a client takes meanwhile: 1 kB/s, which the slowest of lines does
 
 
 class BoundedProtocol(H11Protocol):
@@ -42,7 +43,7 @@ class BoundedProtocol(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._read_timer = self.loop.call_later(READ_WAIT_S, self.transport.abort)
+        self._await_reader()
 
     def resume_writing(self) -> None:
         super().resume_writing()
@@ -55,6 +56,17 @@ class BoundedProtocol(H11Protocol):
 
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(HEAD_WAIT_S, self.transport.abort)
+
+    def _await_reader(self) -> None:
+        waiting = self.transport.get_write_buffer_size()
+        self._read_timer = self.loop.call_later(READ_WAIT_S, self._look_at_reader, waiting)
+
+    def _look_at_reader(self, before: int) -> None:
+        # An answer of some megabytes takes a slow line longer than one wait: who goes on reading gets all of it.
+        if before - self.transport.get_write_buffer_size() < READ_LEAST:
+            self.transport.abort()
+        else:
+            self._await_reader()
 
     def _end_head(self) -> None:
         _cancel(self._head_timer)

@@ -240,6 +240,17 @@ async def test_what_cannot_be_meant_is_refused(home: House, body: dict[str, Any]
     assert text(home) == before
 
 
+@pytest.mark.parametrize("key", ["book", "profiles"])
+async def test_where_the_book_is_cannot_be_taken_away_with_its_table(home: House, key: str) -> None:
+    (home.context.config.path.parent / "own").mkdir()
+    said = {"book": "own/wattbook.db", "profiles": "own"}[key]
+    before = text(home).replace("[site]", f'[site]\n{key} = "{said}"')
+    home.context.config.path.write_text(before)
+    status, answer = await post(home, {"do": "remove", "table": "site"})
+    assert status == 400 and f'"{key}", which cannot be set from a browser' in answer["error"], answer
+    assert text(home) == before
+
+
 @pytest.mark.parametrize("limit", ["NaN", "Infinity", "1e999"])
 async def test_what_is_no_number_in_json_is_none_here(home: House, limit: str) -> None:
     body = json.dumps({"do": "add", "table": "alert", "keys": ALERT}).replace("5000", limit)

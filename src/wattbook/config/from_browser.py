@@ -45,6 +45,7 @@ def permitted(config: Config, text: str, edit: Edit, check_port: CheckPort) -> E
         raise ConfigError(f'"{edit.table[:NAME_SIZE_MAX]}" cannot be set from a browser{known}')
     _check_size(edit)
     if edit.do == "remove":
+        _check_removed(config, text, edit)
         return edit
     was = _was(text, edit)
     order = _Order(config, edit, {**was, **edit.keys}, was, check_port)
@@ -72,6 +73,18 @@ def _was(text: str, edit: Edit) -> Mapping[str, Any]:
     if edit.table in SINGLE:
         return tables[0] if tables else {}
     return {} if edit.do == "add" else next((each for each in tables if each.get("name") == edit.name), {})
+
+
+def _check_removed(config: Config, text: str, edit: Edit) -> None:
+    """Raise ConfigError for a [site] that says where the book is: without it a new one would begin elsewhere, without
+    readings and without a password."""
+    if edit.table != "site":
+        return
+    for key in _was(text, edit):
+        if key not in SITE_KEYS:
+            raise ConfigError(
+                f'[site] says "{key}", which cannot be set from a browser; change it in {config.path.name}'
+            )
 
 
 def _check_size(edit: Edit) -> None:

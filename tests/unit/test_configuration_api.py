@@ -210,6 +210,16 @@ async def test_what_is_wrong_is_told_beside_its_key(
     assert text(home) == before
 
 
+async def test_odd_ends_of_lines_in_texts_move_no_mistake(home: House) -> None:
+    prices = '[[tariff]]\ncurrency = "CZK"\n[[tariff.energy]]\nname = "all"\nprice = "free"\n'
+    odd = "# pasted from a page\u2028and a form\x85of lines\n"
+    home.context.config.path.write_text(odd + text(home))
+    status, answer = await add(home, "alert", **{**ALERT, "kind": "over"})
+    assert (status, [*answer["fields"]]) == (400, ["kind"]), answer
+    home.context.config.path.write_text(broken := text(home) + prices)
+    assert [each["line"] for each in (await get(home))["problems"]] == [broken.count("\n")]
+
+
 @pytest.mark.parametrize(
     ("body", "words"),
     [

@@ -121,7 +121,7 @@ def _check(path: Path, old: str, new: str, lines: Collection[int]) -> None:
 
 def _key_at(text: str, line: int) -> str:
     """The key that stands on a line of TOML, from 1; "" = none does."""
-    found = re.match(r"\s*([\w-]+)\s*=", text.splitlines()[line - 1]) if line else None
+    found = re.match(r"\s*([\w-]+)\s*=", text.split("\n")[line - 1]) if line else None
     return found[1] if found else ""
 
 

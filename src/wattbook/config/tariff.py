@@ -119,7 +119,7 @@ def _problem(text: str, at: Place, message: str) -> Problem:
 
 def _place_of_price(text: str, at: Place) -> int:
     """The line of a [[tariff.energy]], or of a key in it: those of the n-th [[tariff]] stand below it."""
-    lines = text.splitlines()
+    lines = text.split("\n")
     begin = place_of(text, ("tariff", at[0]))
     headers = [number for number, line in enumerate(lines, 1) if number > begin and _header(line) == "tariff.energy"]
     if int(at[2]) >= len(headers):

@@ -29,7 +29,7 @@ def place_of(text: str, at: Sequence[int | str]) -> int:
     key = re.compile(rf"\s*\"?{re.escape(str(at[-1]))}\"?\s*=")
     seen, table_line = -1, 0
     before_tables = len(at) == 1
-    for line_number, line in enumerate(text.splitlines(), 1):
+    for line_number, line in enumerate(text.split("\n"), 1):
         if line.lstrip().startswith("["):
             before_tables = False
             if seen == number and table_line:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -194,6 +195,18 @@ def test_years_no_meter_was_read_in_are_refused_in_words(year: int) -> None:
     other = datetime(year, 12, 30, tzinfo=UTC_ZONE)
     with pytest.raises(BookError, match="choose instants from 1900 to 2200"):
         boundaries(Span(min(START, other), max(START, other)), Step.parse("1y"), PRAGUE)
+
+
+def test_the_steps_of_questions_until_now_are_not_kept_for_ever() -> None:
+    tracemalloc.start()
+    try:
+        for seconds in range(24):  # a page asks again and again
+            span = Span(START, START + timedelta(days=20, seconds=seconds))
+            assert len(boundaries(span, Step.parse("1min"), PRAGUE)) > 28_000
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 12_000_000  # eight of them
 
 
 def test_too_many_steps_are_refused_in_words() -> None:

@@ -52,7 +52,8 @@ class Step:
         return self.count * _SHORT[self.unit]
 
 
-@lru_cache(maxsize=64)  # a page asks the same of many meters
+# A question asks the same of many meters, and "now" makes each question another one: the longest take 4 MB each.
+@lru_cache(maxsize=8)
 def boundaries(span: Span, every: Step, zone: ZoneInfo) -> tuple[int, ...]:
     """The instants (ms since 1970 UTC) that cut a span into steps of the local calendar, with both ends of the span.
 

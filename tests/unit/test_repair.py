@@ -5,16 +5,18 @@ from __future__ import annotations
 import errno
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from book_tools import START, StillClock, poll, polls
 from wattbook.model import BookError, Event
-from wattbook.store import Book, Position
+from wattbook.store import Book, BookReader, Position
 from wattbook.store.connection import connect_writer
 from wattbook.store.opening import create, open_file
 from wattbook.store.schema import PAGE_SIZE, VERSION
+from wattbook.store.verify import verify
 
 READINGS = 3_000
 DONE_S = 30.0
@@ -322,3 +324,58 @@ def test_every_new_book_has_the_same_tree_roots() -> None:
         roots.append(connection.execute("SELECT name, rootpage FROM sqlite_master").fetchall())
         connection.close()
     assert roots[0] == roots[1]
+
+
+def write_over(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(statement)
+
+
+def damages(path: Path) -> list[str]:
+    with BookReader(path) as reader:
+        return verify(reader).damages
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE event SET kind = 'meter.ratio', body = 'x' || body", "event 3001 cannot be read"),
+        ("UPDATE event SET kind = 'meter.ratio', body = CAST(x'7bff7d' AS TEXT)", "event 3001 cannot be read"),
+        ("""UPDATE event SET kind = 'meter.ratio', body = '{"from":"2026-1["}'""", "event 3001 cannot be read"),
+        ("UPDATE shape SET cells = 'x' || cells", "shape 1 cannot be read"),
+        ("UPDATE shape SET cells = CAST(x'5bff5d' AS TEXT) WHERE id = 1", "shape 1 cannot be read"),
+    ],
+)
+def test_a_row_that_cannot_be_read_does_not_keep_the_book_from_being_opened(
+    path: Path, statement: str, told: str
+) -> None:
+    """SQLite's own check finds nothing wrong."""
+    write_over(path, statement)
+    assert any("cannot be read" in words for words in damages(path))
+    with Book.open(path, clock=StillClock()) as book:
+        assert told in book.opened_with[0]
+        assert book.append([poll(READINGS)], urgent=True).result(DONE_S).new == 1
+        assert READINGS in voltages_by_number(book).values()
+    assert damages(path) == []
+
+
+def test_a_reading_that_cannot_be_read_stops_who_follows_until_the_next_start_only(path: Path) -> None:
+    write_over(path, "UPDATE hot SET cells = x'91c0' WHERE seq = 7")
+    assert damages(path) == ["readings that cannot be read: 1, the first is number 7"]
+    with Book.open(path, clock=StillClock()) as book, pytest.raises(BookError, match="cannot be read"):
+        voltages_by_number(book)
+    with Book.open(path, clock=StillClock()) as book:
+        assert "reading 7 cannot be read" in book.opened_with[0]
+        assert sorted(voltages_by_number(book).values()) == [number for number in range(READINGS) if number != 6]
+
+
+def test_a_reading_that_cannot_be_read_does_not_end_the_writer_when_it_is_sent_again(path: Path) -> None:
+    write_over(path, "UPDATE hot SET cells = x'91c0' WHERE seq = 7")
+    with (
+        Book.open(path, clock=StillClock()) as book,
+        pytest.raises(BookError, match="it will be repaired at the next start"),
+    ):
+        book.append([poll(6)], urgent=True).result(DONE_S)
+    with Book.open(path, clock=StillClock()) as book:
+        assert "reading 7 cannot be read" in book.opened_with[0]
+        assert book.append([poll(6)], urgent=True).result(DONE_S).new == 1

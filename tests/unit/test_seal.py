@@ -425,3 +425,11 @@ def test_an_hour_that_comes_again_after_midnight_is_sealed(book: Book) -> None:
     with BookReader(book.path) as reader:
         for meter in ("m", "imported"):
             assert len(reader.range(meter, ENERGY, Span(again, again + timedelta(days=3)))) == len(readings)
+
+
+def test_a_reading_that_cannot_be_read_keeps_no_other_day_from_being_sealed(book: Book) -> None:
+    write_days(book, 3)
+    with closing(sqlite3.connect(book.path)) as connection, connection:
+        connection.execute("UPDATE hot SET cells = x'91c0' WHERE seq = 7")
+    sealed = book.seal(PRAGUE, after(3))
+    assert sealed.frames == 2 and "cannot be read" in sealed.damaged[0]

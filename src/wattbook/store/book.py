@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from wattbook.model import Batch, BookError, Clock, Columns, Event, Kept, Reading
 from wattbook.store.connection import Connect, connect_writer
 from wattbook.store.journal import Position
@@ -202,7 +204,12 @@ class Book:
 
     def read(self, after: str, limit: int) -> Batch:
         """Return up to `limit` durable readings and events after a position; "" = from the beginning."""
-        return self._reader.read(after, limit)
+        try:
+            return self._reader.read(after, limit)
+        except BookError as error:
+            if isinstance(error.__cause__, msgspec.MsgspecError):  # else whoever follows would wait there for ever
+                self._writer.corrupt = True
+            raise
 
     def on_commit(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` in the writer's thread after every commit that adds entries; return what ends that."""

@@ -17,6 +17,7 @@ from wattbook.store.files import beside, instant_name
 from wattbook.store.journal import Position
 from wattbook.store.repair import CHECK_S, damage, finish_repair, salvage
 from wattbook.store.schema import APPLICATION_ID, MIGRATIONS, PAGE_SIZE, TABLES, VERSION
+from wattbook.store.torn import first_torn
 
 _MAGIC = b"SQLite format 3\0"
 
@@ -88,7 +89,10 @@ def check_version(connection: sqlite3.Connection, path: Path) -> int | None:
     """Return the book's version, None = an empty file. Raises BookError when it is no book or a newer one."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    try:
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except UnicodeDecodeError as error:  # SQLite's own words about a damaged schema repeat it
+        raise sqlite3.DatabaseError("the names of its tables are damaged") from error
     if not tables:
         return None
     if application != APPLICATION_ID:
@@ -108,12 +112,12 @@ def _damage(path: Path, connect: Connect, check_s: float) -> str:
     _roll_back(path)
     try:
         with closing(connect_reader(path)) as reader:  # which leaves another program's database as it is
-            if check_version(reader, path) is not None and (found := _wrong_count(reader)):
+            made = check_version(reader, path) is not None
+            if made and (found := _wrong_count(reader)):
                 return found
-        if not check_s:
-            return ""
         with closing(connect(path)) as connection:
-            return damage(connection, within_s=check_s)
+            found = damage(connection, within_s=check_s) if check_s else ""
+            return found or (first_torn(connection, within_s=check_s) if made else "")
     except sqlite3.OperationalError as error:
         if "no such table" in str(error):
             return str(error)

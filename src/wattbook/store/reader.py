@@ -12,6 +12,8 @@ from types import TracebackType
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo
 
+import msgspec
+
 from wattbook.model import Batch, BookError, Columns, Event, Reading, Span
 from wattbook.model.batch import from_ms, to_ms
 from wattbook.model.clock import STEP_MIN
@@ -177,7 +179,7 @@ class BookReader:
                 yield connection
             finally:
                 connection.execute("ROLLBACK")
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:  # a page is damaged, or what a row holds
             if connection is not None:
                 connection.close()
                 connection = None

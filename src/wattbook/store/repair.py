@@ -17,8 +17,8 @@ from typing import Any
 from wattbook.model import BookError
 from wattbook.store.connection import Connect, connect_writer
 from wattbook.store.files import READY, beside, exchange, sync
-from wattbook.store.packing import is_whole, parse_shape
 from wattbook.store.schema import PAGE_SIZE, TABLE_NAMES
+from wattbook.store.torn import shapes, torn_rows
 
 CHECK_S = 2.0  # a start may wait this long for the check; 2 s see about 1 GB
 _STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine: some ms
@@ -129,7 +129,7 @@ def _open_damaged(path: Path, create: Create) -> sqlite3.Connection:
     connection = _connect_damaged(copy)
     try:
         connection.execute("SELECT count(*) FROM sqlite_master, book").fetchone()
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):
         connection.close()
         _put_back_first_page(copy, create)
         return _connect_damaged(copy)
@@ -261,7 +261,7 @@ def _next_readable(old: sqlite3.Connection, table: str, after: int) -> int | Non
 
 
 def _make_whole(new: sqlite3.Connection) -> None:
-    """Give lost meters a name, and drop what means nothing: readings that do not fit their shape, parts of frames."""
+    """Give lost meters a name, and drop what means nothing: rows that cannot be read, parts of frames."""
     new.execute("BEGIN IMMEDIATE")
     new.execute(
         "INSERT INTO meter (id, site, name) SELECT DISTINCT meter, '', 'lost-' || meter FROM hot"
@@ -271,10 +271,10 @@ def _make_whole(new: sqlite3.Connection) -> None:
         "INSERT INTO meter (id, site, name) SELECT DISTINCT meter, '', 'lost-' || meter FROM frame"
         " WHERE meter NOT IN (SELECT id FROM meter)"
     )
-    new.execute("DELETE FROM hot WHERE shape NOT IN (SELECT id FROM shape)")
-    lengths = {shape_id: len(parse_shape(cells)) for shape_id, cells in new.execute("SELECT id, cells FROM shape")}
-    rows = new.execute("SELECT seq, shape, doubt, cells FROM hot")
-    torn = [(seq,) for seq, shape_id, doubt, cells in rows if not is_whole(cells, doubt, lengths[shape_id])]
-    new.executemany("DELETE FROM hot WHERE seq = ?", torn)
+    lengths, torn = shapes(new)
+    new.executemany("DELETE FROM shape WHERE id = ?", [(shape_id,) for shape_id in torn])
+    for table in ("event", "hot"):
+        delete = f"DELETE FROM {table} WHERE seq = ?"  # noqa: S608 - a constant
+        new.executemany(delete, [(seq,) for seq in list(torn_rows(new, table, lengths))])
     new.execute("DELETE FROM piece WHERE frame NOT IN (SELECT id FROM frame)")
     new.execute("COMMIT")

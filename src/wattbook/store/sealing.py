@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import partial
 from zoneinfo import ZoneInfo
 
+import msgspec
 import numpy as np
 
 from wattbook.model import BookError, Columns, Kept, Reading
@@ -42,7 +43,9 @@ def seal_due(reader: BookReader, swap: Swap, zone: ZoneInfo, now: datetime, *, l
     for span in spans:
         try:
             written += _seal(reader, swap, span)
-        except Damaged as error:  # it stays as it is; what came to it since stays hot and is read from there
+        except BookError as error:  # it stays as it is; what came to it since stays hot and is read from there
+            if not isinstance(error, Damaged) and not isinstance(error.__cause__, msgspec.MsgspecError):
+                raise
             damaged.append(str(error))
     return Sealed(written, tuple(damaged))
 

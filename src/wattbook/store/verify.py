@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from wattbook.model import BookError
 from wattbook.model.batch import from_ms
-from wattbook.store import frames, sealed
+from wattbook.store import frames, sealed, torn
 from wattbook.store.chain import leaf_of, link_after
 from wattbook.store.frames import Damaged
 from wattbook.store.reader import BookReader
@@ -44,7 +44,7 @@ class Verified:
 
     frames: int = 0
     readings: int = 0  # sealed ones
-    readings_hot: int = 0  # not sealed yet; their pages are looked at by SQLite's check alone
+    readings_hot: int = 0  # not sealed yet
     links: int = 0
     head: bytes = b""  # the last link: whoever notes it can prove later that nothing before it was changed
     damages: list[str] = field(default_factory=list)
@@ -78,6 +78,7 @@ def verify(
     _count_hot(reader, found)
     if words:
         found.damages.append(f"SQLite's check: {words}")
+    _look_at_rows(reader, found)
     heads = _heads(reader, found)
     for done, (frame_id, name, from_at) in enumerate(heads, start=1):
         place = f"{from_ms(from_at).astimezone(zone):%Y-%m-%d}"
@@ -102,6 +103,25 @@ def _count_hot(reader: BookReader, found: Verified) -> None:
             (found.readings_hot,) = connection.execute("SELECT count(*) FROM hot").fetchone()
     except BookError as error:
         found.damages.append(f"the readings that are not sealed yet: {error}")
+
+
+def _look_at_rows(reader: BookReader, found: Verified) -> None:
+    """Whether what is not sealed can be read: readings and their shapes, and events."""
+    try:
+        with reader.snapshot() as connection:
+            lengths, lost = torn.shapes(connection)
+        found.damages += [f"shape {shape_id} cannot be read, so no reading that has it" for shape_id in lost]
+        for table, what in (("hot", "readings"), ("event", "events")):
+            lost = []
+            seq: int | None = 0
+            while seq is not None:  # ends: each turn moves on
+                with reader.snapshot() as connection:
+                    more, seq = torn.torn_after(connection, table, seq, lengths)
+                lost += more
+            if lost:
+                found.damages.append(f"{what} that cannot be read: {len(lost)}, the first is number {lost[0]}")
+    except BookError as error:
+        found.damages.append(f"what is not sealed yet: {error}")
 
 
 def _heads(reader: BookReader, found: Verified) -> Sequence[tuple[int, str | None, int]]:

@@ -10,6 +10,8 @@ from dataclasses import replace
 from time import monotonic
 from typing import assert_never
 
+import msgspec
+
 from wattbook.model import BookError, Clock, Kept
 from wattbook.store.inbox import Inbox
 from wattbook.store.journal import Position
@@ -134,7 +136,7 @@ class Writer:
         except (sqlite3.IntegrityError, sqlite3.ProgrammingError):
             self._inbox.put_back(works)
             raise  # our own mistake: trying again would not help
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, msgspec.MsgspecError) as error:
             self._undo(works, positions, error)
             return
         except BaseException:
@@ -222,8 +224,8 @@ class Writer:
                 with self._lock:
                     self._wakers = tuple(each for each in self._wakers if each is not wake)
 
-    def _undo(self, works: list[Work], positions: dict[str, Position], error: sqlite3.DatabaseError) -> None:
-        """The disk is full or fails: keep what can wait, refuse what cannot, try again later."""
+    def _undo(self, works: list[Work], positions: dict[str, Position], error: Exception) -> None:
+        """The disk is full or fails, or a row is damaged: keep what can wait, refuse what cannot, try again later."""
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
         self._pen.forget()

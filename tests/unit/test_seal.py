@@ -255,6 +255,21 @@ def test_what_is_forgotten_leaves_hours_as_they_were(book: Book) -> None:
     assert book.seal(PRAGUE, after(4)).frames == 0
 
 
+def test_what_is_forgotten_is_not_called_damaged(
+    book: Book, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wattbook.store.sealed._told", set())
+    write_days(book, 3)
+    book.seal(PRAGUE, after(3))
+    book.forget("m", [ENERGY], MIDNIGHT + timedelta(days=2))
+    with BookReader(book.path) as reader:
+        blocks = list(reader.columns("m", Span(MIDNIGHT, MIDNIGHT + timedelta(days=3))))
+        asked = Span(MIDNIGHT, MIDNIGHT + timedelta(days=1))
+        told = list(reader.energy("m", ENERGY, asked, Step.parse("1d"), PRAGUE).values)  # finds the period
+    assert sum(map(len, blocks)) == 1440
+    assert told == [1440.0] and caplog.text == ""
+
+
 def test_steps_finer_than_what_is_left_are_spread(book: Book) -> None:
     write_days(book, 3)
     book.seal(PRAGUE, after(3))

@@ -240,7 +240,8 @@ def _period_ms(connection: sqlite3.Connection, meter_id: int, before_ms: int) ->
     ).fetchall()
     newest = np.unique(np.array([at_ms for (at_ms,) in found], np.int64))
     frames = connection.execute(
-        "SELECT id FROM frame WHERE meter = ? AND from_at < ? ORDER BY from_at DESC", (meter_id, before_ms)
+        "SELECT id FROM frame WHERE meter = ? AND from_at < ? AND codec <> 0 ORDER BY from_at DESC",
+        (meter_id, before_ms),
     )
     for (frame_id,) in frames:  # ends: each frame has a reading, and PERIOD_FROM are enough
         head = sealed.head_of(connection, frame_id)

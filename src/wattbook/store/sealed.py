@@ -14,7 +14,7 @@ import numpy as np
 from wattbook.model.batch import from_ms
 from wattbook.store import frames
 from wattbook.store.frames import FIELDS, Damaged, Frame, Piece
-from wattbook.store.table import Column, Table
+from wattbook.store.table import Column, Table, empty_table
 
 if TYPE_CHECKING:
     from wattbook.store.table import Cells, Codes, Floats, Integers
@@ -133,7 +133,9 @@ def forgotten_in(connection: sqlite3.Connection, head: Head) -> frozenset[str]:
 
 
 def open_table(connection: sqlite3.Connection, head: Head) -> Table:
-    """A whole frame. Raises Damaged with the meter's name and the day."""
+    """A whole frame; no row of one whose readings are not kept. Raises Damaged with the meter's name and the day."""
+    if head.codec == frames.FORGOTTEN:
+        return empty_table()
     columns = {}
     for _, name, crc, piece in pieces_of(connection, head.id):
         if piece.codec != frames.FORGOTTEN:

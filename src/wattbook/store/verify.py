@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from wattbook.model import BookError
 from wattbook.model.batch import from_ms
-from wattbook.store import frames, sealed, torn
+from wattbook.store import sealed, torn
 from wattbook.store.chain import leaf_of, link_after
 from wattbook.store.frames import Damaged
 from wattbook.store.reader import BookReader
@@ -160,8 +160,7 @@ def _wrong_with(connection: sqlite3.Connection, frame_id: int, found: Verified) 
     found.frames += 1
     found.readings += head.n
     try:
-        if head.codec != frames.FORGOTTEN:
-            sealed.open_table(connection, head)
+        sealed.open_table(connection, head)
         _look_at_pieces(connection, head)
     except Damaged as error:
         return str(error)

@@ -270,6 +270,23 @@ def test_what_is_forgotten_is_not_called_damaged(
     assert told == [1440.0] and caplog.text == ""
 
 
+def test_a_reading_of_which_all_was_forgotten_is_no_row_of_an_export(book: Book) -> None:
+    """A meter that tells one quantity at a time."""
+    told = [
+        replace(reading, values={"voltage": 230.0}) if place % 2 else reading
+        for place, reading in enumerate(day(0) + day(1))
+    ]
+    book.append(told, urgent=True).result(DONE_S)
+    book.seal(PRAGUE, after(2))
+    book.forget("m", ["voltage"], MIDNIGHT + timedelta(days=1))
+    left = [reading for place, reading in enumerate(told) if place >= 1440 or not place % 2]
+    with BookReader(book.path) as reader:
+        blocks = reader.columns("m", Span(MIDNIGHT, MIDNIGHT + timedelta(days=2)))
+        assert [each.values for block in blocks for each in block.readings()] == [each.values for each in left]
+    kept = book.append(told, urgent=True).result(DONE_S)
+    assert (kept.new, kept.same) == (0, len(told))
+
+
 def test_steps_finer_than_what_is_left_are_spread(book: Book) -> None:
     write_days(book, 3)
     book.seal(PRAGUE, after(3))

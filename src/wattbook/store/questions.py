@@ -177,7 +177,7 @@ def block(
         heads = []
     elif heads:
         end, heads = min(to_ms, heads[0].to_at), heads[:1]
-    opened = (sealed.readable(partial(sealed.open_table, connection, head)) for head in heads)
+    opened = (sealed.readable(partial(sealed.left_of, connection, head)) for head in heads)
     tables = [table for table in opened if table is not None]
     table = merged([*tables, rows.hot_table(connection, names, meter_id, first, end)])
     table = table.take(slice(table.at_ms.searchsorted(first), table.at_ms.searchsorted(end)))

@@ -145,6 +145,12 @@ def open_table(connection: sqlite3.Connection, head: Head) -> Table:
     return Table(stored.instants(), stored.numbers(), stored.qualities(), columns)
 
 
+def left_of(connection: sqlite3.Connection, head: Head) -> Table:
+    """The readings of a frame that tell anything: of some, all may have been forgotten. Raises Damaged."""
+    table = open_table(connection, head)
+    return table.telling() if forgotten_in(connection, head) else table
+
+
 def open_samples(connection: sqlite3.Connection, head: Head, quantity: str) -> tuple[Integers, Floats, Codes] | None:
     """Instants, values and qualities of one quantity of a frame; None = it has none (any more). Raises Damaged."""
     row = connection.execute(
@@ -172,7 +178,7 @@ def last_row(connection: sqlite3.Connection, meter_id: int, after_ms: int, by_ms
         head = head_of(connection, frame_id)
         if head.to_at <= after_ms:
             return None
-        table = readable(partial(open_table, connection, head))
+        table = readable(partial(left_of, connection, head))
         if table is not None and (until := table.take(table.at_ms <= by_ms)).at_ms.max(initial=after_ms) > after_ms:
             return until.take(slice(-1, None))
     return None

@@ -88,6 +88,11 @@ class Table:
         kept = {name: each for name, each in columns.items() if each.here()}
         return Table(self.at_ms[rows], self.seq[rows], self.quality[rows], kept)
 
+    def telling(self) -> Table:
+        """The rows that have a value."""
+        flags = [_everywhere(column.present, len(self)) for column in self.columns.values()]
+        return self.take(np.any(flags, axis=0) if flags else np.zeros(len(self), np.bool_))
+
     def codes(self, name: str) -> Codes:
         """The quality of each value of a quantity."""
         return self.columns[name].codes(self.quality)

@@ -472,6 +472,34 @@ async def test_other_masters_do_not_notice_that_an_idle_connection_was_closed() 
         await asyncio.sleep(0.1)
 
 
+async def test_a_gateway_that_waits_long_for_one_meter_does_not_cost_the_others() -> None:
+    """It asks one after another, as its own line wants it: meanwhile it hears nobody else."""
+
+    async def ask_one_after_another(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.read(12):
+            there = request[6] in (5, 9)
+            await asyncio.sleep(0.02 if there else 3.0)
+            answer = bytes((4, 18)) + bytes(18) if there else b"\x84\x0b"
+            writer.write(request[:4] + bytes((0, len(answer) + 1, request[6])) + answer)
+        writer.close()
+
+    server = await asyncio.start_server(ask_one_after_another, "127.0.0.1", 0)
+    address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    meters = tuple(MeterTask(f"m{unit}", PZEM, unit, 0.5) for unit in (4, 5, 9))
+    keeper = Notebook()
+    line = TcpLine(LineTask("net", (address,), meters, keeper, SystemClock()))
+    line.start()
+    try:
+        await eventually(lambda: "no answer behind the gateway" in status(line, "m4").reason)
+        before = {name: len(keeper.of(name)) for name in ("m5", "m9")}
+        await eventually(lambda: all(len(keeper.of(name)) > before[name] + 3 for name in before))
+        assert keeper.kinds("m5") == keeper.kinds("m9") == []
+    finally:
+        await line.stop()
+        server.close()
+        await asyncio.sleep(0.1)
+
+
 async def test_a_bug_in_a_tcp_line_is_told(tmp_path: Path) -> None:
     class Broken(Notebook):
         def note(self, event: Event) -> None:

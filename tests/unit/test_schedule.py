@@ -183,3 +183,10 @@ def test_the_operators_own_patience() -> None:
     assert strict.failed(at_once=True) == 0.5
     assert strict.timeout_s(0.0, least_s=0.5) == strict.timeout_s(1000.0) == 0.25
     assert Patience().timeout_s(0.0, least_s=0.5) == 0.5
+
+
+def test_who_is_answered_late_is_waited_for_until_it_answers_in_time() -> None:
+    usual, strict = Patience(late=True), Patience(fixed_s=0.25, late=True)
+    assert (usual.timeout_s(0.0), strict.timeout_s(0.0)) == (4.0, 0.25)
+    usual.answered(0.02, 1.0)
+    assert usual.timeout_s(1.0) < 0.2

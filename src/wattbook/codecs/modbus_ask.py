@@ -8,6 +8,7 @@ All raise Unreachable (silence), Garbled (a check failed) or Refused (an excepti
 from __future__ import annotations
 
 import struct
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -49,6 +50,7 @@ _KNOWN_MAX = 1024  # exchanges; a full line of 247 meters with four blocks each
 _RTU_SIZE_MAX = 1024  # an echo, a lead-in and the largest frame (256) four times over
 _TCP_SIZE_MAX = 16_384  # late answers (260 each) of a gateway that was stuck for a minute
 _TCP_DATA_AT = 9  # of a read's answer: behind transaction, protocol, length, unit, function and number of bytes
+_PASSED_MAX = 256  # late answers of one conversation: whoever looks at them does so after each
 _TCP_LENGTHS = (3, 254)  # of what follows the length: unit, function and at least a byte, up to the largest PDU
 
 
@@ -180,7 +182,8 @@ class Tcp:
     """Numbered frames on one TCP connection. Late answers to earlier requests are recognised and dropped."""
 
     def __init__(self) -> None:
-        self._transaction = 0
+        self.transaction = 0  # of the last request
+        self.passed: deque[int] = deque(maxlen=_PASSED_MAX)  # of late answers, until somebody takes them
         self._rest = b""  # of an answer that was cut by a time-out, so that the stream keeps its place
         self._usual = b""  # how the answer to the present request begins, unless something is unusual
         self._usual_size = 0
@@ -189,7 +192,7 @@ class Tcp:
     def exchange(self, request: Request, timeout_s: float) -> Conversation[Response]:
         """Ask and return the slave's answer, which is not an exception."""
         steps = self._known.get((request, timeout_s)) or self._remember(request, timeout_s)
-        self._transaction = transaction = self._transaction % 0xFFFF + 1
+        self.transaction = transaction = self.transaction % 0xFFFF + 1
         number = transaction.to_bytes(2, "big")
         self._usual, self._usual_size = number + steps.usual, steps.usual_size
         yield Send(number + steps.asked)
@@ -202,11 +205,12 @@ class Tcp:
         """Find the answer in whatever came; the stream keeps its place behind it."""
         heard = rest + new
         at, missing = self._find(heard)
+        self._pass_by(heard, at)
         self._rest = heard[at:]
         if missing:
             raise Unreachable("the answer was not complete in time" if new else "no answer")
         transaction, protocol, length = struct.unpack_from(">HHH", heard, at)
-        if protocol or transaction != self._transaction or not _TCP_LENGTHS[0] <= length <= _TCP_LENGTHS[1]:
+        if protocol or transaction != self.transaction or not _TCP_LENGTHS[0] <= length <= _TCP_LENGTHS[1]:
             self.reset()
             raise Garbled("what came is not Modbus TCP", offset=at)
         size = 6 + length
@@ -214,6 +218,14 @@ class Tcp:
         unit, pdu = heard[at + 6], heard[at + 7 : at + size]
         # Some devices answer 0 or 255 for whatever unit was asked: the transaction vouches for the answer.
         return _answered(request, pdu) if unit in (request.unit, 0, 255) else _wrong_unit(request.unit, unit)
+
+    def _pass_by(self, heard: bytes, end: int) -> None:
+        """Note whose answers these are, of which nobody waits for one any more."""
+        at = 0
+        while at < end:
+            transaction, _, length = struct.unpack_from(">HHH", heard, at)
+            self.passed.append(transaction)
+            at += 6 + length
 
     def _remember(self, request: Request, timeout_s: float) -> _TcpSteps:
         """The steps of an exchange, made once: the same requests are asked again and again."""
@@ -238,6 +250,7 @@ class Tcp:
     def reset(self) -> None:
         """Forget the stream: the connection is a new one."""
         self._rest = b""
+        self.passed.clear()
 
     def _find(self, heard: bytes) -> tuple[int, int]:
         """Where our answer or nonsense begins, or the first incomplete frame; and how many bytes must follow."""
@@ -251,7 +264,7 @@ class Tcp:
             size = 6 + length
             if len(heard) - at < size:
                 return at, size - (len(heard) - at)
-            if transaction == self._transaction:
+            if transaction == self.transaction:
                 return at, 0
             at += size
 

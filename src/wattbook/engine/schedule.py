@@ -17,6 +17,7 @@ AWAY_AFTER = 3  # failures in a row: fewer are noise on the line
 TIMEOUT_S_MIN = 0.1  # for the first byte: slaves answer within some 50 ms, adapters hold bytes for 16
 TIMEOUT_S_KNOWN_MAX = 0.15  # of a slave known to be quick: three neighbours and this stay under a gap of 0.3 s
 TIMEOUT_S_MAX = 1.0  # of a slave never heard: gateways and old meters
+TIMEOUT_S_LATE = 4.0  # of a slave answered too late: gateways wait up to 3 s before they say that nobody is there
 STRANGER_AFTER_S = 600.0  # of silence: it may have been replaced by a slower one
 RETRIES = 1  # at once, after noise: a second damaged answer in a row is seldom chance
 
@@ -85,6 +86,7 @@ class Patience:
     failures: int = 0  # in a row
     retries: int = RETRIES  # at once after a damaged answer, before it is set aside
     fixed_s: float | None = None  # the operator's own time-out; None = it follows the slave
+    late: bool = False  # the last word about it came after the time-out
     _latency_s: float | None = None  # smoothed, request to first byte
     _heard_at: float = 0.0
 
@@ -94,6 +96,9 @@ class Patience:
         return self.fixed_s if self.fixed_s is not None else max(self._following_s(now), least_s)
 
     def _following_s(self, now: float) -> float:
+        return max(self._usual_s(now), TIMEOUT_S_LATE) if self.late else self._usual_s(now)
+
+    def _usual_s(self, now: float) -> float:
         if self._latency_s is None or (self.failures and now - self._heard_at > STRANGER_AFTER_S):
             return float(min(TIMEOUT_S_MIN * 2 ** (self.failures % 5), TIMEOUT_S_MAX))
         # In steps of 20 ms, so that the steps of a conversation can be kept from one poll to the next.
@@ -102,7 +107,7 @@ class Patience:
 
     def answered(self, first_byte_s: float, now: float) -> None:
         """Note how fast it was."""
-        self.failures = 0
+        self.failures, self.late = 0, False
         self._heard_at = now
         if self._latency_s is None or first_byte_s > self._latency_s:
             self._latency_s = first_byte_s  # up at once, down slowly: a late answer costs more than a long wait

@@ -27,6 +27,7 @@ _MUTE = (
     "the connection stands and nothing ever came on it: the unit address may be wrong, or the device "
     "busy with another program"
 )
+_UNANSWERED_MAX = 256  # requests that may still be answered late
 _TIMEOUT_S_MIN = 0.5  # a network and perhaps a gateway with its own serial line lie between
 
 
@@ -49,6 +50,7 @@ class TcpLine:
         self._running: asyncio.Task[None] | None = None
         self._failures = 0  # to connect and be answered, in a row
         self._answered = False  # on the present connection
+        self._unanswered: dict[int, MeterRecord] = {}  # transaction -> who was asked in vain, bounded
         self._scheduled = False  # all meters, since they were away with the connection
 
     @property
@@ -107,6 +109,7 @@ class TcpLine:
     async def _serve(self, stream: Stream) -> None:
         """Ask until the connection breaks: raises LinkLost, or returns when it was closed while nobody was asked."""
         self.framing.reset()
+        self._unanswered.clear()
         if not self._scheduled:
             self._scheduled = True
             for record in self._records.values():
@@ -156,17 +159,33 @@ class TcpLine:
             self._put_off(record, error)
             raise
         except MeterError as error:
-            if isinstance(error, Unreachable) and not stream.ever_heard:
-                error = Unreachable(f"{error}; {_MUTE}")
+            if isinstance(error, Unreachable):
+                self._expect(record)
+                error = error if stream.ever_heard else Unreachable(f"{error}; {_MUTE}")
             self._put_off(record, error)
             if isinstance(error, Garbled):
                 # The stream lost its place; only a new connection is sure to find it again.
                 raise LinkLost(f"the connection carries nonsense: {error}") from error
             return
+        finally:
+            self._note_late()
         self._was_answered()
         now = self._clock.monotonic()
         at = record.answered(measured, first_byte_s=now - began, latency_s=now - began, now=now)
         self._schedule.answered(record.name, now, at)
+
+    def _expect(self, record: MeterRecord) -> None:
+        """A gateway may still be busy with this request, and tell about it later."""
+        if len(self._unanswered) == _UNANSWERED_MAX:
+            del self._unanswered[next(iter(self._unanswered))]
+        self._unanswered[self.framing.transaction] = record
+
+    def _note_late(self) -> None:
+        """Wait longer for those about whom something was told late: while a gateway waits for one that is not there, it
+        hears no other, and all of them would be called away."""
+        while self.framing.passed:
+            if record := self._unanswered.pop(self.framing.passed.popleft(), None):
+                record.patience.late = True
 
     def _was_answered(self) -> None:
         """Somebody behind the connection answered."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from wattbook.codecs import dsmr, sml
@@ -44,6 +46,15 @@ def test_hexadecimal_in_any_dress(data: bytes, wrap: str) -> None:
     for digits in (data.hex(), data.hex(" "), data.hex().upper(), data.hex("\n", 16), data.hex(":")):
         assert _values(wrap.format(digits).encode()) == [{"active_energy_import": 4400}]
     assert _values(" ".join(f"0x{byte:02x}" for byte in data).encode()) == [{"active_energy_import": 4400}]
+
+
+def test_hexadecimal_digits_take_little_memory() -> None:
+    digits = (b"\0" * 100_000 + SML).hex(" ").encode()
+    tracemalloc.start()
+    assert _values(digits, format="sml") == [{"active_energy_import": 4400}]
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most < 10 * len(digits)
 
 
 def test_the_format_can_be_told() -> None:

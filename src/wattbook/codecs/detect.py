@@ -24,7 +24,8 @@ Format = Literal["auto", "iec", "dsmr", "sml", "modbus", "cirbus"]
 CAPTURE_SIZE_MAX = 64_000_000  # bytes; a day of a chatty meter has 30
 
 _HEX_NOTE = re.compile(rb"#[^\n]*|^[ \t]*[<>]", re.MULTILINE)  # comments, and who spoke
-_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}|[\s:,-]|0x(?=[0-9A-Fa-f]))+")
+_HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}|[\s:,-]|0x(?=[0-9A-Fa-f]))++")  # ++ keeps no way back: 100 bytes for each
+_BETWEEN = b" \t\n\r\f\v:,-"  # digits
 _FRAMING = re.compile(rb"[\x01-\x04]")  # SOH, STX, ETX, EOT
 
 
@@ -73,7 +74,7 @@ def _unhex(data: bytes) -> bytes:
     text = _HEX_NOTE.sub(b"", data)
     if not _HEX.fullmatch(text):
         return data
-    return bytes.fromhex(re.sub(rb"0x|[\s:,-]", b"", text).decode("ascii"))
+    return bytes.fromhex(text.replace(b"0x", b"").translate(None, _BETWEEN).decode("ascii"))
 
 
 def _detect(raw: bytes, profile: Profile | None) -> Format:

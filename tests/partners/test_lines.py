@@ -500,6 +500,44 @@ async def test_a_gateway_that_waits_long_for_one_meter_does_not_cost_the_others(
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.parametrize(
+    ("model", "answer", "reason"),
+    [
+        ("pzem-016", None, "closed the connection"),
+        ("pzem-016", b"\xff" * 30, "carries nonsense"),
+        ("sunspec-meter", b"", "no SunSpec marker"),
+    ],
+    ids=["hangs up", "nonsense", "another device"],
+)
+async def test_one_meter_that_cannot_be_asked_does_not_keep_the_others_from_it(
+    model: str, answer: bytes | None, reason: str
+) -> None:
+    """It is the first of its line, and at its question the other end hangs up or talks nonsense; or it is another."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while request := await reader.read(12):
+            if request[6] == 1 and answer is None:
+                break
+            count = int.from_bytes(request[10:12], "big")
+            zeros = bytes((0, 3 + 2 * count)) + request[6:8] + bytes((2 * count,)) + bytes(2 * count)
+            writer.write((request[6] == 1 and answer) or request[:4] + zeros)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    meters = (MeterTask("bad", LIBRARY.get(model), 1, 0.5), MeterTask("good", PZEM, 2, 0.5))
+    keeper = Notebook()
+    line = TcpLine(LineTask("net", (address,), meters, keeper, SystemClock()))
+    line.start()
+    try:
+        await eventually(lambda: reason in status(line, "bad").reason and len(keeper.of("good")) > 5)
+        assert keeper.kinds("good") == []
+    finally:
+        await line.stop()
+        server.close()
+        await asyncio.sleep(0.1)
+
+
 async def test_a_bug_in_a_tcp_line_is_told(tmp_path: Path) -> None:
     class Broken(Notebook):
         def note(self, event: Event) -> None:

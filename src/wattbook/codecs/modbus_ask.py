@@ -54,6 +54,10 @@ _PASSED_MAX = 256  # late answers of one conversation: whoever looks at them doe
 _TCP_LENGTHS = (3, 254)  # of what follows the length: unit, function and at least a byte, up to the largest PDU
 
 
+class OutOfStep(Garbled):
+    """A stream lost its place: only a new connection is sure to find it again."""
+
+
 class Framing(Protocol):
     """How a PDU travels. One per line; it remembers what that line taught."""
 
@@ -212,7 +216,7 @@ class Tcp:
         transaction, protocol, length = struct.unpack_from(">HHH", heard, at)
         if protocol or transaction != self.transaction or not _TCP_LENGTHS[0] <= length <= _TCP_LENGTHS[1]:
             self.reset()
-            raise Garbled("what came is not Modbus TCP", offset=at)
+            raise OutOfStep("what came is not Modbus TCP", offset=at)
         size = 6 + length
         self._rest = heard[at + size :][-_TCP_SIZE_MAX:]
         unit, pdu = heard[at + 6], heard[at + 7 : at + size]

@@ -9,12 +9,12 @@ from concurrent.futures import Future
 from typing import TypeVar
 
 from wattbook.codecs.conversation import Conversation
-from wattbook.codecs.modbus_ask import Tcp
+from wattbook.codecs.modbus_ask import OutOfStep, Tcp
 from wattbook.engine.orders import Order, Orders
 from wattbook.engine.record import LineTask, MeterRecord
 from wattbook.engine.schedule import Schedule
 from wattbook.engine.status import MeterStatus
-from wattbook.model.errors import Garbled, MeterError, Refused, Unreachable, WattbookError
+from wattbook.model.errors import MeterError, Refused, Unreachable, WattbookError
 from wattbook.transports.link import LinkLost
 from wattbook.transports.ports import modbus_address
 from wattbook.transports.stream import Stream, connect
@@ -51,6 +51,8 @@ class TcpLine:
         self._failures = 0  # to connect and be answered, in a row
         self._answered = False  # on the present connection
         self._unanswered: dict[int, MeterRecord] = {}  # transaction -> who was asked in vain, bounded
+        self._broke_at = ""  # the meter that was asked when the connection broke
+        self._doubted = False  # that it is the connection's fault, until another meter was asked as well
         self._scheduled = False  # all meters, since they were away with the connection
 
     @property
@@ -155,17 +157,17 @@ class TcpLine:
         try:
             measured = await stream.play(record.asked.conversation(timeout_s))
         except LinkLost as error:
-            # Perhaps it is this question that the other end hangs up at: the other meters come first.
-            self._put_off(record, error)
+            self._break_at(record, error)
             raise
         except MeterError as error:
             if isinstance(error, Unreachable):
                 self._expect(record)
                 error = error if stream.ever_heard else Unreachable(f"{error}; {_MUTE}")
+            if isinstance(error, OutOfStep):
+                lost = LinkLost(f"the connection carries nonsense: {error}")
+                self._break_at(record, lost)
+                raise lost from error
             self._put_off(record, error)
-            if isinstance(error, Garbled):
-                # The stream lost its place; only a new connection is sure to find it again.
-                raise LinkLost(f"the connection carries nonsense: {error}") from error
             return
         finally:
             self._note_late()
@@ -189,7 +191,11 @@ class TcpLine:
 
     def _was_answered(self) -> None:
         """Somebody behind the connection answered."""
-        self._failures, self._answered = 0, True
+        self._failures, self._answered, self._doubted = 0, True, False
+
+    def _break_at(self, record: MeterRecord, error: LinkLost) -> None:
+        self._put_off(record, error)
+        self._broke_at = record.name
 
     def _put_off(self, record: MeterRecord, error: MeterError) -> None:
         self._schedule.put_off(record.name, self._clock.monotonic(), record.failed(error))
@@ -220,10 +226,18 @@ class TcpLine:
 
     def _lost(self, error: LinkLost) -> None:
         """The connection is gone. Many devices close one now and then, so one that carried answers is opened again
-        before anybody is called away; else all its meters are."""
+        before anybody is called away; else all its meters are. But perhaps the other end hangs up at what one meter was
+        asked: then the others are asked before that is believed."""
+        broke_at, self._broke_at = self._broke_at, ""
         if self._answered:
             self._answered = False
             log.debug("%s: %s; it is opened again", self._task.name, error)
+            return
+        others = [record for record in self._records.values() if record.name != broke_at]
+        if broke_at and others and not self._doubted:
+            self._doubted = True
+            for record in others:
+                self._schedule.add(record.name, record.every_s, self._clock.monotonic())
             return
         self._scheduled = False
         for record in self._records.values():

@@ -75,6 +75,15 @@ def test_each_problem_has_its_line(
     assert says in problems[0].message
 
 
+@pytest.mark.parametrize("port", ["tcp://10.0.0.9", "tls://10.0.0.9"])
+def test_a_unit_of_modbus_tcp_may_be_any_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv("WATTBOOK_TEST_SECRET", "hush")
+    text = GOOD.replace("/dev/ttyUSB0", port)
+    assert examine(_write(tmp_path, text.replace("address = 4", "address = 255")))[1] == []
+    _, (problem,) = examine(_write(tmp_path, text.replace("address = 4", "address = 256")))
+    assert "takes addresses up to 255, not 256" in problem.message
+
+
 @pytest.mark.parametrize(
     ("table", "places", "says"),
     [

@@ -37,6 +37,7 @@ from wattbook.transports.ports import (
     shown,
 )
 
+_TCP_UNIT_MAX = 255
 HOST_EVERY_S_MIN = 1.0  # more often it would measure its own measuring
 
 
@@ -188,8 +189,8 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
     if modbus and meter.address is not None:
         if not isinstance(meter.address, int):
             yield "address", f"a Modbus address is a number, not {meter.address!r}"
-        elif not 0 <= meter.address <= modbus.address_max:
-            yield "address", f"{meter.model} takes addresses up to {modbus.address_max}, not {meter.address}"
+        elif not 0 <= meter.address <= (most := _unit_max(config, meter, modbus.address_max)):
+            yield "address", f"{meter.model} takes addresses up to {most}, not {meter.address}"
     if profile.cirbus and meter.address is not None:
         if not isinstance(meter.address, int):
             yield "address", f"a CIRBUS address is a number without quotes, not {meter.address!r}"
@@ -201,6 +202,12 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
         yield "serial", f'model "{meter.model}" tells no serial number; leave it out'
     if profile.protocol == "mqtt" and meter.address is None:
         yield "address", "an MQTT meter needs the address that stands in its topic"
+
+
+def _unit_max(config: Config, meter: MeterSettings, of_model: int) -> int:
+    """The greatest address it can have: behind Modbus TCP any byte, and many devices answer to 255 alone."""
+    network = any(line.name == meter.line and is_modbus_tcp(line.port) for line in config.lines)
+    return max(of_model, _TCP_UNIT_MAX) if network else of_model
 
 
 def _host_problems(meter: MeterSettings) -> Iterator[tuple[str, str]]:

@@ -156,6 +156,21 @@ def test_a_tcp_line_that_hangs_up_is_called_again(tmp_path: Path) -> None:
     assert desk.energies == [1.0, 2.0]
 
 
+def test_a_tcp_line_that_hangs_up_before_it_says_anything_is_not_stormed(tmp_path: Path) -> None:
+    """A head that serves one client only does so; called ten times a second, small ones break down."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(0.1)
+        connections, end = 0, time.monotonic() + 2.0
+        with listening(f"tcp://127.0.0.1:{server.getsockname()[1]}"):
+            while time.monotonic() < end:
+                with contextlib.suppress(TimeoutError):
+                    connection, _ = server.accept()
+                    connections += 1
+                    with connection:
+                        connection.sendall(b"Port already in use\r\n")
+    assert 1 < connections < 8
+
+
 @pytest.mark.parametrize("size", [1, 7, 16, 200])
 def test_whatever_pieces_an_adapter_makes_the_telegrams_are_the_same(tmp_path: Path, size: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -26,6 +26,7 @@ _GATHER_BYTES_MAX = 1024  # in one sleep while a telegram comes in: a quarter of
 _GATHER_SPARE_S = 0.001  # waking just before the last byte would cost another read; instants are kept to 10 ms
 _GATHER_BYTES_LEAST = 8  # nearer to the expected end, reading at once finds the moment of completion
 _RETRY_S_MAX = 0.5  # a port that comes back is read again within a second
+_MUTE_S_MAX = 5.0  # the other end hung up before a telegram: it may serve one client only, and is not to be stormed
 _STOP_S_MAX = 5.0  # for a thread that is just connecting; then it is left to end by itself
 _STRANGERS_MAX = 20  # ids of unknown meters to speak of, each once
 
@@ -84,6 +85,7 @@ class TelegramSource:
             self._ears[address] = _Ear(meter, Thinner(meter.every_s))
         self._only = self._ears.get("") if len(self._ears) == 1 else None  # whoever speaks, it is this one
         self._strangers: set[str] = set()
+        self._told = False  # a telegram came since the port was opened
 
     async def run(self, keep: Keeper) -> None:
         """Listen until cancelled. Raises ConfigError when the port can never be opened as it is configured."""
@@ -100,11 +102,12 @@ class TelegramSource:
 
     def _work(self, keep: Keeper, stop: threading.Event) -> None:
         """The thread: open the port, listen until it vanishes, open it again."""
-        waits_s = retries_s(_RETRY_S_MAX)
+        closed_s, mute_s = retries_s(_RETRY_S_MAX), retries_s(_MUTE_S_MAX)
         while not stop.is_set():
+            waits_s = closed_s
             try:
                 link = self._open_link()
-                waits_s = retries_s(_RETRY_S_MAX)
+                closed_s, waits_s = retries_s(_RETRY_S_MAX), mute_s
                 try:
                     self._listen(link, keep, stop)
                     return
@@ -112,6 +115,9 @@ class TelegramSource:
                     link.close()
             except Unreachable as error:
                 self._lost(error)
+                if self._told:
+                    self._told = False
+                    mute_s = waits_s = retries_s(_MUTE_S_MAX)
                 stop.wait(next(waits_s))
             except ConfigError as error:
                 self._lost(error)
@@ -147,6 +153,7 @@ class TelegramSource:
             for any_ear in self._ears.values():  # whose telegram it was, nobody can tell
                 self._report.garbled(any_ear.meter.name, item.message)
             return
+        self._told = True
         ear = self._whose(item)
         if ear is None:
             return

@@ -51,6 +51,7 @@ def _modbus(**register: Any) -> dict[str, Any]:
         ({"scale": Decimal("nan")}, '"scale" must be from 1e-12'),
         ({"scale": Decimal("inf")}, '"scale" must be from 1e-12'),
         ({"scale": Decimal("1e-50")}, '"scale" must be from 1e-12'),
+        ({"scale": Decimal("1e5000000")}, '"scale" must be from 1e-12'),  # beyond what Decimal calculates with
         ({"minimum": Decimal("nan")}, '"minimum" must be from'),
         ({"minimum": 2, "maximum": 1}, "minimum 2 is above maximum 1"),
         ({"function": 1}, '"function" must be from 3 to 4'),

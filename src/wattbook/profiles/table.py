@@ -114,7 +114,7 @@ class Table:
         if value is default:
             return value
         factor = Decimal(value)
-        if not factor.is_finite() or not 1 / _FACTOR_MAX <= abs(factor) <= _FACTOR_MAX:
+        if not factor.is_finite() or not 1 / _FACTOR_MAX <= factor.copy_abs() <= _FACTOR_MAX:
             raise self.refuse(f'"{key}" must be from 1e-12 to 1e12, or below zero as far, not {value}', key=key)
         return factor
 

@@ -500,6 +500,31 @@ async def test_a_gateway_that_waits_long_for_one_meter_does_not_cost_the_others(
         await asyncio.sleep(0.1)
 
 
+async def test_a_gateway_that_hangs_up_between_two_refusals_is_not_what_is_wrong() -> None:
+    """Its meters are off, and it says so; and it closes what is idle, which is no news."""
+    refused = 0
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal refused
+        with suppress(TimeoutError):
+            while request := await asyncio.wait_for(reader.read(12), 0.2):
+                refused += 1
+                writer.write(request[:4] + bytes((0, 3, request[6], request[7] | 0x80, 11)))
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    line = TcpLine(LineTask("net", (address,), (MeterTask("m4", PZEM, 4, 0.5),), Notebook(), SystemClock()))
+    line.start()
+    try:
+        await eventually(lambda: status(line, "m4").state == "away")
+        assert refused == 3 and "no answer behind the gateway" in status(line, "m4").reason
+    finally:
+        await line.stop()
+        server.close()
+        await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize(
     ("model", "answer", "reason"),
     [

@@ -167,6 +167,8 @@ class TcpLine:
                 lost = LinkLost(f"the connection carries nonsense: {error}")
                 self._break_at(record, lost)
                 raise lost from error
+            if isinstance(error, Refused):
+                self._was_answered()
             self._put_off(record, error)
             return
         finally:

@@ -54,6 +54,12 @@ def test_brackets_are_text(config: Path, capsys: pytest.CaptureFixture[str], com
     assert typed(capsys, "latest", "-c", config)[1].startswith("hall [old]  2026-")
 
 
+def test_the_hundredth_line_is_no_picture(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text("meter,at,voltage\n" + "\n" * 98 + "kitchen,soon,230\n", encoding="utf-8")
+    assert typed(capsys, "import", table, "-c", config)[2].startswith("table.csv:100: ")
+
+
 @pytest.mark.parametrize("notify", ["", GRAVE])
 def test_a_rule_that_tells_nobody_is_not_tested(config: Path, capsys: pytest.CaptureFixture[str], notify: str) -> None:
     config.write_text(CONFIG + ALERT + notify, encoding="utf-8")

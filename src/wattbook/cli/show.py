@@ -23,8 +23,8 @@ _KILO = ("Wh", "varh", "VAh")
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Where people look. Brackets are text: names, paths and [[tables]] have them."""
-    return Console(stderr=stderr, soft_wrap=True, markup=False)
+    """Where people look. Brackets and colons are text: names, paths, [[tables]] and line numbers have them."""
+    return Console(stderr=stderr, soft_wrap=True, markup=False, emoji=False)
 
 
 def counted(count: int, what: str) -> str:

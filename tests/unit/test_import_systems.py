@@ -387,12 +387,13 @@ def test_the_day_export_of_dsmr_reader_has_readings_and_the_hour_export_none(tmp
 # ---- the seeds' own files
 
 
-def test_a_day_of_the_rx380_logger_whose_header_repeats_the_time(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", [",2026-11-21 02:02:03", ""], ids=["rows repeat it too", "rows do not"])
+def test_a_day_of_the_rx380_logger_whose_header_repeats_the_time(tmp_path: Path, end: str) -> None:
     table = write(
         tmp_path,
         "rx380_data_2026-11-21.csv",
         "timestamp,voltage_l12,voltage_l1,current_l1,total_real_power,total_power_factor,frequency,total_real_energy,timestamp\r\n"
-        "2026-11-21 02:02:03,400.1,231.0,5.25,1500,0.98,50.01,77,2026-11-21 02:02:03\r\n",
+        f"2026-11-21 02:02:03,400.1,231.0,5.25,1500,0.98,50.01,77{end}\r\n2026-11-21 02:0",
     )
     at = intake(meter="main-a")
     assert imported(table, at) == {
@@ -402,6 +403,7 @@ def test_a_day_of_the_rx380_logger_whose_header_repeats_the_time(tmp_path: Path)
         }
     }  # fmt: skip
     assert list(at.tally.left_out) == ["total_real_energy"]
+    assert at.tally.rejected == 1
 
 
 def test_a_day_of_lector(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from wattbook.codecs.layouts import LECTOR_TIME, RX380_COLUMNS, RX380_LATER, RX3
 from wattbook.exchange.csv_rows import read_header
 from wattbook.exchange.csv_table import TableReader
 from wattbook.exchange.intake import Intake
-from wattbook.exchange.tables import mapped_plan, read_mapped
+from wattbook.exchange.tables import mapped_plan
 from wattbook.model import Columns, ConfigError
 
 _LECTOR_NAME = re.compile(r"\d{8}")
@@ -24,8 +24,14 @@ def is_rx380(names: Sequence[str]) -> bool:
 
 
 def read_rx380(files: Sequence[Path], intake: Intake) -> Iterator[Columns]:
-    """Read daily files of seed 004; the first versions' header repeats the time at its end."""
-    yield from read_mapped(files, intake, {**RX380_COLUMNS, **RX380_LATER})
+    """Read daily files of seed 004; the first versions' header repeats the time at its end, their rows may not."""
+    for path in files:
+        intake.tally.file = path.name
+        header = read_header(path)
+        plan = mapped_plan(header, path, intake, {**RX380_COLUMNS, **RX380_LATER})
+        if header.names[-1] == RX380_TIME:
+            plan = replace(plan, width=plan.width - 1, spare=frozenset({plan.width}))
+        yield from TableReader(plan, intake).read(path)
 
 
 def is_lector(names: Sequence[str]) -> bool:

@@ -406,6 +406,17 @@ def test_a_day_of_the_rx380_logger_whose_header_repeats_the_time(tmp_path: Path,
     assert at.tally.rejected == 1
 
 
+def test_powers_that_the_rx380_logger_took_for_unsigned_are_negative(tmp_path: Path) -> None:
+    table = write(
+        tmp_path,
+        "rx380_data_2026-11-21.csv",
+        "timestamp,voltage_l12,total_real_power,total_reactive_power,total_apparent_power\r\n"
+        "2026-11-21 02:02:03,400.1,4294966062,4294963296,13000\r\n",
+    )
+    powers = {"active_power": -1234.0, "reactive_power": -4000.0, "apparent_power": 13000.0}
+    assert imported(table, intake(meter="main-a")) == {("main-a", AT): {"voltage_l12": 400.1, **powers}}
+
+
 def test_a_day_of_lector(tmp_path: Path) -> None:
     table = write(
         tmp_path,

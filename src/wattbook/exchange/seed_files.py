@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -15,6 +16,7 @@ from wattbook.exchange.intake import Intake
 from wattbook.exchange.tables import mapped_plan
 from wattbook.model import Columns, ConfigError
 
+_RX380_SIGNED = ("active_power", "reactive_power")
 _LECTOR_NAME = re.compile(r"\d{8}")
 
 
@@ -31,7 +33,14 @@ def read_rx380(files: Sequence[Path], intake: Intake) -> Iterator[Columns]:
         plan = mapped_plan(header, path, intake, {**RX380_COLUMNS, **RX380_LATER})
         if header.names[-1] == RX380_TIME:
             plan = replace(plan, width=plan.width - 1, spare=frozenset({plan.width}))
-        yield from TableReader(plan, intake).read(path)
+        for block in TableReader(plan, intake).read(path):
+            signed = {name: _signed(block.values[name]) for name in _RX380_SIGNED if name in block.values}
+            yield replace(block, values={**block.values, **signed})
+
+
+def _signed(cells: array[float]) -> array[float]:
+    """The logger took registers of 32 bits with a sign for such without: 4294966062 W are -1234 W."""
+    return array("d", [cell - 2**32 if 2**31 <= cell < 2**32 else cell for cell in cells])
 
 
 def is_lector(names: Sequence[str]) -> bool:

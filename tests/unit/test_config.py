@@ -198,6 +198,19 @@ def test_a_port_that_does_not_fit_is_told(
     assert [problem.line for problem in found] in ([place], [place] * 2)
 
 
+@pytest.mark.parametrize(("topic", "said"), [("meters/{address}", 1), ("meters/all", 0)])
+def test_only_a_topic_with_an_address_needs_one(tmp_path: Path, topic: str, said: int) -> None:
+    model = '[model]\nname = "own"\ntitle = "Own"\nvendor = "own"\nprotocol = "mqtt"\nsource = "own"\nverified = true\n'
+    field = '[[field]]\nquantity = "voltage"\npath = "0"\n'
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models/own.toml").write_text(f'{model}[mqtt]\ntopic = "{topic}"\n{field}', encoding="utf-8")
+    line = '[site]\nprofiles = "models"\n[[line]]\nname = "b"\nport = "mqtt://h"\n'
+    _, problems = examine(_write(tmp_path, f'{line}[[meter]]\nname = "m"\nmodel = "own"\nline = "b"\n'))
+    assert [problem.message for problem in problems] == (
+        ['meter "m": an MQTT meter needs the address that stands in its topic'] * said
+    )
+
+
 def test_a_line_without_meters_needs_no_port_that_modbus_has(tmp_path: Path) -> None:
     for port, said in (("tcp://gateway", 0), ("tls://gateway", 0), ("rtu+tcp://gateway", 1), ("tcp://", 1)):
         _, problems = examine(_write(tmp_path, f'[[line]]\nname = "a"\nport = "{port}"\n'))

@@ -200,7 +200,7 @@ def _meter_problems(config: Config, meter: MeterSettings) -> Iterator[tuple[str,
         yield "swap_import_export", f'"{meter.model}" is no Modbus model: correct import and export in its profile'
     if meter.serial != "" and (modbus is None or modbus.identity.serial_number is None):
         yield "serial", f'model "{meter.model}" tells no serial number; leave it out'
-    if profile.protocol == "mqtt" and meter.address is None:
+    if profile.mqtt and profile.mqtt.addressed and meter.address is None:
         yield "address", "an MQTT meter needs the address that stands in its topic"
 
 

@@ -38,7 +38,7 @@ def topics_of(meter: Listened) -> Mapping[str, Payload]:
         raise ConfigError(f'{meter.name}: the model "{meter.profile.name}" does not speak over MQTT')
     groups: dict[str, list[int]] = {}
     for place, its in enumerate(settings.fields):
-        groups.setdefault(its.topic or settings.topic, []).append(place)
+        groups.setdefault(settings.topic_of(its), []).append(place)
     return {
         _topic(template, meter): Payload([settings.fields[place] for place in places], settings.time)
         for template, places in groups.items()

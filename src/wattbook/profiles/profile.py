@@ -204,6 +204,15 @@ class MqttSettings:
     fields: tuple[Field, ...]
     time: str = ""  # path of an ISO 8601 or Unix time; "" = the moment of arrival
 
+    def topic_of(self, field: Field) -> str:
+        """The topic that a quantity comes on."""
+        return field.topic or self.topic
+
+    @property
+    def addressed(self) -> bool:
+        """Whether the meter's address stands in a topic."""
+        return any("{address}" in self.topic_of(field) for field in self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class HostSettings:

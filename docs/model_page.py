@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from wattbook.model.vocabulary import quantity
-from wattbook.profiles import CirbusSettings, Library, ModbusSettings, Profile
+from wattbook.profiles import CirbusSettings, Library, ModbusSettings, MqttSettings, Profile
 
 FOLDER = "models"
 
@@ -36,6 +36,8 @@ def page(profile: Profile) -> Iterator[str]:
         yield from _registers(profile.modbus)
     if profile.cirbus:
         yield from _asks(profile.cirbus)
+    if profile.mqtt:
+        yield from _fields(profile.mqtt)
     yield f"\n```toml\n{_example(profile)}```"
 
 
@@ -77,6 +79,13 @@ def _asks(settings: CirbusSettings) -> Iterator[str]:
         for field, name in enumerate(ask.quantities, 1):
             if name:
                 yield f"| `{name}` | {quantity(name).unit} | {ask.code} | {field} | {ask.scale.text} |"
+
+
+def _fields(settings: MqttSettings) -> Iterator[str]:
+    yield "\n| quantity | unit | topic | path | scale |\n| --- | --- | --- | --- | --- |"
+    for one in settings.fields:
+        unit = quantity(one.quantity).unit
+        yield f"| `{one.quantity}` | {unit} | `{settings.topic_of(one)}` | `{one.path}` | {one.scale.text} |"
 
 
 def _example(profile: Profile) -> str:

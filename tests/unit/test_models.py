@@ -81,3 +81,10 @@ def test_the_user_sees_what_is_not_verified() -> None:
     assert not by_name["pm710"]["verified"]  # its registers are known, its serial settings are not
     shown = runner.invoke(app, ["models", "show", "pm710"], env={"COLUMNS": "140"}).output
     assert "0x1008" in shown  # 4105 on the wire: the exponent of the currents
+
+
+def test_the_user_sees_where_an_mqtt_model_listens() -> None:
+    shown = CliRunner().invoke(make_app(["models"]), ["models", "show", "json-mqtt"], env={"COLUMNS": "140"}).output
+    assert ["active_energy_import", "Wh", "meters/{address}/reading", "energy", "x", "1000"] in [
+        line.split() for line in shown.splitlines()
+    ]

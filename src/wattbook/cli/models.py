@@ -16,7 +16,7 @@ from wattbook.cli.show import JsonOption, console, counted, for_people, print_li
 from wattbook.codecs.registers import plan_profile
 from wattbook.engine.prove import Proof, prove
 from wattbook.model import ConfigError, quantity
-from wattbook.profiles import CirbusSettings, Library, Profile, load_profile
+from wattbook.profiles import CirbusSettings, Library, MqttSettings, Profile, load_profile
 from wattbook.profiles.drafts import INPUT_SIZE_MAX, make_draft
 
 app = typer.Typer(help="The library of meter models.")
@@ -77,6 +77,8 @@ def show(
         out.print(_registers(profile))
     if profile.cirbus:
         out.print(_commands(profile.cirbus))
+    if profile.mqtt:
+        out.print(_fields(profile.mqtt))
 
 
 def _verified(profile: Profile) -> str:
@@ -113,6 +115,14 @@ def _commands(settings: CirbusSettings) -> Table:
         for field, name in enumerate(ask.quantities, 1):
             if name:
                 table.add_row(name, quantity(name).unit, ask.code, f"{field} of {len(ask.quantities)}", ask.scale.text)
+    return table
+
+
+def _fields(settings: MqttSettings) -> Table:
+    table = Table("quantity", "unit", "topic", "path", "scale", box=None, pad_edge=False)
+    for one in settings.fields:
+        unit = quantity(one.quantity).unit
+        table.add_row(one.quantity, unit, settings.topic_of(one), one.path, one.scale.text)
     return table
 
 

@@ -333,6 +333,24 @@ def test_a_table_with_a_row_a_value(tmp_path: Path) -> None:
     assert at.tally.left_out == {"x": 1}
 
 
+def test_the_table_of_the_rx380_logger_is_known(tmp_path: Path) -> None:
+    """Its powers are kW, whatever they are called; the unit of its energies is not known."""
+    file = made(
+        tmp_path,
+        "CREATE TABLE Office_Readings (Timestamp TEXT, VoltageL1_v REAL, VoltageL31_minv REAL, CurrentLn_I REAL,"
+        " TotalRealPower_kWh REAL, TotalPowerFactor_kWh REAL, Frequency REAL, TotalRealEnergy REAL)",
+        "INSERT INTO Office_Readings VALUES ('2026-07-01 12:00:00', 231.5, 390.5, 0.5, 12.5, 0.75, 50.25, 77)",
+    )
+    at = intake(meter="main-a")
+    assert read(file, at, "Office_Readings") == {
+        ("main-a", "2026-07-01T10:00:00"): {
+            "voltage_l1": 231.5, "voltage_l31_min": 390.5, "current_n": 0.5, "active_power": 12500.0,
+            "power_factor": 0.75, "frequency": 50.25,
+        }
+    }  # fmt: skip
+    assert at.tally.left_out == {"TotalRealEnergy": 1}
+
+
 @pytest.mark.parametrize(
     ("statement", "words"),
     [

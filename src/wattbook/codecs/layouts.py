@@ -22,6 +22,16 @@ RX380_LATER: Mapping[str, str] = {
     "total_apparent_power": "apparent_power",
     "total_reactive_power": "reactive_power",
 }
+# The table Office_Readings, names in lower case. What it calls kWh is kW; its energies are left to `--map` too.
+OFFICE_COLUMNS: Mapping[str, str] = {
+    **{f"voltage{place}_v": f"voltage_{place}" for place in ("l1", "l2", "l3", "l12", "l23", "l31")},
+    **{f"voltage{pair}_{end}v": f"voltage_{pair}_{end}" for pair in ("l12", "l23", "l31") for end in ("max", "min")},
+    **{f"currentl{line}_i": f"current_{phase}" for line, phase in zip("123n", ("l1", "l2", "l3", "n"), strict=True)},
+    "totalrealpower_kwh": "active_power:kW",
+    "totalapparentpower_kwh": "apparent_power:kVA",
+    "totalreactivepower_kwh": "reactive_power:kvar",
+    "totalpowerfactor_kwh": "power_factor",
+}
 
 
 @dataclass(frozen=True, slots=True)

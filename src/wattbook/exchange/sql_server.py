@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, NoSuchTableError, SQLAlchemyError
 from sqlalchemy.types import NullType
 
+from wattbook.codecs.layouts import OFFICE_COLUMNS
 from wattbook.exchange.gather import Gather
 from wattbook.exchange.instants import BadCell, InstantReader, unix_ms
 from wattbook.exchange.intake import Intake
@@ -150,7 +151,7 @@ def _plan(table: Table, intake: Intake, what: str) -> _Plan:
         return _Plan(time, meter, {}, lower["quantity"], lower["value"])
     targets = {}
     for name in names:
-        target = intake.wishes.target(name, guess(name, {}))
+        target = intake.wishes.target(name, guess(name, OFFICE_COLUMNS))
         if target is not None and name not in (time, meter):
             targets[name] = target
         elif name not in (time, meter) and name.casefold() not in _NO_VALUES and not intake.wishes.says(name):

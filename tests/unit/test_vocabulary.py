@@ -80,3 +80,9 @@ def test_units_turn_into_base_units(unit: str, base: str, factor: int | str) -> 
 def test_a_unit_that_does_not_fit_is_refused(unit: str, base: str) -> None:
     with pytest.raises(UnknownUnit):
         unit_factor(unit, base)
+
+
+@pytest.mark.parametrize(("unit", "base", "meant"), [("kWh", "W", "kW"), ("kW", "Wh", "kWh"), ("KWH", "Wh", "kWh")])
+def test_a_unit_that_does_not_fit_is_answered_with_one_that_does(unit: str, base: str, meant: str) -> None:
+    with pytest.raises(UnknownUnit, match=rf'no unit of a quantity in {base} \(did you mean "{meant}"\?\)'):
+        unit_factor(unit, base)

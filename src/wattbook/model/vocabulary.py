@@ -215,7 +215,6 @@ def obis_meanings() -> Mapping[str, ObisMeaning]:
 
 
 _PREFIXES = {"": 0, "m": -3, "k": 3, "M": 6, "G": 9}
-_BASE_UNITS = ("V", "A", "W", "var", "VA", "Wh", "varh", "VAh", "Hz", "°", "°C", "%", "s", "1")
 _SAME_UNITS = {
     "deg": "°",
     "C": "°C",
@@ -237,9 +236,16 @@ class UnknownUnit(WattbookError):
 def unit_factor(unit: str, base_unit: str) -> Decimal:
     """Return what turns a value in `unit` into the base unit: unit_factor("kWh", "Wh") is 1000."""
     unit = _SAME_UNITS.get(unit, unit)
-    if base_unit == "s" and unit in _TIMES:
-        return Decimal(_TIMES[unit])
-    for prefix, power in _PREFIXES.items():
-        if unit == prefix + base_unit and (base_unit not in ("1", "%", "°", "°C") or not prefix):
-            return Decimal(1).scaleb(power)
-    raise UnknownUnit(f'"{unit}" is no unit of a quantity in {base_unit}{did_you_mean(unit, _BASE_UNITS)}')
+    fitting = _units(base_unit)
+    if unit not in fitting:
+        raise UnknownUnit(f'"{unit}" is no unit of a quantity in {base_unit}{did_you_mean(unit, fitting)}')
+    return fitting[unit]
+
+
+def _units(base_unit: str) -> dict[str, Decimal]:
+    """The units of a quantity, and what turns each into the base unit."""
+    bare = base_unit in ("1", "%", "°", "°C")
+    units = {
+        prefix + base_unit: Decimal(1).scaleb(power) for prefix, power in _PREFIXES.items() if not (bare and prefix)
+    }
+    return units | {unit: Decimal(seconds) for unit, seconds in _TIMES.items() if base_unit == "s"}

@@ -75,7 +75,7 @@ def _secret(given: object, info: ValidationInfo) -> Secret:
             return Secret(given)
         case {"env": str(name), **rest} if not rest:
             if name not in os.environ:
-                raise ValueError(f"the environment has no variable {name}")
+                raise ValueError(f'the environment has no variable {name}; set it here too, or use {{ file = "PATH" }}')
             return Secret(os.environ[name])
         case {"file": str(path), **rest} if not rest:
             try:

@@ -133,6 +133,7 @@ def test_a_secret_comes_from_a_file_beside_the_configuration(tmp_path: Path) -> 
 def test_a_secret_that_is_not_there_is_told(tmp_path: Path) -> None:
     (problem,) = _examined(tmp_path, SINK + 'password = { env = "WATTBOOK_NO_SUCH" }\n')
     assert problem.line == LINE + 4 and "the environment has no variable WATTBOOK_NO_SUCH" in problem.message
+    assert problem.message.endswith('; set it here too, or use { file = "PATH" }')
 
 
 def test_paths_are_those_beside_the_configuration(tmp_path: Path) -> None:

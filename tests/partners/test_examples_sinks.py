@@ -206,6 +206,9 @@ def test_the_centre_and_the_files_of_seed_002_go_on(tmp_path: Path) -> None:
     assert codes["CEA"][0] == pytest.approx(values["active_energy_import"] / 1000, rel=0.01)  # kWh
     (file,) = (tmp_path / "dades/1").iterdir()
     assert datetime.strptime(file.name, "%Y%m%d.txt")
-    header, *rows = (line.split("\t") for line in file.read_text().splitlines())
+    lines = file.read_text().splitlines()
+    assert all(line.endswith("\t") for line in lines)
+    header, *rows = (line[:-1].split("\t") for line in lines)
     assert header == ["HORA", *(f"{code}{n}" for code, size in LECTOR_CODES.items() for n in range(size))]
     assert len(rows) >= 2 and all(len(row) == len(header) and "" not in row for row in rows)
+    assert all(cell == f"{float(cell):9.2f}" for row in rows for cell in row[1:])

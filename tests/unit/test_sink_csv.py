@@ -45,6 +45,23 @@ def read(path: Path) -> str:
     return path.read_bytes().decode()
 
 
+def test_digits_that_are_told_stand_in_the_file(tmp_path: Path) -> None:
+    """As `localFile` of Lector writes them: `%9.2f`, and a tab behind the last one."""
+    named = {"HORA": "{at:HH:MM:SS}", "TPF0": "{voltage:9.2f}", "PAT0": "{active_power:kW 9.2f}", "": ""}
+    power = columns("main-a", ("2026-11-21T01:00:00Z", {"voltage": 230.1, "active_power": -4000}))
+    gap = columns("main-a", ("2026-11-21T01:15:00Z", {"voltage": 230}))
+    write(sink(tmp_path / "{at:YYYYMMDD}.txt", delimiter="\t", columns=named), batch(power, gap))
+    assert read(tmp_path / "20261121.txt") == (
+        "HORA\tTPF0\tPAT0\t\n02:00:00\t   230.10\t    -4.00\t\n02:15:00\t   230.00\t\t\n"
+    )
+
+
+def test_digits_that_are_told_are_numbers_to_a_spreadsheet(tmp_path: Path) -> None:
+    named = {"at": "{at:local}", "kW": "{active_power:kW .2f}"}
+    write(sink(tmp_path / "x.csv", excel=True, columns=named), one("main-a", AT, active_power=-4000))
+    assert read(tmp_path / "x.csv") == "\ufeffat;kW\r\n2026-11-21 02:02:03;-4,00\r\n"
+
+
 def test_the_plain_table_by_local_day(tmp_path: Path) -> None:
     to = sink(tmp_path / "{meter}_{at:YYYY-MM-DD}.csv")
     rows = columns(

@@ -3,7 +3,7 @@
     "{meter:upper}_VOLT"    {"T1": "{active_energy_import_t1:kWh}", "when": "{at:YYYY-MM-DD HH:MM:SS}"}
 
 Places are `site meter location model source at quality id`, every quantity (with a unit or digits behind a colon:
-`{active_power:kW}`, `{voltage:.1f}`, `{active_power:kW .3f}`), and, where a system takes single values, `quantity
+`{active_power:kW}`, `{voltage:.1f}`, `{active_power:kW 9.3f}`), and, where a system takes single values, `quantity
 value unit title obis kind`. A text that is one place alone gives the value itself, any other text gives text. A
 quantity that a reading lacks makes its text absent. `{{` and `}}` stand for braces. In a table, a key that names the
 quantity stands for one key of each quantity of a reading: `{"meter": "{meter}", "{quantity}": "{value}"}`.
@@ -31,7 +31,7 @@ LEAVES_MAX = 500  # texts of one tree
 _DEPTH_MAX = 10
 
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
-_FORM = re.compile(r"(?P<unit>[^\s.]*)\s*(?:\.(?P<digits>\d{1,2})f)?")
+_FORM = re.compile(r"(?P<unit>(?!\d{1,2}\.)[^\s.]*|)\s*(?P<spec>(?:\d{1,2})?\.(?P<digits>\d{1,2})f)?")
 _OF_METER = ("site", "meter", "location", "model", "source")
 _OF_VALUE = ("quantity", "value", "unit", "title", "obis", "kind")
 _PLACES = (*_OF_METER, "at", "quality", "id", *_OF_VALUE)
@@ -54,6 +54,7 @@ class _Place:
     name: str
     fill: _Fill
     form: Callable[[object], str] = str  # as text beside other text
+    spec: str = ""  # ".2f", of a number that has its digits told
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class Template:
     def places(self) -> frozenset[str]:
         """The names of everything that stands in braces."""
         return frozenset(part.name for part in self.parts if isinstance(part, _Place))
+
+    @property
+    def spec(self) -> str:
+        """How the number is written, where it stands alone with its digits told, by what can only write: ".2f"."""
+        return part.spec if len(self.parts) == 1 and isinstance(part := self.parts[0], _Place) else ""
 
     @property
     def steady(self) -> bool:
@@ -260,17 +266,19 @@ def _qualities(columns: Columns, told: str) -> list[str]:
 
 
 def _quantity(name: str, form: str) -> _Place:
-    scaled, as_text = _number(form, quantity(name).unit)
-    return _Place(name, lambda columns, _: scaled(columns.values.get(name), len(columns)), as_text)
+    scaled, as_text, spec = _number(form, quantity(name).unit)
+    return _Place(name, lambda columns, _: scaled(columns.values.get(name), len(columns)), as_text, spec)
 
 
 def _value(form: str) -> _Place:
-    scaled, as_text = _number(form, "")
-    return _Place("value", lambda columns, told: scaled(columns.values.get(told), len(columns)), as_text)
+    scaled, as_text, spec = _number(form, "")
+    return _Place("value", lambda columns, told: scaled(columns.values.get(told), len(columns)), as_text, spec)
 
 
-def _number(form: str, base: str) -> tuple[Callable[[Sequence[float] | None, int], Cells], Callable[[object], str]]:
-    """How a column of numbers is scaled and rounded, and how one of them is written as text."""
+def _number(
+    form: str, base: str
+) -> tuple[Callable[[Sequence[float] | None, int], Cells], Callable[[object], str], str]:
+    """How a column of numbers is scaled and rounded, how one of them is written as text, and its digits."""
     match = _FORM.fullmatch(form.strip())
     if match is None or (match["unit"] and not base):
         raise ValueError(f'"{form}" is no form of a number; one is "kW", ".1f" or "kW .1f"')
@@ -278,7 +286,8 @@ def _number(form: str, base: str) -> tuple[Callable[[Sequence[float] | None, int
         factor = unit_factor(match["unit"] or base, base) if base else 1
     except UnknownUnit as error:
         raise ValueError(str(error)) from error
-    digits = None if match["digits"] is None else int(match["digits"])
+    spec = match["spec"] or ""
+    digits = int(match["digits"]) if spec else None
     divisor, multiplier = (float(factor), 1.0) if factor >= 1 else (1.0, float(1 / factor))
 
     def scaled(column: Sequence[float] | None, rows: int) -> Cells:
@@ -292,9 +301,9 @@ def _number(form: str, base: str) -> tuple[Callable[[Sequence[float] | None, int
 
     def as_text(cell: object) -> str:
         assert isinstance(cell, float | int)
-        return repr(plain_number(cell)) if digits is None else f"{cell:.{digits}f}"
+        return f"{cell:{spec}}" if spec else repr(plain_number(cell))
 
-    return scaled, as_text
+    return scaled, as_text, spec
 
 
 def _escaped(place: _Place, escape: Callable[[str], str]) -> _Place:

@@ -69,7 +69,7 @@ class ColumnPlan:
         moments: list[int] = []
         latest: dict[str, int] = {}
         for part in parts:
-            cells = [form.cells(each.cells(part)) if each else ("",) * len(part) for each in templates]
+            cells = [form.cells(each.cells(part), each.spec) if each else ("",) * len(part) for each in templates]
             told = self._told(part, templates)
             rows += compress(zip(*cells, strict=True), told)
             if len(parts) > 1:

@@ -24,8 +24,13 @@ class Form:
     bom: bool = False
     guarded: bool = False  # texts that a spreadsheet would take for formulas get an apostrophe
 
-    def cells(self, cells: Cells) -> Sequence[object]:
-        """A column as it is written: whole numbers without a point, texts on one line, "" for absent."""
+    def cells(self, cells: Cells, spec: str = "") -> Sequence[object]:
+        """A column as it is written: texts on one line, "" for absent, numbers as `spec` says.
+
+        Without one, whole numbers have no point, and others as many digits as tell them apart.
+        """
+        if spec:
+            return ["" if cell is None else f"{cell:{spec}}".replace(".", self.decimal) for cell in cells]
         if isinstance(cells, tuple) and cells and isinstance(cells[0], str):
             return (self._text(cells[0]),) * len(cells)  # of a meter, not of a reading: the same in all rows
         whole: list[object] = [plain_number(cell) if isinstance(cell, float) else cell for cell in cells]

@@ -23,7 +23,7 @@ from wattbook.simulate.source import Plausible
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 MODELS = Library([Path(__file__).parents[1] / "profiles"])
-PZEM, SDM120, SDM630 = (MODELS.get(name) for name in ("pzem-016", "sdm120", "sdm630"))
+PZEM, SDM120, SDM630, DAS = (MODELS.get(name) for name in ("pzem-016", "sdm120", "sdm630", "das-8000"))
 GOOD: Mapping[str, float] = {
     "voltage": 230.0, "current": 5.0, "active_power": 1100.0, "frequency": 50.0, "power_factor": 0.96,
     "active_energy_import": 12345.0,
@@ -151,6 +151,14 @@ def test_what_the_device_says_of_itself_outweighs_values() -> None:
     found = who(named, [SDM120, SDM630, named])
     assert found.model is not None and (found.model.name, found.certain) == ("named", True)
     assert who(SDM120, [SDM120, named]).model is SDM120  # whose own name is another
+
+
+def test_a_device_without_voltages_is_known_by_what_it_says_of_itself() -> None:
+    found = who(DAS, [SDM120, DAS])
+    assert found.model is DAS and found.certain
+    assert DAS.modbus is not None
+    nameless = replace(DAS, name="nameless", modbus=replace(DAS.modbus, identity=Identity()))
+    assert who(SDM120, [nameless, SDM120]).model is SDM120 and who(DAS, [nameless]).model is None
 
 
 def test_a_marker_and_a_serial_number_are_read() -> None:

@@ -114,7 +114,7 @@ def _electrical(profile: Profile, values: Mapping[str, float]) -> Iterator[str]:
             yield f"one phase has {min(alive):g} V, another {max(alive):g} V"
         if len(alive) > 1 and between_alive and not 0.9 * min(alive) <= max(between_alive) <= 2.1 * max(alive):
             yield f"{max(between_alive):g} V between phases do not go with {max(alive):g} V of one"
-    elif not any(voltages.values()):
+    elif not any(voltages.values()) and (voltages or not _has_identity(profile)):
         yield "there is no voltage"
     for phase, power in powers.items():
         if phase not in voltages or phase not in currents:
@@ -124,6 +124,12 @@ def _electrical(profile: Profile, values: Mapping[str, float]) -> Iterator[str]:
             yield f"{power:g} W are more than {voltages[phase]:g} V and {currents[phase]:g} A can be"
         if not alternating and abs(power) < apparent / _POWER_FACTOR_MAX - _POWER_S_MAX:
             yield f"{power:g} W are less than {voltages[phase]:g} V and {currents[phase]:g} A of direct current"
+
+
+def _has_identity(profile: Profile) -> bool:
+    """Whether a device says that it is this model: one that tells no voltage is known by that alone."""
+    assert profile.modbus is not None
+    return identifies(profile.modbus.identity)
 
 
 def _alternates(profile: Profile) -> bool:

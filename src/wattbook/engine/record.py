@@ -24,6 +24,7 @@ _GRAIN = timedelta(milliseconds=10)  # instants are kept to it
 _SMOOTH = 1 / 8  # of the latency shown
 _GARBLED_MIN = 3  # in a row: noise spoils one answer, two devices that speak at once spoil all
 _TWO = "; when the line's other meters answer well, two devices may have this address: `wattbook scan` tells"
+_HEAD = "; light from outside, or an optical head that is not quite in place?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class MeterRecord:
         self._last_at: datetime | None = None
         self._stranger = ""  # what was said of another device in its place, so that it is said once
         self._garbled = 0  # failures of this kind in a row
+        self._garbled_why = _HEAD if task.profile.protocol == "iec62056-21" else _TWO
 
     def begin(self) -> None:
         """It is being asked."""
@@ -113,7 +115,7 @@ class MeterRecord:
                 counters.timeouts += 1
         delay_s = self.patience.failed(at_once=isinstance(error, Garbled))
         if self.patience.away and not sought:
-            self.gone(f"{error}{_TWO}" if self._garbled >= _GARBLED_MIN else str(error))
+            self.gone(f"{error}{self._garbled_why}" if self._garbled >= _GARBLED_MIN else str(error))
         return delay_s
 
     def _meet(self, words: str) -> None:

@@ -205,24 +205,26 @@ class Delivery:
                 written = Written((Rejected(columns.meter, columns.at_ms[0], str(error), columns.site),), bookmark)
                 tally.refused += 1
                 if not tally.taken and tally.refused >= _ALL_REFUSED:
-                    rejected += written.rejected
-                    part, written = await self._elsewhere(waiting, bookmark, error)
-                    tally.taken += len(part)
+                    await self._try_others(waiting, bookmark, error)
+                    tally.taken += 1
             else:
                 tally.taken += len(part)
             rejected += written.rejected
             skipped, bookmark = skipped + written.skipped, written.bookmark
         return Written(tuple(rejected), bookmark, skipped)
 
-    async def _elsewhere(self, waiting: list[Batch], bookmark: str, error: SinkRefused) -> tuple[Batch, Written]:
-        """Write one of the parts that wait, as it is: a batch may begin with a meter that is refused, and it alone.
+    async def _try_others(self, waiting: Sequence[Batch], bookmark: str, error: SinkRefused) -> None:
+        """Write the last reading of parts that wait: a batch may begin with a meter that is refused, and it alone.
 
-        Raises SinkUnavailable when none is taken either, or when that would turn the order round.
+        It comes again with its part, so that a correction stays behind what it corrects. Raises SinkUnavailable when
+        none is taken either, or when that would turn the order round.
         """
-        for place, part in enumerate(waiting if self.sink.any_order else ()):
+        for part in waiting if self.sink.any_order else ():
+            last = part.columns[-1]
             with contextlib.suppress(SinkRefused):
-                written = await self.once(part, bookmark)
-                return waiting.pop(place), written
+                written = await self.once(Batch((last.cut(slice(len(last) - 1, None)),), (), ""), bookmark)
+                if not written.rejected:
+                    return
         raise SinkUnavailable(f"it refuses every reading: {error}") from error
 
     async def once(self, batch: Batch, bookmark: str) -> Written:

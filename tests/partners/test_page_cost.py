@@ -94,6 +94,25 @@ def test_now_tells_what_today_cost_against_yesterday(tmp_path: Path, browser: Br
             assert watched.complaints == []
 
 
+@pytest.mark.parametrize("earned", [0, 4000])
+def test_now_compares_nothing_with_a_day_that_cost_nothing(tmp_path: Path, browser: Browser, earned: int) -> None:
+    now = noon()
+    midnight = now.astimezone(PRAGUE).replace(hour=0, minute=0).astimezone(UTC)
+    sold = '[[tariff.energy]]\nname = "sold"\nprice = "2.00"\nexport = true\n'
+    with house(tmp_path, 'listen = "127.0.0.1:0"', more=TARIFF + sold) as home:
+        home.clock.at = now
+        for at, bought, given in ((midnight - timedelta(days=1), 0, 0), (midnight, 0, earned), (now, 1000, earned)):
+            energies = {"active_energy_import": 1e6 + bought, "active_energy_export": 1e6 + given}
+            home.keep(Reading("main-a", at, energies))
+        with served(home) as server, window(browser, locale="en-GB") as context:
+            page = context.new_page()
+            page.clock.set_fixed_time(now)
+            page.goto(server.url)
+            expect(page.locator(".tile .cost .amount")).to_contain_text("CZK")
+            for change in page.locator(".tile .change").all():
+                expect(change).to_have_text("")
+
+
 @pytest.mark.parametrize("width", [1280, 360])
 def test_nothing_moves_when_today_comes(tmp_path: Path, browser: Browser, width: int) -> None:
     now = noon()

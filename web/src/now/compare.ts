@@ -16,8 +16,9 @@ export interface Change {
   percent: string;
 }
 
+/** Null where there is no share of it: of nothing, and of money that was earned. */
 export function compared({ today, yesterday }: Day): Change | null {
-  if (today === null || !yesterday) return null;
+  if (today === null || yesterday === null || yesterday <= 0) return null;
   const share = today / yesterday - 1;
   const percent = whole(Math.round(Math.abs(share) * 100));
   return { direction: Math.abs(share) < SAME_SHARE ? "same" : share < 0 ? "less" : "more", percent };

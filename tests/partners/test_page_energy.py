@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import openpyxl
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from api_house import NOW, House, house
 from api_server import served
@@ -216,6 +219,53 @@ def test_the_hours_of_the_week_are_seen_for_each_place(home: House, page: Page, 
         expect(page.locator("li[data-place]")).to_have_count(2)
         page.goto("about:blank")
     assert complaints == []
+
+
+@pytest.fixture
+def by_the_clock(tmp_path: Path) -> Iterator[House]:
+    """The heat pump uses 100 Wh after midnight by the site's clock and in each hour 100 more than in the one before."""
+    with house(tmp_path, 'listen = "127.0.0.1:0"') as home:
+        energy, at = 25_000_000, datetime(2026, 10, 16, 22, tzinfo=UTC)
+        while at < datetime(2026, 11, 3, tzinfo=UTC):
+            home.keep(Reading("heat-pump", at, {"active_energy_import": energy}))
+            energy += 100 * (at.astimezone(ZoneInfo("Europe/Prague")).hour + 1)
+            at += timedelta(hours=1)
+        yield home
+
+
+@pytest.mark.parametrize(("day", "than"), [("2026-10-25", "week"), ("2026-10-26", "before"), ("2026-11-01", "week")])
+def test_hours_are_compared_by_the_clock_where_it_was_changed(
+    by_the_clock: House, page: Page, day: str, than: str
+) -> None:
+    with served(by_the_clock) as server:
+        opened(page, server.url, f"energy?view=day&at={day}&by=meter&of=heat-pump&than={than}")
+        told = page.locator("[data-slot]").evaluate_all("all => all.map(each => each.getAttribute('aria-label'))")
+        assert len(told) == (25 if day == "2026-10-25" else 24)
+        for label in told:
+            value, before = re.findall(r"(\S+) kWh", label)
+            assert value == before, label
+
+
+def test_an_hour_is_compared_with_the_same_one_of_the_clock_a_week_before(by_the_clock: House, page: Page) -> None:
+    with served(by_the_clock) as server:
+        hour = "2026-10-26T07:00:00.000Z"  # 8:00 in winter
+        opened(page, server.url, f"energy?view=hour&at={hour}&by=meter&of=heat-pump&than=week")
+        expect(page.locator(".said[role=status]")).to_contain_text("0.900 kWh, as much as")
+
+
+def test_a_day_so_far_is_compared_up_to_the_same_time_of_the_clock(by_the_clock: House, page: Page) -> None:
+    noon = datetime(2026, 10, 25, 11, tzinfo=UTC)  # the thirteenth hour of that day is over
+    by_the_clock.clock.at = noon
+    with served(by_the_clock) as server:
+
+        def dated(route: Route) -> None:
+            answer = route.fetch()
+            route.fulfill(response=answer, headers={**answer.headers, "date": format_datetime(noon, usegmt=True)})
+
+        page.route("**/api/v1/opening", dated)
+        page.clock.set_fixed_time(noon)
+        opened(page, server.url, "energy?view=day&at=2026-10-25&by=meter&of=heat-pump&than=week")
+        expect(page.locator(".said[role=status]")).to_contain_text("used 8.10 kWh, 4 % more than")
 
 
 @pytest.mark.parametrize("address", [f"energy?view=month&at=2026-11-01&{SHOP}", "places"])

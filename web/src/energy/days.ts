@@ -29,13 +29,23 @@ export function monday(day: string): string {
 
 /** The day an instant falls on. */
 export function dayOf(at: number, zone: string): string {
-  return text(at + offset(at, zone));
+  return text(wallOf(at, zone));
 }
 
 /** The instant a day begins. */
 export function begins(day: string, zone: string): number {
-  const guess = utc(day) - offset(utc(day), zone);
-  return utc(day) - offset(guess, zone); // the clock may change between the two
+  return instantOf(utc(day), zone);
+}
+
+/** What a zone's clock shows at an instant, as if it were UTC. */
+export function wallOf(at: number, zone: string): number {
+  return at + offset(at, zone);
+}
+
+/** The instant a zone's clock shows this. */
+export function instantOf(wall: number, zone: string): number {
+  const guess = wall - offset(wall, zone);
+  return wall - offset(guess, zone); // the clock may change between the two
 }
 
 /** What a zone's clock is ahead of UTC, in milliseconds. */

@@ -125,6 +125,12 @@ export function sums(parts: Part[]): (number | null)[] {
   );
 }
 
+/** The points of parts in the order of these steps; nothing is known of a step that is not there. */
+export function aligned(parts: Part[], steps: number[]): Part[] {
+  const nothing = { at: 0, value: null, quality: "missing" } as const;
+  return parts.map((part) => ({ ...part, points: steps.map((step) => part.points[step] ?? nothing) }));
+}
+
 /** All that is known, added up; null where nothing is. */
 export function total(parts: Part[]): number | null {
   const known = parts.flatMap((part) => part.points.map((point) => point.value)).filter((value) => value !== null);

@@ -1,5 +1,5 @@
 // What is looked at: a year, month, week, day or hour, its steps, what is before it and what is inside.
-import { addDays, addMonths, begins, dayOf, monday, utc } from "./days";
+import { addDays, addMonths, begins, dayOf, instantOf, monday, utc, wallOf } from "./days";
 
 export const VIEWS = ["day", "week", "month", "year"] as const; // chosen by name; an hour is opened from its day
 export type View = (typeof VIEWS)[number] | "hour";
@@ -43,11 +43,14 @@ export function comparisons(view: View): Than[] {
   return view === "day" ? ["none", "before", "week", "year"] : ["none", "before", "year"];
 }
 
-/** The period it is compared with; a year before, weeks stay weeks. */
-export function compared(period: Period, than: Than): Period | null {
+/** The period it is compared with; a year before, weeks stay weeks; a week before, an hour stays the clock's hour. */
+export function compared(period: Period, than: Than, zone: string): Period | null {
   if (than === "none" || !comparisons(period.view).includes(than)) return null;
   if (than === "before") return shifted(period, -1);
-  if (than === "week") return shifted(period, period.view === "hour" ? -7 * 24 : -7);
+  if (than === "week" && period.view === "hour") {
+    return { view: "hour", at: new Date(instantOf(wallOf(Date.parse(period.at), zone) - 7 * 24 * HOUR_MS, zone)).toISOString() };
+  }
+  if (than === "week") return shifted(period, -7);
   return period.view === "week" ? shifted(period, -52) : { ...period, at: addMonths(period.at, -12) };
 }
 
@@ -57,6 +60,22 @@ export function startOf(period: Period, zone: string): number {
 
 export function endOf(period: Period, zone: string): number {
   return startOf(shifted(period, 1), zone);
+}
+
+/** Up to when another period is compared with one that is over up to an instant: the same time of the clock. */
+export function asFar(at: number, period: Period, other: Period, zone: string): number {
+  if (period.view === "hour") return startOf(other, zone) + at - startOf(period, zone);
+  return instantOf(utc(other.at) + wallOf(at, zone) - utc(period.at), zone);
+}
+
+/** The step of another period that each one is compared with: hours by the clock, where days have 23 or 25 of them. */
+export function beside(period: Period, other: Period, zone: string): number[] {
+  const of = (whose: Period) =>
+    Array.from({ length: slots(whose, zone) }, (_, slot) =>
+      whose.view === "day" ? wallOf(slotAt(whose, slot, zone), zone) - utc(whose.at) : slot,
+    );
+  const theirs = of(other);
+  return of(period).map((each) => theirs.indexOf(each));
 }
 
 /** How many steps it has when it is over. */

@@ -221,6 +221,16 @@ def test_the_hours_of_the_week_are_seen_for_each_place(home: House, page: Page, 
     assert complaints == []
 
 
+def test_places_that_could_not_be_asked_for_come_with_the_connection(home: House, page: Page) -> None:
+    with served(home) as server:
+        page.route("**/api/v1/**", lambda route: route.abort())
+        page.goto(f"{server.url}#/places")
+        expect(page.get_by_role("alert").first).to_contain_text("does not answer")
+        page.unroute("**/api/v1/**")
+        expect(page.locator(".said[role=status]")).to_contain_text("house/panel uses most")
+        expect(page.get_by_role("alert")).to_have_count(0)
+
+
 @pytest.fixture
 def by_the_clock(tmp_path: Path) -> Iterator[House]:
     """The heat pump uses 100 Wh after midnight by the site's clock and in each hour 100 more than in the one before."""

@@ -221,6 +221,13 @@ def test_the_hours_of_the_week_are_seen_for_each_place(home: House, page: Page, 
     assert complaints == []
 
 
+def test_the_span_of_a_year_names_the_year_it_begins_in(home: House, page: Page) -> None:
+    with served(home) as server:
+        page.clock.set_fixed_time(NOW)
+        opened(page, server.url, "places?span=52w")
+        expect(page.get_by_text("Means of each hour")).to_contain_text("from 22 Nov 2025, 13:00 to 13:00")
+
+
 def test_places_that_could_not_be_asked_for_come_with_the_connection(home: House, page: Page) -> None:
     with served(home) as server:
         page.route("**/api/v1/**", lambda route: route.abort())

@@ -98,12 +98,13 @@ export function date(at: number, timeZone: string): string {
   return timeFormat(locale, { day: "numeric", month: "short", year: "numeric", timeZone }).format(at);
 }
 
-/** A time of the site's clock, with the date when it is not today's. */
+/** A time of the site's clock, with the date when it is not today's, and with the year when that is another one. */
 export function clock(at: number, timeZone: string, seconds = false): string {
-  const day = (moment: number) => zoneDate(moment, timeZone).toDateString();
+  const [then, now] = [at, Date.now()].map((moment) => zoneDate(moment, timeZone)) as [Date, Date];
   const style: Intl.DateTimeFormatOptions = { hour: hourStyle(), minute: "2-digit", timeZone };
   if (seconds) style.second = "2-digit";
-  if (day(at) !== day(Date.now())) Object.assign(style, { day: "numeric", month: "short" });
+  if (then.toDateString() !== now.toDateString()) Object.assign(style, { day: "numeric", month: "short" });
+  if (then.getFullYear() !== now.getFullYear()) style.year = "numeric";
   return timeFormat(locale, style).format(at);
 }
 

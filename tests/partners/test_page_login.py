@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, expect
 from access_house import PASSWORD, add_user
 from api_house import House, house
 from api_server import served
+from page_browser import window
 
 
 @pytest.fixture
@@ -38,6 +39,23 @@ def test_the_first_password(home: House, browser: Browser) -> None:
         assert said == []  # the policy of the page lets all of it through
         page.close()
     assert home.people.people().known("anna").role == "admin"
+
+
+def test_who_came_by_the_address_of_a_page_sees_that_page(home: House, browser: Browser) -> None:
+    meter = "#/meters/main-a"
+    with served(home) as server, window(browser) as context:
+        page = context.new_page()
+        page.goto(f"{server.url}login{meter}")
+        page.get_by_role("link").click()  # a password later
+        expect(page.get_by_role("heading", level=1)).to_have_text("main-a")
+        add_user(home)
+        other = context.new_page()
+        other.goto(f"{server.url}{meter}", wait_until="commit")
+        other.get_by_label("Name").fill("anna")
+        other.get_by_label("Password").fill(PASSWORD)
+        other.keyboard.press("Enter")
+        expect(other).to_have_url(f"{server.url}{meter}")
+        expect(other.get_by_role("heading", level=1)).to_have_text("main-a")
 
 
 def test_the_way_in_on_a_phone_in_the_dark(home: House, browser: Browser) -> None:

@@ -92,6 +92,23 @@ async def test_a_day_of_two_tariffs_by_hand(home: House, day: str, hours: int, l
     assert sum(Decimal(each["amount"]) for each in points) == by_hand
 
 
+async def test_six_years_of_two_tariffs_cost_what_each_of_them_costs(home: House) -> None:
+    start = datetime(2020, 1, 1, tzinfo=home.context.config.site.timezone).astimezone(UTC)
+    home.keep(
+        *(
+            Reading("main-a", start + timedelta(days=30 * number), {"active_energy_import": 345_600.0 * number})
+            for number in range(70)
+        )
+    )
+    (cost,) = (await ask(home, "meter=main-a&from=2020-01-01&to=2026-01-01&every=1y"))["costs"]
+    assert len(cost["points"]) == 6
+    for year, point in enumerate(cost["points"], 2020):
+        (alone,) = (await ask(home, f"meter=main-a&from={year}-01-01&to={year + 1}-01-01"))["costs"]
+        assert {"at": point["at"]} | alone["total"] == point | {"rounded": alone["total"]["rounded"]}
+    long = await ask(home, "meter=main-a&from=2000-01-01&to=2026-01-01&every=1y", 400)
+    assert long["error"] == "too long for prices that change within a day; ask for a shorter time"
+
+
 async def test_the_register_decides_and_not_the_clock(home: House) -> None:
     """By day, when the clock says high: 60 Wh in t1 and 40 Wh in t2 each quarter, for two hours."""
     start = datetime(2026, 11, 21, 9, tzinfo=UTC)

@@ -33,7 +33,9 @@ def by_source(told: Told, asked: Asked, question: Question) -> Iterator[Answer]:
     """One answer for each source of the configuration, and one for what is `unknown`. Raises ConfigError, BookError."""
     assert question.every is not None, "checked where the question was understood"
     short = _short_step(question.every)
-    spans = list(_parts(question.span, short))
+    if question.span.duration / short.short > SHARED_STEPS_MAX:
+        raise ConfigError("too long for energy by source in such steps; choose longer ones, or a shorter time")
+    spans = list(parts_of(question.span, short))
     given = _given(told, question, spans, short)
     edges = boundaries(question.span, question.every, question.zone)
     shared = [
@@ -75,10 +77,8 @@ def _short_step(every: Step) -> Step:
     return Step(gcd(_SHARED_S, int(every.short.total_seconds())), "s")
 
 
-def _parts(span: Span, short: Step) -> Iterator[Span]:
+def parts_of(span: Span, short: Step) -> Iterator[Span]:
     """Parts with not too many steps for one question to the book, cut where short steps begin in every zone."""
-    if span.duration / short.short > SHARED_STEPS_MAX:
-        raise ConfigError("too long for energy by source in such steps; choose longer ones, or a shorter time")
     days = timedelta(days=max(1, STEPS_MAX * short.short // timedelta(days=2)))
     start = span.start
     midnight = datetime(start.year, start.month, start.day, tzinfo=UTC)

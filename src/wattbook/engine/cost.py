@@ -8,7 +8,7 @@ house whose meters stand at no source all of it is the utility's. Each version o
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from itertools import groupby
@@ -108,13 +108,25 @@ def charges_of(told: Told, asked: Asked, question: Question, tariff: Tariff) -> 
     charges = [Charge(at_ms) for at_ms in (edges[:-1] if question.every else edges[:1])]
     short = _short_step(question.every, tariff.grid_min)
     starts = [charge.at_ms for charge in charges]
-    missing: dict[int, int] = {}  # start of a short step -> its length: counted once, whatever is missing in it
     for span, way in _ways(told, asked, question.span, tariff):
-        for flow in _flows(told, asked, replace(question, quantity=IMPORT, span=span, every=short), way):
-            _charge(flow, tariff, charges, starts, missing, to_ms(span.end))
-    for at_ms, length in missing.items():
-        charges[bisect_right(starts, at_ms) - 1].missing_ms += length
+        for part in _parts(span, short):
+            missing: dict[int, int] = {}  # start of a short step -> its length: counted once, whatever is missing in it
+            for flow in _flows(told, asked, replace(question, quantity=IMPORT, span=part, every=short), way):
+                _charge(flow, tariff, charges, starts, missing, to_ms(part.end))
+            for at_ms, length in missing.items():
+                charges[bisect_right(starts, at_ms) - 1].missing_ms += length
     return charges
+
+
+def _parts(span: Span, short: Step) -> Iterable[Span]:
+    """Parts with not too many short steps for one question to the book. Raises ConfigError."""
+    if short.unit not in ("s", "min"):
+        return [span]
+    from wattbook.engine.by_source import SHARED_STEPS_MAX, parts_of
+
+    if span.duration / short.short > SHARED_STEPS_MAX:
+        raise ConfigError("too long for prices that change within a day; ask for a shorter time")
+    return parts_of(span, short)
 
 
 def _charge(

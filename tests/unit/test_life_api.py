@@ -185,6 +185,8 @@ async def test_a_ratio_multiplies_what_is_told_from_then_on(home: House) -> None
         ({"do": "replace", "registers": {ENERGY: {"after": "1"}}}, "is a number in base units"),
         ({"do": "replace", "registers": {ENERGY: {"before": 1}}}, "cannot have ended at 1"),
         ({"do": "rollover", "registers": {ENERGY: {}}}, "say the modulus"),
+        ({"do": "rollover", "registers": {ENERGY: {"modulus": 1000}}}, "cannot have ended at 1000"),
+        ({"do": "rollover", "registers": {ENERGY: {"modulus": -5}}}, "the number above 0"),
         ({"do": "ratio", "ct": 0}, "a factor above 0"),
         ({"do": "rewire", "phases": ["l1", "l1", "l2"]}, '"phases"'),
         ({"do": "move"}, '"location" is a text'),

@@ -148,7 +148,7 @@ def _registers(order: _Order, parts: Sequence[str]) -> dict[str, dict[str, float
     if not found and order.given["do"] == "rollover":
         raise ConfigError('say in "registers" where it begins anew: {"active_energy_import": {"modulus": 1000000000}}')
     for name, its in found.items():
-        _check_before(order, name, its.get("before"))
+        _check_end(order, name, its.get("before", its.get("modulus")))
         _check_after(order, name, its.get("after"))
     if order.given["do"] == "reset":
         return found or {name: {"after": 0.0} for name in order.amender.fallen(order.meter, order.since)}
@@ -162,16 +162,16 @@ def _last_registers(order: _Order) -> Mapping[str, tuple[datetime, float]]:
         return {}
 
 
-def _check_before(order: _Order, name: str, before: float | None) -> None:
-    """A register cannot have ended below what it last told, nor far above."""
-    last = order.amender.last_before(order.meter, name, order.since) if before is not None else None
-    if before is None or last is None:
+def _check_end(order: _Order, name: str, end: float | None) -> None:
+    """A register cannot have ended, or begun anew, below what it last told, nor far above."""
+    last = order.amender.last_before(order.meter, name, order.since) if end is not None else None
+    if end is None or last is None:
         return
     told = f"{name} was {last[1]:.10g} at {format_instant(last[0])}"
-    if before < last[1]:
-        raise ConfigError(f"{told}, so it cannot have ended at {before:.10g}; values are in base units (Wh)")
-    if not order.amender.could_follow(order.meter, name, last, (order.since, before)):
-        raise ConfigError(f"{told}, and cannot have grown to {before:.10g} by {format_instant(order.since)}")
+    if end < last[1]:
+        raise ConfigError(f"{told}, so it cannot have ended at {end:.10g}; values are in base units (Wh)")
+    if not order.amender.could_follow(order.meter, name, last, (order.since, end)):
+        raise ConfigError(f"{told}, and cannot have grown to {end:.10g} by {format_instant(order.since)}")
 
 
 def _check_after(order: _Order, name: str, after: float | None) -> None:
@@ -196,9 +196,10 @@ def _parts(name: str, its: object, parts: Sequence[str]) -> dict[str, float]:
     for key in its:
         if key not in parts:
             raise ConfigError(f'{name}: unknown "{key}"{did_you_mean(key, parts)}; one of {", ".join(parts)}')
-    if "modulus" in parts and not its.get("modulus"):
-        raise ConfigError(f"{name}: say the modulus, the number at which it begins anew")
-    return {key: _number(value, f"{name}: {key}") for key, value in its.items() if value is not None}
+    told = {key: _number(value, f"{name}: {key}") for key, value in its.items() if value is not None}
+    if "modulus" in parts and told.get("modulus", 0) <= 0:
+        raise ConfigError(f"{name}: say the modulus, the number above 0 at which it begins anew")
+    return told
 
 
 def _wiring(given: Mapping[str, Any]) -> dict[str, Any]:

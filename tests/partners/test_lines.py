@@ -19,7 +19,7 @@ from pymodbus.server import ModbusTcpServer
 
 from notebook import Notebook
 from wattbook import config
-from wattbook.codecs.modbus import Request
+from wattbook.codecs.modbus import Request, Response, encode_response, parse_request
 from wattbook.codecs.modbus_ask import Rtu, Tcp, read, write_register
 from wattbook.engine.collect import LineTask, MeterTask, SerialLine, TcpLine, make_line
 from wattbook.engine.lines import Lines
@@ -441,6 +441,52 @@ async def test_a_device_that_accepts_and_never_answers_is_not_stormed(welcome: W
         await line.stop()
         server.close()
         await asyncio.sleep(0.1)  # for the last connection to be closed on both sides
+
+
+@contextmanager
+def serial_server_that_closes_what_is_idle(closed: threading.Event) -> Iterator[str]:
+    """A PZEM-016 behind it; after 0.1 s without a request it hangs up."""
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                connection.settimeout(0.1)
+                with connection, suppress(TimeoutError):
+                    while asked := connection.recv(8):
+                        request = parse_request(asked)
+                        connection.sendall(encode_response(Response(request.unit, 4, (2300,) * request.count)))
+                closed.set()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"rtu+tcp://127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_nobody_is_called_away_because_a_serial_server_closed_an_idle_connection() -> None:
+    with (
+        serial_server_that_closes_what_is_idle(threading.Event()) as port,
+        collecting(port, addresses=[4], every_s=0.5) as (_, keeper),
+    ):
+        until(lambda: len(keeper.of("m4")) > 4)
+    assert keeper.kinds("m4") == []
+
+
+def test_other_masters_do_not_notice_that_a_serial_server_closed_an_idle_connection() -> None:
+    closed = threading.Event()
+    with (
+        serial_server_that_closes_what_is_idle(closed) as port,
+        collecting(port, addresses=[]) as (line, _),
+    ):
+        for _ in range(4):
+            assert closed.wait(WAIT_S)
+            closed.clear()
+            time.sleep(0.05)  # for it to be seen on this side
+            asked = line.submit(read(line.framing, unit=4, address=0, count=1), guest=True)
+            assert asked.result(WAIT_S) == (2300,)
 
 
 async def test_other_masters_do_not_notice_that_an_idle_connection_was_closed() -> None:

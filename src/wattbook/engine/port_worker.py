@@ -130,6 +130,7 @@ class PortWorker:
         self._tried: dict[str, float] = {}  # meters that were asked in vain on this port: when to ask again
         self._delay_s: dict[str, float] = {}
         self._failures = 0  # to open the port and be answered, in a row
+        self._answered = False  # since the port was opened
         self._thread = threading.Thread(target=self._run_in_thread, name=f"line {task.name} {port}", daemon=True)
 
     def start(self) -> None:
@@ -177,8 +178,10 @@ class PortWorker:
                 try:
                     self._serve(self._outside.open_link(self._port, self._task.settings))
                 except WattbookError as error:
-                    self._lost(error)
-                    self._pool.shut(self._port, str(error))
+                    if not self._answered:
+                        self._lost(error)
+                        self._pool.shut(self._port, str(error))
+                    self._answered = False  # a server on the network may close what is idle: it is opened again first
                 if self._idle() or (not self._bound and self._failures >= len(_REOPEN_S)):
                     return  # another worker begins when the port is listed again
                 self._outside.wait(self._stopping, _REOPEN_S[min(self._failures, len(_REOPEN_S) - 1)])
@@ -192,6 +195,7 @@ class PortWorker:
         self._pool.opened(self._port)
         player = Player(link, pace=self._outside.pace(self._stopping.is_set))
         self._framing.reset()
+        self._answered = not self._records and self._bound and not self._failures  # nobody asks before a guest does
         for name, record in self._records.items():
             record.patience.failures = 0
             self._schedule.add(name, record.every_s, self._clock.monotonic())
@@ -210,6 +214,8 @@ class PortWorker:
     def _do_next(self, player: Player) -> None:
         if self._wake.is_set():
             self._wake.clear()
+        if self._orders:
+            player.look()
         if self._orders and (order := self._next_order()):
             self._carry_out(player, order)
             return
@@ -248,7 +254,7 @@ class PortWorker:
             if record.name in self._records:
                 self._schedule.put_off(record.name, clock.monotonic(), delay_s)
             return None
-        self._failures = 0
+        self._failures, self._answered = 0, True
         now = clock.monotonic()
         return record.answered(measured, first_byte_s=player.first_byte_s, latency_s=now - began, now=now)
 
@@ -273,6 +279,7 @@ class PortWorker:
             self._served(order, began)
             order.done.set_exception(error)
         else:
+            self._failures, self._answered = 0, True
             self._served(order, began)
             order.done.set_result(result)
 

@@ -92,6 +92,14 @@ class Player:
         finally:
             conversation.close()
 
+    def look(self) -> None:
+        """Find out that the line is gone before a question is lost on it: raises LinkLost. What came unasked is
+        dropped, as before every question."""
+        if stale := self.link.read(0):
+            self._busy_until = self.pace.monotonic()
+            if self.wire:
+                self.wire("<", stale)
+
     def _carry_out(self, step: Step) -> bytes | None:
         match step:
             case Receive():

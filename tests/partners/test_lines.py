@@ -383,6 +383,13 @@ def test_noise_is_asked_again_when_a_meter_is_read_once(tmp_path: Path) -> None:
         assert simulation.statistics()["line"].answers == 4 + 3 + 2  # of four readings three met noise
 
 
+def test_a_meter_that_lacks_registers_is_not_taken_for_wrong_wiring(tmp_path: Path) -> None:
+    with rs485(tmp_path, addresses=(4,)) as simulation:
+        simulation.set_faults("m4", Faults(exception=2))
+        with pytest.raises(Refused, match="for registers 0-8; check the model; what this device lacks is left out"):
+            read_once(simulation.address("line"), PZEM, 4, clock=SystemClock(), baud=38400)
+
+
 def test_a_tcp_meter_read_once_shows_its_wire() -> None:
     wire: list[tuple[str, bytes]] = []
     with pymodbus_server() as port:

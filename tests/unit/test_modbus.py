@@ -153,7 +153,7 @@ def test_what_is_no_answer(answer: bytes, error: type[Exception], size: int) -> 
 def test_an_exception_tells_its_code_and_words() -> None:
     with pytest.raises(Refused, match=r"exception 2 \(illegal data address\)") as refused:
         hold(ask(), encode_response(Response(4, 4, exception=2)))
-    assert refused.value.code == 2
+    assert refused.value.code == 2 and str(refused.value).endswith(" for registers 0-1")
 
 
 def test_writes_check_what_was_confirmed() -> None:

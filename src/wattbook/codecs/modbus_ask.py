@@ -284,7 +284,7 @@ def _answered(request: Request, pdu: bytes) -> Response:
         raise Garbled(f"an answer to function {response.function} instead of {request.function}")
     if response.exception:
         words = EXCEPTION_WORDS.get(response.exception, "unknown exception")
-        raise Refused(f"refused with exception {response.exception} ({words})", code=response.exception)
+        raise Refused(f"refused with exception {response.exception} ({words}){_of(request)}", code=response.exception)
     if request.function in WRITES:
         _check_confirmation(request, response)
     elif request.function in _BIT_READS:
@@ -293,6 +293,13 @@ def _answered(request: Request, pdu: bytes) -> Response:
     elif request.count and len(response.words) != request.count:
         raise Garbled(f"{len(response.words)} registers instead of {request.count}")
     return response
+
+
+def _of(request: Request) -> str:
+    """Which registers were asked for, where it was registers."""
+    if not request.count or request.function in WRITES or request.function in _BIT_READS:
+        return ""
+    return f" for registers {request.address}-{request.address + request.count - 1}"
 
 
 def _check_confirmation(request: Request, response: Response) -> None:

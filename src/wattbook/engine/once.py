@@ -18,7 +18,7 @@ from wattbook.drivers.asked import Asked, make_asked
 from wattbook.drivers.host import PORT as HOST
 from wattbook.drivers.host import Host
 from wattbook.engine.take_turns import SharedLine
-from wattbook.model import Clock, ConfigError, Garbled, MeterError, Reading, Unreachable
+from wattbook.model import Clock, ConfigError, Garbled, MeterError, Reading, Refused, Unreachable
 from wattbook.profiles import Profile, SerialSettings
 from wattbook.transports.open import open_link
 from wattbook.transports.play import Player, Wire
@@ -29,6 +29,8 @@ from wattbook.transports.tls import TlsSettings, tls_context
 ASKED_TIMEOUT_S = 1.0  # a Modbus meter's first byte; nobody else waits for the line
 LISTEN_S_MAX = 15.0  # three telegrams of meters that speak every 5 s; P1 meters speak every 1 or 10 s
 _ADVICE = "check the wiring, the address, the speed and the model"
+_LACKING = (1, 2, 3)  # exceptions that mean the registers, not the moment
+_LACKS = "check the model; what this device lacks is left out with `quantities` under [[meter]]"
 
 T = TypeVar("T")
 Heard = Callable[[int], None]
@@ -78,8 +80,13 @@ def read_once(
     except MeterError as error:
         if error.meter:
             raise
-        raise type(error)(f"{error}; {_ADVICE}", meter=f"{name} on {port}") from error
+        raise type(error)(f"{error}; {_advice(error)}", meter=f"{name} on {port}") from error
     return Reading(name, clock.now(), measured.values, doubt=measured.doubt)
+
+
+def _advice(error: MeterError) -> str:
+    """What to look at."""
+    return _LACKS if isinstance(error, Refused) and error.code in _LACKING else _ADVICE
 
 
 def _asked(meter: Asked, play: Callable[[Conversation[Measured]], Measured]) -> Measured:
@@ -99,7 +106,7 @@ def read_in_turn(line: SharedLine, profile: Profile, address: int | str | None, 
         try:
             measured = _asked(make_asked(profile, address, asking.framing), asking.player.play)
         except MeterError as error:
-            raise type(error)(f"{error}; {_ADVICE}", meter=f"{name} on line {line.name}") from error
+            raise type(error)(f"{error}; {_advice(error)}", meter=f"{name} on line {line.name}") from error
     return Reading(name, clock.now(), measured.values, doubt=measured.doubt)
 
 

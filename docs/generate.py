@@ -156,7 +156,7 @@ def _default(item: Field[Any]) -> str:
     if isinstance(default, int):
         return f"`{default}`"
     if isinstance(default, float):
-        return f'`"{default:g}s"`' if item.type != "_Current" else f"`{default:g}`"
+        return f'`"{default:g}s"`' if "Seconds" in item.type or item.type == "_Patience" else f"`{default:g}`"
     return f'`"{default}"`'
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,17 @@ def test_every_kind_can_be_written(tmp_path: Path, kind: str) -> None:
     lines = [f"{key} = {needed[key]}" for key, default in KEYS[kind].items() if default is None]
     config = settings(tmp_path, "\n".join([f'{ALERT}"{kind}"', *lines]))
     assert config.alerts[0].lasting_ms >= 0
+
+
+@pytest.mark.parametrize(("kind", "key"), [(kind, key) for kind in KEYS for key in KEYS[kind]])
+def test_the_defaults_in_the_reference_can_be_written(tmp_path: Path, kind: str, key: str) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/configuration.md").read_text(encoding="utf-8")
+    told = re.search(rf"^\| `{key}` \| `(.+)` \|", page.split("## [[alert]]")[1], re.MULTILINE)
+    if told is None or KEYS[kind][key] is None or told[1] == '""':
+        return  # no default, or none that holds for every kind
+    needed = {"quantity": '"active_power"', "limit": "5", "meters": '["main-a"]'}
+    lines = [f"{name} = {needed[name]}" for name, default in KEYS[kind].items() if default is None]
+    settings(tmp_path, "\n".join([f'{ALERT}"{kind}"', *lines, f"{key} = {told[1]}"]))
 
 
 def test_the_address_of_a_target_does_not_show_itself() -> None:

@@ -349,6 +349,14 @@ def test_two_meters_need_a_column_that_tells_them(tmp_path: Path) -> None:
         write(to, one("b", AT, voltage_l1=1), mark)
 
 
+def test_a_meter_that_has_nothing_for_the_columns_stops_nobody(tmp_path: Path) -> None:
+    to = sink(tmp_path / "{at:YYYY}.csv", columns={"at": "{at}", "V": "{voltage}"})
+    both = batch(columns("a", (AT, {"voltage": 1})), columns("pi", (AT, {"temperature": 48.3})))
+    mark = write(to, both).bookmark
+    assert write(to, one("pi", LATER, temperature=48.4), mark).skipped == 0
+    assert {path.name: read(path) for path in tmp_path.glob("*.csv")} == {"2026.csv": f"at,V\n{AT[:-1]}.000Z,1\n"}
+
+
 @pytest.mark.skipif(os.getuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_may_not_be_written(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)

@@ -62,6 +62,10 @@ class ColumnPlan:
             self.known[name] = parse_template(f"{{{found}}}", self.around)
         return self.known.get(name)
 
+    def takes(self, part: Columns) -> bool:
+        """Whether any reading of a meter has something to be written."""
+        return any(self._told(part, tuple(self.known.values())))
+
     def rows(self, parts: Sequence[Columns], names: Sequence[str], form: Form) -> list[tuple[object, ...]]:
         """The rows of a file under its names, by time as far as each meter's own order allows."""
         templates = [self.template(name) for name in names]

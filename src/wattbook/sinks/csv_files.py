@@ -111,7 +111,7 @@ class CsvSink:
     def _by_name(self, batch: Batch) -> Mapping[str, Sequence[Columns]]:
         found: dict[str, list[Columns]] = {}
         for columns in batch.columns:
-            if len(columns):
+            if len(columns) and self._plan.takes(columns):
                 for name, part in self._names.cut(columns):
                     found.setdefault(name, []).append(part)
         return found

@@ -431,3 +431,18 @@ def test_a_day_of_lector(tmp_path: Path) -> None:
     }  # fmt: skip
     with pytest.raises(ConfigError, match=r"YYYYMMDD\.txt"):
         imported(table.rename(tmp_path / "day.txt"), intake(meter="main-a"))
+
+
+def test_a_day_of_lector_of_a_cvmk_has_the_phases_before_the_total(tmp_path: Path) -> None:
+    table = write(
+        tmp_path,
+        "20261121.txt",
+        "HORA\tPAT0\tPAT1\tPAT2\tPAT3\tFPT0\tFPT1\tFPT2\tFPT3\t\n"
+        "02:02:03\t     1.00\t     2.00\t     3.00\t     6.00\t     0.91\t     0.92\t     0.93\t     0.94\t\n",
+    )
+    assert imported(table, intake(meter="main-a")) == {
+        ("main-a", AT): {
+            "active_power_l1": 1000.0, "active_power_l2": 2000.0, "active_power_l3": 3000.0, "active_power": 6000.0,
+            "power_factor_l1": 0.91, "power_factor_l2": 0.92, "power_factor_l3": 0.93, "power_factor": 0.94,
+        }
+    }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 # Seed 004: rx380_data_YYYY-MM-DD.csv; comma, CR LF, local time, base units, an empty cell where a value is absent.
@@ -41,6 +41,12 @@ class Code:
     name: str
     quantities: tuple[str, ...]
     unit: str
+    with_phases: tuple[str, ...] = ()  # its elements where an analyser (CVMk) tells the phases, then the total
+
+    def told_by(self, columns: Container[str]) -> tuple[str, ...]:
+        """Its elements in a file with these columns, in lower case."""
+        last = f"{self.name}{len(self.with_phases) - 1}".casefold()
+        return self.with_phases if last in columns else self.quantities
 
 
 def _phases(base: str, *more: str) -> tuple[str, ...]:
@@ -54,10 +60,10 @@ LECTOR_CODES = (
     Code("IPF", _phases("current", "n"), "A"),
     Code("FRE", ("frequency",), "Hz"),
     Code("PAF", _phases("active_power"), "kW"),
-    Code("PAT", ("active_power",), "kW"),
+    Code("PAT", ("active_power",), "kW", (*_phases("active_power"), "active_power")),
     Code("PAP", ("apparent_power",), "kVA"),
     Code("PRT", ("reactive_power",), "kvar"),
-    Code("FPT", ("power_factor",), "1"),
+    Code("FPT", ("power_factor",), "1", (*_phases("power_factor"), "power_factor")),
     Code("THDV", _phases("voltage_thd"), "%"),
     Code("THDI", _phases("current_thd", "n"), "%"),
     Code("CEA", ("active_energy_import",), "kWh"),
@@ -66,10 +72,11 @@ LECTOR_CODES = (
 )
 
 
-def lector_columns() -> dict[str, str]:
-    """Column name in lower case -> quantity:unit, as a mapping knows it."""
+def lector_columns(names: Iterable[str]) -> dict[str, str]:
+    """Column name in lower case -> quantity:unit, as a mapping knows it, for a file with these columns."""
+    columns = {name.casefold() for name in names}
     return {
         f"{code.name}{place}".casefold(): f"{quantity}:{code.unit}"
         for code in LECTOR_CODES
-        for place, quantity in enumerate(code.quantities)
+        for place, quantity in enumerate(code.told_by(columns))
     }

@@ -52,7 +52,8 @@ def read_lector(files: Sequence[Path], intake: Intake) -> Iterator[Columns]:
     """Read daily files of seed 002: the day stands in the file's name, the time of day in each row."""
     for path in files:
         intake.tally.file = path.name
-        plan = mapped_plan(read_header(path), path, replace(intake, time_form="iso"), lector_columns())
+        header = read_header(path)
+        plan = mapped_plan(header, path, replace(intake, time_form="iso"), lector_columns(header.names))
         yield from TableReader(replace(plan, day=_day_of(path)), intake).read(path)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from wattbook.codecs.measured import Measured
-from wattbook.codecs.modbus_ask import Framing
+from wattbook.codecs.modbus_ask import Framing, OutOfStep
 from wattbook.drivers.asked import make_asked
 from wattbook.engine.schedule import RETRIES, Patience
 from wattbook.engine.status import MeterStatus
@@ -102,7 +102,9 @@ class MeterRecord:
         """
         counters = self.status.counters
         self.status.heard_bytes = 0
-        self._garbled = self._garbled + 1 if isinstance(error, Garbled) else 0
+        # Where the stream lost its place the others are asked first on a new one: this meter may be what spoils it.
+        noise = isinstance(error, Garbled) and not isinstance(error, OutOfStep)
+        self._garbled = self._garbled + 1 if noise else 0
         match error:
             case Garbled():
                 counters.garbled += 1
@@ -113,7 +115,7 @@ class MeterRecord:
                 self._meet(str(error))
             case _:
                 counters.timeouts += 1
-        delay_s = self.patience.failed(at_once=isinstance(error, Garbled))
+        delay_s = self.patience.failed(at_once=noise)
         if self.patience.away and not sought:
             self.gone(f"{error}{self._garbled_why}" if self._garbled >= _GARBLED_MIN else str(error))
         return delay_s

@@ -164,9 +164,9 @@ class TcpLine:
                 self._expect(record)
                 error = error if stream.ever_heard else Unreachable(f"{error}; {_MUTE}")
             if isinstance(error, OutOfStep):
-                lost = LinkLost(f"the connection carries nonsense: {error}")
-                self._break_at(record, lost)
-                raise lost from error
+                nonsense = f"the connection carries nonsense: {error}"
+                self._break_at(record, OutOfStep(nonsense))
+                raise LinkLost(nonsense) from error
             if isinstance(error, Refused):
                 self._was_answered()
             self._put_off(record, error)
@@ -195,7 +195,7 @@ class TcpLine:
         """Somebody behind the connection answered."""
         self._failures, self._answered, self._doubted = 0, True, False
 
-    def _break_at(self, record: MeterRecord, error: LinkLost) -> None:
+    def _break_at(self, record: MeterRecord, error: MeterError) -> None:
         self._put_off(record, error)
         self._broke_at = record.name
 

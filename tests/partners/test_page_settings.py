@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from access_house import PASSWORD, add_user, bearer
 from api_house import House, house, pzem
@@ -63,6 +64,27 @@ def _asked(page: Page, path: str) -> int:
     """What the API answers to this browser."""
     status: int = page.evaluate("async path => (await fetch(path)).status", path)
     return status
+
+
+def test_a_double_click_brings_older_changes_once(server: Served, browser: Browser) -> None:
+    def told(route: Route) -> None:
+        last = int(parse_qs(urlsplit(route.request.url).query).get("before", ["37"])[0])
+        common = {"at": "2026-11-20T08:00:00.000Z", "kind": "user.added", "who": "anna", "body": {}}
+        numbers = range(last - 1, last - 13, -1)
+        changes = [{"number": number, "subject": f"guest-{number}", **common} for number in numbers]
+        route.fulfill(json={"changes": changes, "before": numbers[-1] if numbers[-1] > 1 else None})
+
+    with window(browser) as context:
+        page = _enter(context, server)
+        page.route("**/api/v1/audit?*", told)
+        page.goto(f"{server.url}#/settings")
+        rows = page.get_by_role("region", name="Who changed what").get_by_role("listitem")
+        expect(rows).to_have_count(12)
+        page.evaluate(SLOWLY)
+        page.get_by_role("button", name="Earlier").dblclick()
+        expect(rows).to_have_count(24)
+        page.get_by_role("button", name="Earlier").click()
+        expect(rows).to_have_count(36)
 
 
 def test_a_viewer_sees_what_is_and_no_button_that_changes_it(server: Served, browser: Browser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from array import array
 from collections.abc import Mapping
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,23 @@ async def test_an_appended_table_that_refuses_one_meter_takes_the_others(tmp_pat
         await made.write(batch(bad), "")
     await made.aclose()
     store.close()
+
+
+async def test_rows_of_two_meters_stand_in_one_table_only_where_a_column_tells_them_apart(tmp_path: Path) -> None:
+    file = tmp_path / "x.sqlite"
+    with closing(sqlite3.connect(file)) as store:
+        store.execute("CREATE TABLE t (Timestamp TEXT, Place TEXT, V REAL)")
+    own = {"Timestamp": "{at:local}", "V": "{voltage}"}
+    sink = settings(file=file, table="t", columns=own).make(AROUND)
+    await sink.write(Batch((reading({"voltage": 1.0}), reading({"temperature": 40.0}, "pi")), (), "1"), "")
+    with pytest.raises(SinkUnavailable, match=r"no column tells m from n; .* name one meter in `meters`"):
+        await sink.write(Batch((reading({"voltage": 2.0}, "n"),), (), "2"), "")
+    await sink.aclose()
+    sink = settings(file=file, table="t", columns=own | {"Place": "{location}"}).make(AROUND)
+    await sink.write(Batch((reading({"voltage": 2.0}, "m"), reading({"voltage": 3.0}, "n")), (), "2"), "")
+    await sink.aclose()
+    with closing(sqlite3.connect(file)) as store:
+        assert store.execute("SELECT V FROM t").fetchall() == [(1.0,), (2.0,), (3.0,)]
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,7 @@ class SqlAppendSink:
         self._positions = position_table(table.schema)
         self._held: Held | None = None  # where the table is, as far as we were told
         self._try: _Try | None = None
+        self._meters: frozenset[str] = frozenset()  # whose rows stand there, where no column tells it
 
     async def position(self) -> tuple[str, str] | None:
         """See KeepsPosition."""
@@ -61,6 +62,7 @@ class SqlAppendSink:
 
     async def write(self, batch: Batch, bookmark: str) -> Written:
         """See Sink. Raises WattbookError when the table is elsewhere than it was: `position` is to be asked."""
+        self._check_meters(batch)
         try:
             if self._held is None:
                 self._held = await self._line.use(self._read)
@@ -74,6 +76,15 @@ class SqlAppendSink:
     async def aclose(self) -> None:
         """See Sink."""
         await self._line.aclose()
+
+    def _check_meters(self, batch: Batch) -> None:
+        meters = self._meters | self._layout.untold_meters(batch)
+        if len(meters) > 1:
+            raise SinkUnavailable(
+                f"{self._line.address.shown}: no column tells {' from '.join(sorted(meters)[:2])}; "
+                "add one with {meter} to `columns`, or name one meter in `meters`"
+            )
+        self._meters = meters
 
     def _has_arrived(self, batch: Batch, held: Held) -> Written | None:
         """What came of the last try, if it was written although no answer came."""

@@ -21,6 +21,7 @@ DEFAULT: Mapping[str, str] = {"site": "{site}", "meter": "{meter}", "at": "{at:i
 _PLACE = re.compile(r"(?<!\{)\{([a-z0-9_]+)(?::([^{}]*))?\}")
 # Local time repeats an hour a year, and a pattern may lack milliseconds: neither tells two readings apart for sure.
 _EXACT_INSTANTS = ("", "iso", "epoch", "epoch_ms", "epoch_ns", "instant")
+_TELL_METER = frozenset({"meter", "id", "location", "source", "model"})
 
 
 class Sort(Enum):
@@ -56,6 +57,13 @@ class Layout:
     def single(self) -> bool:
         """One row for each value of a reading, not one for each reading."""
         return any(template.single for template in self.columns.values())
+
+    def untold_meters(self, batch: Batch) -> frozenset[str]:
+        """Whose rows would stand there without a column that tells whose they are."""
+        if any(_TELL_METER & template.places for template in self.columns.values()):
+            return frozenset()
+        named = frozenset[str]().union(*(template.quantities for template in self.columns.values()))
+        return frozenset(each.meter for each in batch.columns if self.single or named & each.values.keys())
 
     def names_site(self, columns: Sequence[str]) -> bool:
         """Whether these columns tell the readings of one site from those of another."""

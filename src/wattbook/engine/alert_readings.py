@@ -13,7 +13,7 @@ from typing import NamedTuple
 from wattbook.config import AlertSettings
 from wattbook.engine.alert_state import Sight, State
 from wattbook.model import Columns
-from wattbook.model.batch import GOOD_CODE, NO_DOUBT
+from wattbook.model.batch import GOOD_CODE
 
 VOLTAGE_MEAN_MS, VOLTAGE_SHARE = 600_000, 0.10
 FREQUENCY_MEAN_MS, FREQUENCY_SHARE = 10_000, 0.01
@@ -108,11 +108,9 @@ def _mean_sight(rule: AlertSettings, state: State, about: str, value: Value) -> 
 
 
 def _good(columns: Columns, name: str) -> Iterator[tuple[int, float]]:
-    doubt = columns.doubt.get(name)
-    for row, value in enumerate(columns.values[name]):
-        code = columns.quality[row] if doubt is None or doubt[row] == NO_DOUBT else doubt[row]
+    for at_ms, value, code in zip(columns.at_ms, columns.values[name], columns.codes(name), strict=True):
         if value == value and code == GOOD_CODE:
-            yield columns.at_ms[row], value
+            yield at_ms, value
 
 
 def _spread(base: str, columns: Columns) -> Iterator[Value]:

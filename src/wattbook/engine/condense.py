@@ -17,7 +17,6 @@ from statistics import fmean
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from wattbook.engine.select import codes_of
 from wattbook.model import Columns, Kind, Span, quantity
 from wattbook.model.batch import GOOD_CODE, SUSPECT_CODE, from_ms
 from wattbook.store import BookReader
@@ -179,7 +178,7 @@ def _row(blocks: Iterable[Columns], start_ms: int, end_ms: int, aggregate: str) 
     for block in blocks:
         first, behind = _between(block.at_ms, start_ms, end_ms)
         for name, cells in block.values.items():
-            codes = codes_of(block, name)
+            codes = block.codes(name)
             values.setdefault(name, []).extend(
                 (cells[row], codes[row]) for row in range(first, behind) if cells[row] == cells[row]
             )

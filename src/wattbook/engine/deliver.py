@@ -17,7 +17,7 @@ from datetime import datetime
 from wattbook.codecs.reading_json import format_instant
 from wattbook.engine.condense import Intervals, begun_by, rows_of
 from wattbook.engine.follow import Decision, Following, follow
-from wattbook.engine.select import Selection, of_the_era, only
+from wattbook.engine.select import Selection, of_the_era
 from wattbook.model import Batch, Clock, Columns, Event, SinkRefused, SinkUnavailable
 from wattbook.model.batch import from_ms, to_ms
 from wattbook.sinks import Rejected, Sink, Written
@@ -338,7 +338,7 @@ def bookmark_of_replay(bookmark: str) -> str:
 def _without(columns: Columns, numbers: frozenset[int]) -> Columns:
     if numbers.isdisjoint(columns.seq):
         return columns
-    return only(columns, [row for row, seq in enumerate(columns.seq) if seq not in numbers])
+    return columns.take([row for row, seq in enumerate(columns.seq) if seq not in numbers])
 
 
 def refused_events(name: str, rejected: Sequence[Rejected], now: datetime) -> Iterable[Event]:

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from wattbook.engine.select import only
 from wattbook.engine.sums import Difference, Instants, Sums, differences
 from wattbook.exchange import Tally
 from wattbook.model import Columns
@@ -112,7 +111,7 @@ def _standing(written: Iterator[Columns], read: Sums, instants: Instants) -> Sum
     for block in written:
         rows = instants.rows(block)
         if len(rows):
-            kept = block if len(rows) == len(block) else only(block, list(rows))
+            kept = block if len(rows) == len(block) else block.take(list(rows))
             values = {name: cells for name, cells in kept.values.items() if (kept.meter, name) in read.of}
             sums.add(Columns(kept.site, kept.meter, kept.at_ms, kept.seq, values, kept.quality))
     return sums

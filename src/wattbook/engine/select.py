@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from wattbook.model import Batch, Columns
 from wattbook.model.around import Surroundings
-from wattbook.model.batch import GOOD_CODE, NO_DOUBT, SUSPECT_CODE, to_ms
+from wattbook.model.batch import GOOD_CODE, SUSPECT_CODE, to_ms
 from wattbook.model.era import ERA_MS, ERA_SAID
 from wattbook.model.place import lies_at
 from wattbook.sinks import Rejected, SinkSettings
@@ -50,7 +50,7 @@ class Selection:
             for row, at_ms in enumerate(columns.at_ms)
             if at_ms >= from_ms and any(not math.isnan(cells[row]) for cells in columns.values.values())
         ]
-        return columns if len(rows) == len(columns) else only(columns, rows)
+        return columns if len(rows) == len(columns) else columns.take(rows)
 
     def _wants_meter(self, site: str, meter: str) -> bool:
         known = self._meters.get((site, meter))
@@ -68,19 +68,6 @@ class Selection:
         return known
 
 
-def only(columns: Columns, rows: list[int]) -> Columns:
-    """Some rows of columns."""
-    return Columns(
-        columns.site,
-        columns.meter,
-        _take(columns.at_ms, rows),
-        _take(columns.seq, rows),
-        {name: array("d", (cells[row] for row in rows)) for name, cells in columns.values.items()},
-        _take(columns.quality, rows),
-        {name: _take(codes, rows) for name, codes in columns.doubt.items()},
-    )
-
-
 def of_the_era(batch: Batch) -> tuple[Batch, Sequence[Rejected]]:
     """The readings that calendars can date, and the others, which no sink is given: books of old may hold some."""
     kept, others = [], []
@@ -89,13 +76,9 @@ def of_the_era(batch: Batch) -> tuple[Batch, Sequence[Rejected]]:
         if len(rows) < len(columns):
             outside = (at_ms for at_ms in columns.at_ms if at_ms not in ERA_MS)
             others += [Rejected(columns.meter, at_ms, _OUTSIDE, columns.site) for at_ms in outside]
-            columns = only(columns, rows)
+            columns = columns.take(rows)
         kept.append(columns)
     return Batch(tuple(columns for columns in kept if len(columns)), (), batch.upto), others
-
-
-def _take(column: array[int], rows: list[int]) -> array[int]:
-    return array(column.typecode, (column[row] for row in rows))
 
 
 def _fits(name: str, patterns: tuple[str, ...]) -> bool:
@@ -109,16 +92,6 @@ def _without_suspects(columns: Columns) -> Columns:
     values: Mapping[str, array[float]] = {
         name: array("d", (cell if code == GOOD_CODE else math.nan for cell, code in zip(cells, codes, strict=True)))
         for name, cells in columns.values.items()
-        for codes in (codes_of(columns, name),)
+        for codes in (columns.codes(name),)
     }
     return replace(columns, values=values, quality=array("B", bytes(len(columns))), doubt={})
-
-
-def codes_of(columns: Columns, name: str) -> array[int]:
-    """The quality of every value of a quantity, as QUALITY_CODES."""
-    doubts = columns.doubt.get(name)
-    if doubts is None:
-        return columns.quality
-    return array("B", (
-        quality if doubt == NO_DOUBT else doubt for quality, doubt in zip(columns.quality, doubts, strict=True)
-    ))  # fmt: skip

@@ -9,7 +9,7 @@ from threading import Lock
 
 from wattbook.engine.condense import Intervals, rows_of, runs
 from wattbook.engine.deliver import REFUSED, REPLAYED
-from wattbook.engine.select import Selection, only
+from wattbook.engine.select import Selection
 from wattbook.model import Batch, Columns, Event, Span
 from wattbook.model.batch import from_ms, to_ms
 from wattbook.model.era import ERA_MS
@@ -123,4 +123,4 @@ def _rows(
         return
     wanted = frozenset(instants)
     for columns in reader.columns(meter, Span(from_ms(instants[0]), from_ms(instants[-1] + 1)), site=site):
-        yield only(columns, [row for row, at_ms in enumerate(columns.at_ms) if at_ms in wanted])
+        yield columns.take([row for row, at_ms in enumerate(columns.at_ms) if at_ms in wanted])

@@ -1,6 +1,6 @@
 """Readings as columns: the shape in which the journal, history and sinks move many of them.
 
-One `Column set` per meter, plain `array` buffers (8 bytes a number), which numpy can wrap without a copy.
+One `Columns` per meter, plain `array` buffers (8 bytes a number), which numpy can wrap without a copy.
 Order is promised within a meter only.
 """
 
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from wattbook.model.reading import Event, Quality, Reading
+
+_Number = TypeVar("_Number", int, float)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
@@ -59,6 +62,30 @@ class Columns:
             self.quality[rows],
             {name: codes[rows] for name, codes in self.doubt.items()},
         )
+
+    def take(self, rows: Sequence[int]) -> Columns:
+        """Some rows, in this order."""
+
+        def some(cells: array[_Number]) -> array[_Number]:
+            return array(cells.typecode, [cells[row] for row in rows])
+
+        return Columns(
+            self.site,
+            self.meter,
+            some(self.at_ms),
+            some(self.seq),
+            {name: some(cells) for name, cells in self.values.items()},
+            some(self.quality),
+            {name: some(codes) for name, codes in self.doubt.items()},
+        )
+
+    def codes(self, name: str) -> array[int]:
+        """The quality of every value of a quantity, as QUALITY_CODES."""
+        doubts = self.doubt.get(name)
+        if doubts is None:
+            return self.quality
+        codes = zip(self.quality, doubts, strict=True)
+        return array("B", [quality if doubt == NO_DOUBT else doubt for quality, doubt in codes])
 
     def readings(self) -> Iterator[Reading]:
         """Yield the rows as readings, without absent values."""

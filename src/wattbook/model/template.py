@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from wattbook.model.around import Surroundings
-from wattbook.model.batch import GOOD_CODE, NO_DOUBT, QUALITY_OF, Columns
+from wattbook.model.batch import GOOD_CODE, QUALITY_OF, Columns
 from wattbook.model.exact import plain_number
 from wattbook.model.instant_pattern import iso, parse_instant_form
 from wattbook.model.nearest import did_you_mean
@@ -256,13 +256,7 @@ def _of_quantity(name: str, told: str) -> str:
 
 
 def _qualities(columns: Columns, told: str) -> list[str]:
-    doubts = columns.doubt.get(told) if told else None
-    if doubts is None:
-        return [QUALITY_OF[code].value for code in columns.quality]
-    return [
-        QUALITY_OF[code if doubt == NO_DOUBT else doubt].value
-        for code, doubt in zip(columns.quality, doubts, strict=True)
-    ]
+    return [QUALITY_OF[code].value for code in columns.codes(told)]
 
 
 def _quantity(name: str, form: str) -> _Place:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import TypeVar
 
 from wattbook.model import Columns
 
@@ -16,7 +14,6 @@ PARTS = 8  # of a batch that was refused: one bad reading among 5,000 is found i
 METERS_MAX = 100_000  # of which the newest instant is remembered
 
 Part = Sequence[Columns]
-_Number = TypeVar("_Number", int, float)
 
 
 def in_order(columns: Columns) -> Columns:
@@ -24,24 +21,7 @@ def in_order(columns: Columns) -> Columns:
     at_ms = columns.at_ms
     if all(before < after for before, after in pairwise(at_ms)):
         return columns
-    return take(columns, [row for _, row in sorted({at: row for row, at in enumerate(at_ms)}.items())])
-
-
-def take(columns: Columns, rows: Sequence[int]) -> Columns:
-    """Some rows, in this order."""
-
-    def some(cells: array[_Number]) -> array[_Number]:
-        return array(cells.typecode, [cells[row] for row in rows])
-
-    return Columns(
-        columns.site,
-        columns.meter,
-        some(columns.at_ms),
-        some(columns.seq),
-        {name: some(cells) for name, cells in columns.values.items()},
-        some(columns.quality),
-        {name: some(codes) for name, codes in columns.doubt.items()},
-    )
+    return columns.take([row for _, row in sorted({at: row for row, at in enumerate(at_ms)}.items())])
 
 
 def split(part: Part) -> list[Part]:

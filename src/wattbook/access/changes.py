@@ -12,12 +12,12 @@ from wattbook.access.passwords import check_password, hash_password
 from wattbook.access.people import People, Token, User, check_name
 from wattbook.access.people_file import PeopleFile
 from wattbook.access.tokens import PREFIX, hash_of, new_secret
-from wattbook.model import BookError, ConfigError, Event
+from wattbook.model import ConfigError, Event
+from wattbook.model.keeping import write_durably
 from wattbook.model.nearest import did_you_mean
 from wattbook.model.principal import Role, Scope
 
 DAYS_MAX = 3650
-_WRITE_S_MAX = 60.0  # for the event to be durable; a disk that takes longer is full or broken
 _USER_KEYS = {"add": ("name", "password", "role"), "passwd": ("name", "password"), "role": ("name", "role"),
               "remove": ("name",)}  # fmt: skip
 _TOKEN_KEYS = {"create": ("name", "scopes", "days"), "revoke": ("name",)}
@@ -102,10 +102,7 @@ def change_tokens(file: PeopleFile, order: Mapping[str, Any], by: By) -> str:
 
 def _told(by: By, kind: str, subject: str, body: Mapping[str, Any]) -> None:
     # Before the change: one that is written down and then fails is seen; one that was made unseen is not.
-    try:
-        by.tell(Event(kind, subject, by.now, body, by.actor)).result(_WRITE_S_MAX)
-    except TimeoutError as error:
-        raise BookError("the book does not take the record of this change; nothing was changed", retry=True) from error
+    write_durably(by.tell, Event(kind, subject, by.now, body, by.actor))
 
 
 def _deed(order: Mapping[str, Any], deeds: Mapping[str, Sequence[str]]) -> str:

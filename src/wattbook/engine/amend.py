@@ -29,10 +29,6 @@ _LOOK_AROUND = timedelta(days=1)  # for the nearest reading
 _FIRST_FEW = 3  # readings: the first of a new device may be wrong, not all of them
 
 
-class NotThere(BookError):
-    """What is to be changed is not in the book, or was undone already."""
-
-
 @dataclass(frozen=True, slots=True)
 class By:
     """Who changes something, and why."""
@@ -65,7 +61,7 @@ class Amender:
         return self._write(meter, kind, body, by, freed)
 
     def correct(self, meter: str, at: datetime, values: Mapping[str, float], by: By) -> list[int]:
-        """Put other values into the reading of an instant. Raises NotThere with the nearest one."""
+        """Put other values into the reading of an instant. Raises BookError with the nearest one."""
         self._settle()
         old = self._reading_at(meter, at)
         doubt = {name: quality for name, quality in old.doubt.items() if name not in values}
@@ -77,11 +73,11 @@ class Amender:
         return numbers
 
     def accept(self, meter: str, span: Span, names: Sequence[str], by: By) -> list[int]:
-        """Call suspect values of a span good. Raises NotThere when there are none."""
+        """Call suspect values of a span good. Raises BookError when there are none."""
         return self._judge(meter, ACCEPTED, span, names, by, _accepted)
 
     def drop(self, meter: str, span: Span, names: Sequence[str], by: By) -> list[int]:
-        """Take suspect values of a span out of their readings. Raises NotThere when there are none."""
+        """Take suspect values of a span out of their readings. Raises BookError when there are none."""
         return self._judge(meter, DROPPED, span, names, by, _dropped)
 
     def undo(self, meter: str, number: int, by: By) -> list[int]:
@@ -89,13 +85,13 @@ class Amender:
         events = self.reader.life_events(meter)
         event = next((each for each in events if each.seq == number), None)
         if event is None:
-            raise NotThere(
+            raise BookError(
                 f'nothing in the life of "{meter}" has the number {number}; see `wattbook meter show {meter}`'
             )
         if event.kind == UNDONE:
-            raise NotThere(f"number {number} undid number {event.body['undoes']}; enter that one again instead")
+            raise BookError(f"number {number} undid number {event.body['undoes']}; enter that one again instead")
         if number in undone_numbers(events):
-            raise NotThere(f"number {number} is undone already")
+            raise BookError(f"number {number} is undone already")
         numbers = []
         parts = [each for each in events if each.body.get("part_of") == number]
         _check_untouched(event, parts, events)
@@ -189,7 +185,7 @@ class Amender:
         self._settle()
         found = [(old, change(old, suspects)) for old, suspects in self._suspects(meter, span, names)]
         if not found:
-            raise NotThere(f'"{meter}" has no suspect value in that time')
+            raise BookError(f'"{meter}" has no suspect value in that time')
         body = {"from": format_instant(span.start), "to": format_instant(span.end), "quantities": list(names)}
         numbers = self._write(meter, kind, body, by, found)
         if kind == DROPPED:
@@ -227,7 +223,7 @@ class Amender:
         around = self._readings(meter, Span(at - _LOOK_AROUND, at + _LOOK_AROUND))
         nearest = min(around, key=lambda each: abs(each.at - at), default=None)
         words = f"the nearest is {format_instant(nearest.at)}" if nearest else "and none within a day of it"
-        raise NotThere(f'"{meter}" has no reading at {format_instant(at)}; {words}')
+        raise BookError(f'"{meter}" has no reading at {format_instant(at)}; {words}')
 
     def _readings(self, meter: str, span: Span) -> Iterator[Reading]:
         for columns in self.reader.columns(meter, span):
@@ -269,14 +265,14 @@ class Amender:
 
 
 def _check_untouched(event: Event, parts: Sequence[Event], events: Sequence[Event]) -> None:
-    """Raise NotThere when something that still holds changed the same readings since."""
+    """Raise BookError when something that still holds changed the same readings since."""
     mine = {row["at"] for each in (event, *parts) for row in each.body.get("was", ())}
     later = (each for each in events if each.seq > event.seq and each not in parts)
     undone = undone_numbers(events)
     for each in later:
         if each.seq not in undone and not mine.isdisjoint(row["at"] for row in each.body.get("was", ())):
             number = each.body.get("part_of", each.seq)
-            raise NotThere(f"number {number} changed the same readings since; undo that one first")
+            raise BookError(f"number {number} changed the same readings since; undo that one first")
 
 
 def _accepted(reading: Reading, names: Sequence[str]) -> Reading:

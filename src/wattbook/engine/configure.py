@@ -18,11 +18,11 @@ from wattbook.config.told import table_told, tables_told, without_references
 from wattbook.config.write_whole import write_whole
 from wattbook.engine.in_step import in_step
 from wattbook.engine.survey import check_port, serial_ports
-from wattbook.model import BookError, Clock, ConfigError, Event, WattbookError
+from wattbook.model import Clock, ConfigError, Event, WattbookError
+from wattbook.model.keeping import write_durably
 
 LOOK_EVERY_S = 1.0  # between two looks at the file's date: one system call
 PROBLEMS_MAX = 100  # that are told; a file can have one a line
-_WRITE_S_MAX = 60.0  # for an event to be durable
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -181,15 +181,7 @@ class Configuring:
         gone = [key for key, value in edit.keys.items() if value is None]
         body = {"do": edit.do, "table": edit.table, "keys": {**told, **dict.fromkeys(gone)}}
         subject = edit.name or str(edit.keys.get("name", edit.table))
-        self._tell_durably(Event("configuration.changed", subject, self._clock.now(), body, actor))
-
-    def _tell_durably(self, event: Event) -> None:
-        try:
-            self._tell(event).result(_WRITE_S_MAX)
-        except TimeoutError as error:
-            raise BookError(
-                "the book does not take the record of this change; nothing was changed", retry=True
-            ) from error
+        write_durably(self._tell, Event("configuration.changed", subject, self._clock.now(), body, actor))
 
     async def apply(self, actor: str) -> None:
         """Use the file as it stands. Raises Broken; then the one before is in force."""
@@ -199,7 +191,7 @@ class Configuring:
                 self._log_standing(standing)
                 raise Broken(_in_words(standing, self.config), standing.problems)
             event = Event("configuration.applied", self.config.path.name, self._clock.now(), {}, actor)
-            await asyncio.to_thread(self._tell_durably, event)
+            await asyncio.to_thread(write_durably, self._tell, event)
             await self._use()
 
     async def write(self, write: Callable[[], T]) -> tuple[T, bool]:

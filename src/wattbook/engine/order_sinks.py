@@ -12,10 +12,10 @@ from typing import Any
 from wattbook.codecs.reading_json import format_instant
 from wattbook.engine.deliver import SinkStatus
 from wattbook.engine.instants import parse_instant
+from wattbook.engine.order_words import check_order
 from wattbook.engine.run_sinks import RunningSink, paused_since, position_name
 from wattbook.engine.sink_target import target_of
 from wattbook.model import ConfigError
-from wattbook.model.nearest import did_you_mean
 from wattbook.sinks import SinkSettings
 from wattbook.store import BookReader
 
@@ -42,11 +42,7 @@ async def carry_out(
 
 
 def _check(given: Mapping[str, Any]) -> None:
-    for key in given:
-        if key not in _KEYS:
-            raise ConfigError(f'nothing is called "{key}" in an order{did_you_mean(key, _KEYS)}')
-    if given.get("do") not in DEEDS:
-        raise ConfigError(f'"do" is one of {", ".join(DEEDS)}{did_you_mean(str(given.get("do")), DEEDS)}')
+    check_order(given, _KEYS, DEEDS)
     if given["do"] != "replay" and ("from" in given or "refused" in given):
         raise ConfigError(f'"{given["do"]}" takes neither "from" nor "refused"')
     if not isinstance(given.get("refused", False), bool):

@@ -13,9 +13,9 @@ from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 from wattbook.codecs.reading_json import format_instant
-from wattbook.engine.amend import Amender, By, NotThere
+from wattbook.engine.amend import Amender, By
 from wattbook.engine.instants import parse_instant
-from wattbook.model import ConfigError, Kind, Span, quantity
+from wattbook.model import BookError, ConfigError, Kind, Span, quantity
 from wattbook.model.exact import EXACT_MAX
 from wattbook.model.nearest import did_you_mean
 from wattbook.store import UnknownMeter
@@ -230,9 +230,9 @@ def _accept(order: _Order) -> list[int]:
     events = order.amender.reader.life_events(order.meter)
     event = next((each for each in events if each.seq == order.number and each.kind == PROPOSED), None)
     if event is None:
-        raise NotThere(f'nothing was proposed for "{order.meter}" under the number {order.number}')
+        raise BookError(f'nothing was proposed for "{order.meter}" under the number {order.number}')
     if order.number in undone_numbers(events) | {each.body.get("because") for each in events}:
-        raise NotThere(f"number {order.number} is decided already")
+        raise BookError(f"number {order.number} is decided already")
     body = {key: event.body[key] for key in ("from", "registers")}
     by = By(order.by.actor, order.by.why, {"because": order.number})
     return order.amender.enter(order.meter, str(event.body["kind"]), body, by)

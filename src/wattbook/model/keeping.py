@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
+from wattbook.model.errors import BookError
 from wattbook.model.reading import Event, Reading
+
+_WRITE_S_MAX = 60.0  # for an event to be durable; a disk that takes longer is full or broken
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,14 @@ class Kept:
     new: int = 0
     same: int = 0  # delivered before, with equal values
     conflicts: int = 0  # delivered before with other values: the first stays, this one is counted
+
+
+def write_durably(tell: Callable[[Event], Future[Any]], event: Event) -> None:
+    """Write the record of a change down and wait for it, before the change is made. Raises BookError."""
+    try:
+        tell(event).result(_WRITE_S_MAX)
+    except TimeoutError as error:
+        raise BookError("the book does not take the record of this change; nothing was changed", retry=True) from error
 
 
 class Keeper(Protocol):

@@ -11,9 +11,9 @@ import pytest
 
 from wattbook.codecs.reading_json import format_instant
 from wattbook.model import EnergyQuality, Event
-from wattbook.model.batch import to_ms
+from wattbook.model.batch import AFTER_ALL_MS, BEFORE_ALL_MS, to_ms
 from wattbook.store.history import Knots, energy_of_steps
-from wattbook.store.life import EVER_MS, Break, lived, within
+from wattbook.store.life import Break, lived, within
 from wattbook.store.overlay import overlaid
 
 START = datetime(2026, 11, 21, tzinfo=UTC)
@@ -65,8 +65,8 @@ def test_eras_are_cut_to_what_is_asked() -> None:
     life = lived([event("ratio", 5, ct=40)])
     start = to_ms(START)
     assert [(era.from_ms, era.to_ms) for era in life.eras("current")] == [
-        (-EVER_MS, start + 300_000),
-        (start + 300_000, EVER_MS),
+        (BEFORE_ALL_MS, start + 300_000),
+        (start + 300_000, AFTER_ALL_MS),
     ]
     cut = list(within(life.eras("current"), start + 400_000, start + 500_000))
     assert [(era.from_ms, era.to_ms, era.factor) for era in cut] == [(start + 400_000, start + 500_000, 40.0)]

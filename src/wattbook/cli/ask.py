@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from wattbook.cli import complete
+from wattbook.cli.library import FolderOption, library_of
 from wattbook.cli.show import JsonOption, console, print_reading
 from wattbook.engine.examine import findings
 from wattbook.engine.once import read_once
 from wattbook.model import SystemClock
-from wattbook.profiles import Library
 from wattbook.transports.tls import TlsSettings
 
 
@@ -35,11 +34,11 @@ def read(
     certificate: Annotated[str, typer.Option(help="tls://: our own certificate (PEM).")] = "",
     key: Annotated[str, typer.Option(help="tls://: the key of our certificate (PEM).")] = "",
     raw: Annotated[bool, typer.Option("--raw", help="Show the bytes that went over the line.")] = False,
-    folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
+    folder: FolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Ask one meter once and print what it says."""
-    profile = Library([folder] if folder else []).get(model)
+    profile = library_of(folder).get(model)
     err = console(stderr=True)
     with Progress(
         TextColumn("reading {task.fields[meter]}"), BarColumn(), TextColumn("{task.completed} bytes"),

@@ -11,11 +11,12 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from wattbook.cli import complete
+from wattbook.cli.library import FolderOption, library_of
 from wattbook.cli.show import console, counted
 from wattbook.engine.capture import Captured, capture_model, capture_registers
 from wattbook.engine.prove import expected_of
 from wattbook.model import ConfigError, SystemClock
-from wattbook.profiles import Library, SerialSettings
+from wattbook.profiles import SerialSettings
 
 
 def register(app: typer.Typer) -> None:
@@ -38,14 +39,14 @@ def capture(
     baud: Annotated[int, typer.Option(help="The line's speed; else the model's, or 9600.", min=0)] = 0,
     parity: Annotated[Literal["none", "even", "odd"], typer.Option(help="Without a model.")] = "none",
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The file; else MODEL/capture.hex.")] = None,
-    folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
+    folder: FolderOption = None,
 ) -> None:
     """Record what a meter answers, without serial numbers, in the form that `wattbook decode` reads."""
     if bool(model) == bool(registers):
         raise ConfigError("say either --model, or --registers as 0-99 of a device nobody knows yet")
     err = console(stderr=True)
     if model:
-        profile = Library([folder] if folder else []).get(model)
+        profile = library_of(folder).get(model)
         captured = capture_model(port, profile, address, baud=baud, clock=SystemClock())
         file = output or Path(model) / "capture.hex"
         _write(file, captured.text)

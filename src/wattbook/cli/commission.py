@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from wattbook import config as configuration
 from wattbook.cli import complete
+from wattbook.cli.library import FolderOption, library_of
 from wattbook.cli.show import HERE, console, for_people
 from wattbook.codecs.reading_json import format_instant
 from wattbook.config import Config
@@ -32,7 +33,7 @@ from wattbook.engine.commission import reset_energy as give_reset
 from wattbook.engine.recognise import Recognised
 from wattbook.model import ConfigError, Event, MeterError, SystemClock, Unreachable, quantity
 from wattbook.model.nearest import did_you_mean
-from wattbook.profiles import Library, Profile, SerialSettings
+from wattbook.profiles import Profile, SerialSettings
 from wattbook.store import Book
 from wattbook.transports.open import list_ports
 from wattbook.transports.ports import AUTO, shown
@@ -40,7 +41,6 @@ from wattbook.transports.ports import AUTO, shown
 PortArgument = Annotated[str, typer.Argument(help="/dev/ttyUSB0, tcp://HOST[:502], rtu+tcp://…, rfc2217://…")]
 ModelOption = Annotated[str, typer.Option(help="One of `wattbook models list`.", autocompletion=complete.models)]
 BaudOption = Annotated[int, typer.Option(help="The line's speed; else the model's.", min=0)]
-FolderOption = Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -62,7 +62,7 @@ def set_address(
     folder: FolderOption = None,
 ) -> None:
     """Give a device another address: look who is there, write, and ask at the new one."""
-    library = Library([folder] if folder else [])
+    library = library_of(folder)
     profile = library.get(model)
     check_new_address(profile, new, address)
     with _named(shown(port)), asking(port, _settings(profile, baud)) as line:
@@ -101,7 +101,7 @@ def reset_energy(
     A meter that a configuration names gets the event `meter.reset` in its book, with the counters before and after.
     """
     if model:
-        profile = Library([folder] if folder else []).get(model)
+        profile = library_of(folder).get(model)
         device = _Device(str(unit_address(profile, address)), profile, (target,), address, _settings(profile, baud))
         command_of(profile, "reset-energy")
         _reset(device, confirm)

@@ -74,11 +74,11 @@ def meters_and_quantities(ctx: typer.Context) -> Offered:
 
 def models(ctx: typer.Context) -> Offered:
     """Offers the library's models, and those of a folder of one's own."""
-    from wattbook.profiles import Library
+    from wattbook.cli.library import library_of
 
     folder = ctx.params.get("folder")
     try:
-        return [(profile.name, profile.title) for profile in Library([folder] if folder else [])]
+        return [(profile.name, profile.title) for profile in library_of(folder)]
     except WattbookError:
         return []
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from wattbook.cli import complete
 from wattbook.cli.files import read_bytes
+from wattbook.cli.library import FolderOption, library_of
 from wattbook.cli.show import JsonOption, console, print_line, print_reading
 from wattbook.codecs.detect import Decoded
 from wattbook.codecs.detect import decode as decode_bytes
@@ -40,11 +41,11 @@ def decode(
             help="Read it as this model sends it; Modbus and CIRBUS need one.", autocompletion=complete.models
         ),
     ] = "",
-    folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
+    folder: FolderOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print what captured telegrams, readouts or Modbus answers say. Exits with 1 when any of it is damaged."""
-    library = Library([folder] if folder else [])
+    library = library_of(folder)
     profile = library.get(model) if model else None
     damaged = False
     for file in files:

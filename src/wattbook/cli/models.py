@@ -12,11 +12,12 @@ from rich.table import Table
 
 from wattbook.cli import complete
 from wattbook.cli.files import read_bytes
+from wattbook.cli.library import FolderOption, library_of
 from wattbook.cli.show import JsonOption, console, counted, for_people, print_line
 from wattbook.codecs.registers import plan_profile
 from wattbook.engine.prove import Proof, prove
 from wattbook.model import ConfigError, quantity
-from wattbook.profiles import CirbusSettings, Library, MqttSettings, Profile, load_profile
+from wattbook.profiles import CirbusSettings, MqttSettings, Profile, load_profile
 from wattbook.profiles.drafts import INPUT_SIZE_MAX, make_draft
 
 app = typer.Typer(help="The library of meter models.")
@@ -27,17 +28,10 @@ def register(root: typer.Typer) -> None:
     root.add_typer(app, name="models")
 
 
-FolderOption = Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")]
-
-
-def _library(folder: Path | None) -> Library:
-    return Library([folder] if folder else [])
-
-
 @app.command("list")
 def list_models(*, folder: FolderOption = None, as_json: JsonOption = False) -> None:
     """List every model."""
-    profiles = list(_library(folder))
+    profiles = list(library_of(folder))
     if as_json:
         for profile in profiles:
             print_line(json.dumps(_summary(profile), ensure_ascii=False))
@@ -56,7 +50,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show what one model tells and where its numbers come from."""
-    profile = _library(folder).get(name)
+    profile = library_of(folder).get(name)
     if as_json:
         print_line(json.dumps(_whole(profile), ensure_ascii=False))
         return

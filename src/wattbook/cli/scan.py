@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from wattbook.cli.library import FolderOption, library_of
 from wattbook.cli.show import JsonOption, console, for_people, print_line
 from wattbook.config import Piece, append, pieces_text, present
 from wattbook.engine.draft import Names, draft
@@ -19,7 +20,7 @@ from wattbook.engine.scan import Found, Outcome, Scan, shown_settings
 from wattbook.engine.scan import Progress as Step
 from wattbook.engine.trials import addresses_of
 from wattbook.model import ConfigError, Unreachable, quantity
-from wattbook.profiles import Library, Profile
+from wattbook.profiles import Profile
 from wattbook.transports.open import list_ports
 from wattbook.transports.ports import scheme_of, shown
 
@@ -38,7 +39,7 @@ def scan(
     every_port: Annotated[bool, typer.Option("--all", help="Every serial port of this machine.")] = False,
     thorough: Annotated[bool, typer.Option("--thorough", help="Also speeds and parities that no model has.")] = False,
     only: Annotated[str, typer.Option("--addresses", metavar="1-20", help="Only these; also as 4,5,30-32.")] = "",
-    folder: Annotated[Path | None, typer.Option("--profiles", help="A folder with models of one's own.")] = None,
+    folder: FolderOption = None,
     write: Annotated[Path | None, typer.Option("--write", help="Append what was found to this configuration.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -47,7 +48,7 @@ def scan(
         raise ConfigError("name one port to scan, or --all for every serial port of this machine")
     addresses = addresses_of(only) if only else frozenset[int]()
     names = Names.of(present(write) if write else None)
-    library = list(Library([folder] if folder else []))
+    library = list(library_of(folder))
     outcomes: list[Outcome] = []
     stopped = False
     try:

@@ -19,7 +19,7 @@ from wattbook.engine.condense import Intervals, begun_by, rows_of
 from wattbook.engine.follow import Decision, Following, follow
 from wattbook.engine.select import Selection, of_the_era
 from wattbook.model import Batch, Clock, Columns, Event, SinkRefused, SinkUnavailable
-from wattbook.model.batch import from_ms, to_ms
+from wattbook.model.batch import BEFORE_ALL_MS, from_ms, to_ms
 from wattbook.sinks import Rejected, Sink, Written
 from wattbook.store import BookReader, Journal, Position
 
@@ -30,7 +30,6 @@ _REASON_MAX = 300  # characters: some servers answer with a page
 _CLOSE_S = 5.0
 _MOST = 100_000  # more than any batch has
 _LEAST = 20  # a network that hung makes everything look slow
-_NEVER_MS = -(2**62)  # before every instant
 _RECENT = 1_000  # entries: what was read just before a sink came back is of now, too
 
 _log = logging.getLogger("wattbook.sinks")
@@ -258,13 +257,13 @@ class Delivery:
         rows = []
         for site, meter, starts in intervals.over(to_ms(self.clock.now()) - round(self.commit_every_s * 1000)):
             rows.append(rows_of(self.reader, intervals, site, meter, starts, aggregate))
-            sent = intervals.sent.get((site, meter), _NEVER_MS)
+            sent = intervals.sent.get((site, meter), BEFORE_ALL_MS)
             intervals.sent[site, meter] = max(sent, intervals.span_of(starts[-1])[1])
         return self.selection.of(Batch(tuple(columns for columns in rows if len(columns)), (), batch.upto))
 
     def _close_sent(self, intervals: Intervals, site: str, meter: str, new: Sequence[int]) -> None:
         """What came late into intervals whose rows were sent is left out. Those that had no reading yet stay open."""
-        sent = intervals.sent.get((site, meter), _NEVER_MS)
+        sent = intervals.sent.get((site, meter), BEFORE_ALL_MS)
         late = [start for start in new if start < sent]
         if late:
             begun = begun_by(self.reader, intervals, site, meter, late, self.status.after)

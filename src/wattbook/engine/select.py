@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 
 from wattbook.model import Batch, Columns
 from wattbook.model.around import Surroundings
-from wattbook.model.batch import GOOD_CODE, SUSPECT_CODE, to_ms
+from wattbook.model.batch import BEFORE_ALL_MS, GOOD_CODE, SUSPECT_CODE, to_ms
 from wattbook.model.era import ERA_MS, ERA_SAID
 from wattbook.model.place import lies_at
 from wattbook.sinks import Rejected, SinkSettings
@@ -44,7 +44,7 @@ class Selection:
 
     def _rows(self, columns: Columns) -> Columns | None:
         """The rows of its time that have any value left."""
-        from_ms = -(2**62) if isinstance(self.settings.start, str) else to_ms(self.settings.start)
+        from_ms = BEFORE_ALL_MS if isinstance(self.settings.start, str) else to_ms(self.settings.start)
         rows = [
             row
             for row, at_ms in enumerate(columns.at_ms)

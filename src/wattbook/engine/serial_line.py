@@ -18,11 +18,11 @@ from wattbook.engine.status import MeterStatus
 from wattbook.model.errors import Unreachable
 from wattbook.transports.link import LinkLost
 from wattbook.transports.open import list_ports
+from wattbook.transports.ports import AUTO
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-AUTO = "auto"
 _PORTS_MAX = 64  # threads of one line; the largest USB hubs have 16
 
 

@@ -15,10 +15,9 @@ from wattbook.engine.take_turns import SharedLine
 from wattbook.model import ConfigError, MeterError
 from wattbook.profiles import Profile
 from wattbook.transports.open import list_ports
-from wattbook.transports.ports import AUTO, scheme_of, shown
+from wattbook.transports.ports import AUTO, BYTE_SCHEMES, scheme_of, shown
 
 PORT_SIZE_MAX = 200  # characters
-_SCHEMES = ("tcp", "rtu+tcp", "rfc2217")
 _STOP_S_MAX = 10.0  # a scan looks at least as often whether it shall stop
 
 
@@ -115,7 +114,7 @@ def check_port(port: str, ports: Iterable[str]) -> None:
     if not port or len(port) > PORT_SIZE_MAX or not port.isprintable():
         raise ConfigError(f'"port" is a serial port or an address of at most {PORT_SIZE_MAX} characters')
     scheme = scheme_of(port)
-    if scheme and scheme not in _SCHEMES:
+    if scheme and scheme not in BYTE_SCHEMES:
         raise ConfigError(f"port: no Modbus meter is asked over {scheme}://; one of tcp://, rtu+tcp://, rfc2217://")
     if not scheme and port not in ports:
         raise ConfigError(f"port: this machine has no serial port {port}; choose one of the list")

@@ -19,6 +19,7 @@ _Number = TypeVar("_Number", int, float)
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
+BEFORE_ALL_MS, AFTER_ALL_MS = -(2**62), 2**62  # every instant lies between them
 ABSENT = math.nan  # how a column says "no value in this row"
 
 QUALITY_CODES: Mapping[Quality, int] = {Quality.GOOD: 0, Quality.SUSPECT: 1}

@@ -26,7 +26,7 @@ from wattbook.codecs.sparkplug import (
 )
 from wattbook.model import Batch, Columns
 from wattbook.model.around import Surroundings
-from wattbook.model.batch import GOOD_CODE, NO_DOUBT, to_ms
+from wattbook.model.batch import BEFORE_ALL_MS, GOOD_CODE, NO_DOUBT, to_ms
 from wattbook.model.clock import Clock
 from wattbook.model.errors import Garbled
 from wattbook.model.vocabulary import quantity
@@ -35,7 +35,6 @@ from wattbook.sinks.mqtt_speech import Outgoing
 from wattbook.sinks.mqtt_topics import escape_name
 from wattbook.transports.mqtt_publish import Publish
 
-_BEGIN_MS = -(2**62)  # older than any reading
 _COUNTERS = 256  # seq and bdSeq are one byte
 
 _log = logging.getLogger(__name__)
@@ -47,7 +46,7 @@ class _Device:
 
     topic_name: str
     metrics: dict[str, Metric] = field(default_factory=dict)
-    newest_ms: int = _BEGIN_MS
+    newest_ms: int = BEFORE_ALL_MS
     last: dict[str, tuple[int, float]] = field(default_factory=dict)  # quantity -> when, value
 
 
@@ -143,7 +142,10 @@ class SparkplugSpeech:
         """Keep the newest value of each quantity: a birth tells them."""
         for name, cells in columns.values.items():
             there = [(at, cell) for at, cell in zip(columns.at_ms, cells, strict=True) if cell == cell]
-            if there and (newest := max(there, key=lambda told: told[0]))[0] >= device.last.get(name, (_BEGIN_MS,))[0]:
+            if (
+                there
+                and (newest := max(there, key=lambda told: told[0]))[0] >= device.last.get(name, (BEFORE_ALL_MS,))[0]
+            ):
                 device.last[name] = newest
         if len(columns):
             device.newest_ms = max(device.newest_ms, *columns.at_ms)

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from wattbook.model import Batch, Columns
+from wattbook.model.batch import BEFORE_ALL_MS
 from wattbook.sinks.messages import MessageMaker
 from wattbook.transports.mqtt_publish import Publish
 
 METERS_KEPT_MAX = 500  # whose newest instants go into the bookmark: 20 KB with every batch; beyond, this process knows
-_BEGIN_MS = -(2**62)
 _Newest = dict[str, int]  # -> milliseconds since 1970
 
 
@@ -39,9 +39,9 @@ class States:
             meter = f"{columns.site}/{columns.meter}"
             for row, topic, _, payload in made.rows():
                 at_ms = columns.at_ms[row]
-                if at_ms >= self._topics.get(topic, self._before.get(meter, _BEGIN_MS)):
+                if at_ms >= self._topics.get(topic, self._before.get(meter, BEFORE_ALL_MS)):
                     self._topics[topic] = at_ms
-                    self._meters[meter] = max(at_ms, self._meters.get(meter, _BEGIN_MS))
+                    self._meters[meter] = max(at_ms, self._meters.get(meter, BEFORE_ALL_MS))
                     yield Publish(topic, payload, retained=True)
 
     def recall(self, bookmark: str) -> None:
@@ -51,7 +51,7 @@ class States:
         except msgspec.MsgspecError:
             told = {}
         for meter, at_ms in told.items():
-            self._before[meter] = max(at_ms, self._before.get(meter, _BEGIN_MS))
+            self._before[meter] = max(at_ms, self._before.get(meter, BEFORE_ALL_MS))
 
     def bookmark(self) -> str:
         """What to give to `recall` after the next start."""

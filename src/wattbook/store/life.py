@@ -25,7 +25,7 @@ from itertools import pairwise
 from typing import Any
 
 from wattbook.model import Event
-from wattbook.model.batch import from_ms, to_ms
+from wattbook.model.batch import AFTER_ALL_MS, BEFORE_ALL_MS, from_ms, to_ms
 from wattbook.model.vocabulary import UnknownQuantity, quantity
 from wattbook.store.event_rows import events_about
 
@@ -37,7 +37,6 @@ CORRECTED, ACCEPTED, DROPPED = "meter.corrected", "meter.accepted", "meter.dropp
 PROPOSED = "meter.proposed"  # recognised, and left for somebody to decide
 LIFE = (*OVERLAYS, UNDONE, CORRECTED, ACCEPTED, DROPPED, PROPOSED)
 PHASES = ("l1", "l2", "l3")
-EVER_MS = 2**62
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Life:
 
     def eras(self, name: str) -> list[Era]:
         """What a quantity is told by, from the beginning of time to its end."""
-        changes: dict[int, tuple[Event | None, Event | None]] = {-EVER_MS: (None, None)}
+        changes: dict[int, tuple[Event | None, Event | None]] = {BEFORE_ALL_MS: (None, None)}
         ratio = wiring = None
         for event in self.events:
             if event.kind == RATIO:
@@ -88,7 +87,7 @@ class Life:
             else:
                 continue
             changes[from_of(event)] = ratio, wiring
-        starts = [*changes, EVER_MS]
+        starts = [*changes, AFTER_ALL_MS]
         eras = [Era(start, end, *_told(name, *changes[start])) for start, end in pairwise(starts)]
         return _merged(eras)
 

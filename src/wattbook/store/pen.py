@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wattbook.model import BookError, Event, Kept, Reading, Readings
-from wattbook.model.batch import QUALITY_CODES, to_ms
+from wattbook.model.batch import BEFORE_ALL_MS, QUALITY_CODES, to_ms
 from wattbook.store.journal import Position
 from wattbook.store.packing import Packer, Shape, decode_cells, divisors, parse_shape, shape_text
 from wattbook.store.rows import cell_values
@@ -347,7 +347,7 @@ class Pen:
         sealed_until = self._connection.execute(  # frames of a meter do not overlap, so one step in the index
             "SELECT to_at FROM frame WHERE meter = ? ORDER BY from_at DESC LIMIT 1", (meter_id,)
         ).fetchone()
-        last_ms, packer = (last[0], Packer(self._shape(last[1]))) if last else (-(2**62), Packer())
+        last_ms, packer = (last[0], Packer(self._shape(last[1]))) if last else (BEFORE_ALL_MS, Packer())
         meter = _Meter(meter_id, packer, max(last_ms, sealed_until[0] - 1) if sealed_until else last_ms)
         self._meters[identity] = meter
         return meter

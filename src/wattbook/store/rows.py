@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from wattbook.model import BookError, Columns, Event, Reading
-from wattbook.model.batch import ABSENT, GOOD_CODE, NO_DOUBT, QUALITY_OF, from_ms, to_ms
+from wattbook.model.batch import ABSENT, AFTER_ALL_MS, BEFORE_ALL_MS, GOOD_CODE, NO_DOUBT, QUALITY_OF, from_ms, to_ms
 from wattbook.store.packing import Shape, decode_cells, decode_doubt, divisors, parse_shape
 
 if TYPE_CHECKING:
     from wattbook.store.table import Table
 
-_NEVER_MS = 2**62  # after every instant
 _AT_ONCE = 2_000  # entries looked at for some numbers among them: as many as one correction
 _BESIDE = (  # rows that tell a quantity, as it is quoted in their shapes; only the shapes of rows come to are read
     "SELECT at, shape, quality, doubt, hot.cells FROM hot CROSS JOIN shape ON shape.id = hot.shape"
@@ -203,11 +202,11 @@ def latest_reading(connection: sqlite3.Connection, names: Names, meter_id: int, 
 
     One after `by_ms` was dated by a clock that was ahead: it counts only when there is no other.
     """
-    newest = _latest_hot(connection, names, meter_id, _NEVER_MS)  # of all: it stays hot when its day is sealed
+    newest = _latest_hot(connection, names, meter_id, AFTER_ALL_MS)  # of all: it stays hot when its day is sealed
     if newest is None or to_ms(newest.at) <= by_ms:
         return newest
     hot = _latest_hot(connection, names, meter_id, by_ms)
-    after_ms = to_ms(hot.at) if hot else -_NEVER_MS
+    after_ms = to_ms(hot.at) if hot else BEFORE_ALL_MS
     return _latest_sealed(connection, names, meter_id, after_ms, by_ms) or hot or newest
 
 

@@ -6,10 +6,10 @@ import sqlite3
 from collections.abc import Mapping
 
 from wattbook.model import Kind
+from wattbook.model.batch import AFTER_ALL_MS
 from wattbook.model.vocabulary import known_kind
 from wattbook.store.rows import Names, samples_beside
 
-_EVER_MS = 2**62
 _LOOKED_AT_MAX = 5_000  # readings, back from the newest: seven hours at 5 s in which a register was doubted
 _LATELY_MS = 2 * 86_400_000  # before the end of sealed time
 _SHAPES = "SELECT DISTINCT shape FROM (SELECT shape FROM hot WHERE meter = ? ORDER BY at DESC LIMIT ?)"
@@ -28,7 +28,7 @@ def last_registers(connection: sqlite3.Connection, names: Names, meter_id: int) 
     found = {}
     for name in registers(connection, names, meter_id):
         good = samples_beside(
-            connection, names, meter_id, name, _EVER_MS, before=True, count=1, looked_at_max=_LOOKED_AT_MAX
+            connection, names, meter_id, name, AFTER_ALL_MS, before=True, count=1, looked_at_max=_LOOKED_AT_MAX
         )
         if good:
             found[name] = good[0].at_ms, good[0].value

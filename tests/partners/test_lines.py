@@ -617,6 +617,36 @@ async def test_one_meter_that_cannot_be_asked_does_not_keep_the_others_from_it(
         await asyncio.sleep(0.1)
 
 
+async def test_after_all_were_away_one_that_cannot_be_asked_keeps_none_from_it() -> None:
+    """The other end begins by hanging up whatever it is asked, and then does so at one meter's question alone."""
+    served = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal served
+        served += 1
+        while request := await reader.read(12):
+            if served <= 2 or request[6] == 1:
+                break
+            count = int.from_bytes(request[10:12], "big")
+            zeros = bytes((0, 3 + 2 * count)) + request[6:8] + bytes((2 * count,)) + bytes(2 * count)
+            writer.write(request[:4] + zeros)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    address = f"tcp://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    meters = (MeterTask("bad", PZEM, 1, 0.5), MeterTask("good", PZEM, 2, 0.5))
+    keeper = Notebook()
+    line = TcpLine(LineTask("net", (address,), meters, keeper, SystemClock()))
+    line.start()
+    try:
+        await eventually(lambda: len(keeper.of("good")) > 5)
+        assert status(line, "good").state == "present"
+    finally:
+        await line.stop()
+        server.close()
+        await asyncio.sleep(0.1)
+
+
 async def test_a_bug_in_a_tcp_line_is_told(tmp_path: Path) -> None:
     class Broken(Notebook):
         def note(self, event: Event) -> None:

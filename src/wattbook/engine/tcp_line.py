@@ -161,6 +161,7 @@ class TcpLine:
             raise
         except MeterError as error:
             if isinstance(error, Unreachable):
+                record.patience.late = False  # unless that is told of it now
                 self._expect(record)
                 error = error if stream.ever_heard else Unreachable(f"{error}; {_MUTE}")
             if isinstance(error, OutOfStep):
@@ -241,7 +242,7 @@ class TcpLine:
             for record in others:
                 self._schedule.add(record.name, record.every_s, self._clock.monotonic())
             return
-        self._scheduled = False
+        self._scheduled = self._doubted = False
         for record in self._records.values():
             record.gone(str(error))
         self._orders.drop(str(error))

@@ -59,7 +59,9 @@ def test_digits_that_are_told_stand_in_the_file(tmp_path: Path) -> None:
 def test_digits_that_are_told_are_numbers_to_a_spreadsheet(tmp_path: Path) -> None:
     named = {"at": "{at:local}", "kW": "{active_power:kW .2f}"}
     write(sink(tmp_path / "x.csv", excel=True, columns=named), one("main-a", AT, active_power=-4000))
+    write(sink(tmp_path / "nearly.csv", excel=True, columns=named), one("main-a", AT, active_power=-4))
     assert read(tmp_path / "x.csv") == "\ufeffat;kW\r\n2026-11-21 02:02:03;-4,00\r\n"
+    assert read(tmp_path / "nearly.csv") == "\ufeffat;kW\r\n2026-11-21 02:02:03;0,00\r\n"
 
 
 def test_the_plain_table_by_local_day(tmp_path: Path) -> None:

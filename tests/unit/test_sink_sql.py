@@ -247,11 +247,12 @@ async def test_rows_of_two_meters_stand_in_one_table_only_where_a_column_tells_t
     with pytest.raises(SinkUnavailable, match=r"no column tells m from n; .* name one meter in `meters`"):
         await sink.write(Batch((reading({"voltage": 2.0}, "n"),), (), "2"), "")
     await sink.aclose()
-    sink = settings(file=file, table="t", columns=own | {"Place": "{location}"}).make(AROUND)
-    await sink.write(Batch((reading({"voltage": 2.0}, "m"), reading({"voltage": 3.0}, "n")), (), "2"), "")
-    await sink.aclose()
+    for place in ("{location}", "{site}"):  # one meter of each site, say, whatever it is called there
+        sink = settings(file=file, table="t", columns=own | {"Place": place}).make(AROUND)
+        await sink.write(Batch((reading({"voltage": 2.0}, "m"), reading({"voltage": 3.0}, "n")), (), place), "")
+        await sink.aclose()
     with closing(sqlite3.connect(file)) as store:
-        assert store.execute("SELECT V FROM t").fetchall() == [(1.0,), (2.0,), (3.0,)]
+        assert store.execute("SELECT V FROM t").fetchall() == [(1.0,), (2.0,), (3.0,), (2.0,), (3.0,)]
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ _DEPTH_MAX = 10
 _PART = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]|[^{}]+")
 _FORM = re.compile(r"(?P<unit>(?!\d{1,2}\.)[^\s.]*|)\s*(?P<spec>(?:\d{1,2})?\.(?P<digits>\d{1,2})f)?")
 _OF_METER = ("site", "meter", "location", "model", "source")
+TELLS_METER = frozenset({*_OF_METER, "id"})  # places that tell rows of several meters apart
 _OF_VALUE = ("quantity", "value", "unit", "title", "obis", "kind")
 _PLACES = (*_OF_METER, "at", "quality", "id", *_OF_VALUE)
 _STEADY = frozenset((*_OF_METER, *_OF_VALUE)) - {"value"}

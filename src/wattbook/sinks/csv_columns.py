@@ -9,12 +9,11 @@ from itertools import accumulate, compress
 from wattbook.codecs.layouts import RX380_COLUMNS, RX380_LATER, RX380_TIME
 from wattbook.model import Columns, UnknownQuantity, quantity
 from wattbook.model.around import Surroundings
-from wattbook.model.template import Template, parse_template
+from wattbook.model.template import TELLS_METER, Template, parse_template
 from wattbook.sinks.csv_form import Form
 
 _METERS_MAX = 10_000  # whose quantities are remembered, so that tomorrow's header is today's
 _OF_KEY = frozenset({"meter", "at", "id", "site"})
-_OF_METER = frozenset({"meter", "id", "location", "source", "model", "site"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class ColumnPlan:
     @property
     def tells_meter(self) -> bool:
         """Whether rows of several meters can be told apart in one file."""
-        return any(_OF_METER & _places(template) for template in self.known.values())
+        return any(TELLS_METER & _places(template) for template in self.known.values())
 
     def template(self, name: str) -> Template | None:
         """What stands under a name; None = nothing that we know."""

@@ -30,7 +30,7 @@ class Form:
         Without one, whole numbers have no point, and others as many digits as tell them apart.
         """
         if spec:
-            return ["" if cell is None else f"{cell:{spec}}".replace(".", self.decimal) for cell in cells]
+            return ["" if cell is None else f"{cell:z{spec}}".replace(".", self.decimal) for cell in cells]
         if isinstance(cells, tuple) and cells and isinstance(cells[0], str):
             return (self._text(cells[0]),) * len(cells)  # of a meter, not of a reading: the same in all rows
         whole: list[object] = [plain_number(cell) if isinstance(cell, float) else cell for cell in cells]

@@ -12,7 +12,7 @@ from enum import Enum
 from wattbook.model import Batch, Columns
 from wattbook.model.around import Surroundings
 from wattbook.model.batch import GOOD_CODE
-from wattbook.model.template import Cells, Template, parse_template
+from wattbook.model.template import TELLS_METER, Cells, Template, parse_template
 
 # One row a reading, as Telegraf and Grafana's users have it: one key for each identity, so a correction is one row, and
 # a third of the rows and of the index that one row a value would cost.
@@ -21,7 +21,6 @@ DEFAULT: Mapping[str, str] = {"site": "{site}", "meter": "{meter}", "at": "{at:i
 _PLACE = re.compile(r"(?<!\{)\{([a-z0-9_]+)(?::([^{}]*))?\}")
 # Local time repeats an hour a year, and a pattern may lack milliseconds: neither tells two readings apart for sure.
 _EXACT_INSTANTS = ("", "iso", "epoch", "epoch_ms", "epoch_ns", "instant")
-_TELL_METER = frozenset({"meter", "id", "location", "source", "model"})
 
 
 class Sort(Enum):
@@ -60,7 +59,7 @@ class Layout:
 
     def untold_meters(self, batch: Batch) -> frozenset[str]:
         """Whose rows would stand there without a column that tells whose they are."""
-        if any(_TELL_METER & template.places for template in self.columns.values()):
+        if any(TELLS_METER & template.places for template in self.columns.values()):
             return frozenset()
         named = frozenset[str]().union(*(template.quantities for template in self.columns.values()))
         return frozenset(each.meter for each in batch.columns if self.single or named & each.values.keys())

@@ -70,6 +70,14 @@ async def test_what_was_before_a_long_silence_does_not_count(tmp_path: Path) -> 
     await run.stop()
 
 
+async def test_a_second_long_silence_is_one_too(tmp_path: Path) -> None:
+    run = Run(settings(tmp_path, ABOVE), Hands())
+    await run.hear(power(0, 3000), power(10, 3000), power(4010, 6000))
+    await run.hear(power(9010, 6000))
+    assert run.events() == []
+    await run.stop()
+
+
 @pytest.mark.parametrize("stop_after", range(1, 14))
 async def test_a_restart_in_any_state_changes_nothing(tmp_path: Path, stop_after: int) -> None:
     config, clock = settings(tmp_path, ABOVE), Hands()

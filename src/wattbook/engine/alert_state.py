@@ -47,7 +47,8 @@ class State(msgspec.Struct, omit_defaults=True):
         apart = sight.at - self.at
         broken = apart > max(BREAK_MS, lasting_ms, _SKIPPED * self.apart)
         if self.at and apart:
-            self.apart = apart
+            # Of an outage only so much: the next one of its length shall be a break, too.
+            self.apart = min(apart, _SKIPPED * self.apart) if broken and self.apart else apart
         self.at = sight.at
         self.value, self.said = sight.value, sight.said or self.said
         if sight.bad is None:

@@ -359,6 +359,11 @@ def test_a_row_that_cannot_be_read_does_not_keep_the_book_from_being_opened(
     assert damages(path) == []
 
 
+def test_an_event_whose_kind_is_no_text_is_told(path: Path) -> None:
+    write_over(path, "UPDATE event SET kind = CAST(x'6dff' AS TEXT)")
+    assert damages(path) == ["events that cannot be read: 1, the first is number 3001"]
+
+
 def test_a_reading_that_cannot_be_read_stops_who_follows_until_the_next_start_only(path: Path) -> None:
     write_over(path, "UPDATE hot SET cells = x'91c0' WHERE seq = 7")
     assert damages(path) == ["readings that cannot be read: 1, the first is number 7"]

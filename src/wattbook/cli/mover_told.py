@@ -37,7 +37,7 @@ def _wrong(moved: Moved) -> Iterator[str]:
     yield from _shown([str(bad) for bad in tally.listed], tally.rejected, "row is bad", "rows are bad")
     refused = [f"{each.meter}: {each.reason}" for each in moved.rejected]
     yield from _shown(
-        list(dict.fromkeys(refused)), len(refused), "reading was refused there", "readings were refused there"
+        list(dict.fromkeys(refused)), moved.refused, "reading was refused there", "readings were refused there"
     )
     yield from _shown([str(each) for each in moved.differ], len(moved.differ), "quantity differs", "quantities differ")
 
@@ -85,6 +85,7 @@ def moved_as_json(moved: Moved, origin: Origin, goal: Goal) -> dict[str, object]
             for each in moved.differ
         ],
         "refused": [{"meter": each.meter, "at_ms": each.at_ms, "reason": each.reason} for each in moved.rejected],
+        "refused_in_all": moved.refused,
         "bad": [{"file": bad.file, "line": bad.line, "reason": bad.reason} for bad in moved.tally.listed],
         "rejected": moved.tally.rejected,
         "left_out": dict(moved.tally.left_out),

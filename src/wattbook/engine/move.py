@@ -47,7 +47,12 @@ class Goal(Protocol):
 
     @property
     def rejected(self) -> Sequence[Rejected]:
-        """What it will never take."""
+        """What it will never take, the first of it."""
+        ...
+
+    @property
+    def refused(self) -> int:
+        """How many that are in all."""
         ...
 
     def wanted(self, columns: Columns) -> Columns | None:
@@ -70,13 +75,14 @@ class Moved:
     read: Sums = field(default_factory=Sums)
     there: Sums | None = None  # None = it was not read again
     differ: Sequence[Difference] = ()
-    rejected: Sequence[Rejected] = ()
+    rejected: Sequence[Rejected] = ()  # the first of them
+    refused: int = 0
     tally: Tally = field(default_factory=Tally)
 
     @property
     def good(self) -> bool:
         """Whether everything that was read is there, as far as that can be told."""
-        return not (self.differ or self.rejected or self.tally.rejected)
+        return not (self.differ or self.refused or self.tally.rejected)
 
 
 def move(origin: Origin, goal: Goal, told: Told = lambda share: None, *, verify: bool = True) -> Moved:
@@ -85,7 +91,7 @@ def move(origin: Origin, goal: Goal, told: Told = lambda share: None, *, verify:
     reads_twice = 0.5 if verify else 1.0
     goal.write(_counted(origin.blocks(lambda share: told(share * reads_twice)), goal, moved.read, instants))
     instants.close()
-    moved.rejected = goal.rejected
+    moved.rejected, moved.refused = goal.rejected, goal.refused
     if verify:
         meters = sorted({meter for meter, _ in moved.read.of})
         written = goal.written(meters, lambda share: told(reads_twice * (1 + share)))

@@ -27,6 +27,7 @@ from wattbook.store import BookReader
 
 FILES = (".csv", ".xlsx", ".parquet")
 TRIES = 6  # of a batch, while a database is away: a restart takes less than the half minute that they take
+_LISTED_MAX = 10_000  # refused readings that are kept to be told: a whole history may be too old for a system
 _JOINED_MAX = 200_000  # readings joined before the book gets them, so that it writes each day once
 _ALL_REFUSED = 20  # readings refused and none taken: it is not the readings that are wrong
 
@@ -43,6 +44,7 @@ class IntoTheBook:
     same: int = 0
     conflicts: int = 0
     rejected: Sequence[Rejected] = ()
+    refused: int = 0
 
     def wanted(self, columns: Columns) -> Columns | None:
         """Everything."""
@@ -88,6 +90,7 @@ class IntoFile:
     zone: ZoneInfo
     begin: BeginIntake
     rejected: Sequence[Rejected] = ()
+    refused: int = 0
     _made: bool = False
 
     @property
@@ -157,6 +160,7 @@ class IntoSink:
     span: Span
     pause: Callable[[float], None] = time.sleep
     rejected: list[Rejected] = field(default_factory=list)
+    refused: int = 0
     _selection: Selection = field(init=False)
     _taken: int = 0
     _bookmark: str = ""
@@ -219,11 +223,12 @@ class IntoSink:
         self._set_aside(written.rejected)
 
     def _set_aside(self, rejected: Sequence[Rejected]) -> None:
-        self.rejected.extend(rejected)
+        self.refused += len(rejected)
+        self.rejected += rejected[: max(0, _LISTED_MAX - len(self.rejected))]
         if all(each.late for each in rejected):
             return
-        if not self._taken and len(self.rejected) >= _ALL_REFUSED:
-            raise SinkRefused(f"{self.title} refuses every reading: {self.rejected[-1].reason}")
+        if not self._taken and self.refused >= _ALL_REFUSED:
+            raise SinkRefused(f"{self.title} refuses every reading: {rejected[-1].reason}")
 
 
 def _batches(blocks: Iterable[Columns], size: int) -> Iterator[Batch]:

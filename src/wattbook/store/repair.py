@@ -20,7 +20,7 @@ from wattbook.store.files import READY, beside, exchange, sync
 from wattbook.store.schema import PAGE_SIZE, TABLE_NAMES
 from wattbook.store.torn import shapes, torn_rows
 
-CHECK_S = 2.0  # a start may wait this long for the check; 2 s see about 1 GB
+CHECK_S = 2.0  # a start may wait this long for each check, of pages and of rows; 2 s see about 1 GB
 _STEPS_BETWEEN_LOOKS = 100_000  # of SQLite's machine: some ms
 _ROWS = 4096  # read in one go, fewer where one of them is damaged
 _HOLE = 4096  # numbers searched one by one at a damaged place; a damaged page holds some hundred

@@ -17,9 +17,10 @@ from wattbook.store.packing import is_whole, parse_shape
 AT_ONCE = 10_000  # rows looked at in one transaction: some 20 ms
 # As blobs: text that is no UTF-8 would be an error of the whole statement.
 _SHAPES = "SELECT id, CAST(cells AS BLOB) FROM shape"
-_LIVES = f"SELECT seq, at, kind, CAST(body AS BLOB) FROM event WHERE kind IN ({', '.join('?' * len(LIFE))})"  # noqa: S608
+_EVENT = "SELECT seq, at, CAST(kind AS BLOB), CAST(body AS BLOB) FROM event WHERE"
+_LIVES = f"{_EVENT} kind IN ({', '.join('?' * len(LIFE))})"
 _ROWS = {
-    "event": "SELECT seq, at, kind, CAST(body AS BLOB) FROM event WHERE seq > ? ORDER BY seq LIMIT ?",
+    "event": f"{_EVENT} seq > ? ORDER BY seq LIMIT ?",
     "hot": "SELECT seq, at, shape, quality, CAST(doubt AS BLOB), CAST(cells AS BLOB) FROM hot"
     " WHERE seq > ? ORDER BY seq LIMIT ?",
 }
@@ -82,10 +83,10 @@ def _is_reading(lengths: Lengths, at: object, shape: int, quality: int, doubt: o
     return _is_instant(at) and quality in QUALITY_OF and shape in lengths and is_whole(cells, doubt, lengths[shape])
 
 
-def _is_event(at: object, kind: object, body: bytes) -> bool:
+def _is_event(at: object, kind: bytes, body: bytes) -> bool:
     try:
-        since = _decode_body(body).get("from")
-        if since is not None and str(kind).startswith("meter."):
+        kind_name, since = kind.decode(), _decode_body(body).get("from")
+        if since is not None and kind_name.startswith("meter."):
             datetime.fromisoformat(since)
     except (msgspec.MsgspecError, TypeError, ValueError):
         return False

@@ -9,5 +9,5 @@ export function ticks(most: number, count: number, least = 0): number[] {
   const power = 10 ** Math.floor(Math.log10(rough));
   const size = (ROUND.find((each) => each * power >= rough) ?? 10) * power;
   const [below, above] = [-least, high].map((end) => Math.ceil(end / size - 1e-9)) as [number, number];
-  return Array.from({ length: below + above + 1 }, (_, place) => (place - below) * size);
+  return Array.from({ length: Math.max(below + above, 1) + 1 }, (_, place) => (place - below) * size);
 }

@@ -578,6 +578,12 @@ async def test_a_gateway_that_hangs_up_between_two_refusals_is_not_what_is_wrong
         await asyncio.sleep(0.1)
 
 
+def zeros(request: bytes) -> bytes:
+    """The answer to a read over Modbus TCP, of registers that are all 0."""
+    size = 2 * int.from_bytes(request[10:12], "big")
+    return request[:4] + bytes((0, 3 + size)) + request[6:8] + bytes((size,)) + bytes(size)
+
+
 @pytest.mark.parametrize(
     ("model", "answer", "reason"),
     [
@@ -596,9 +602,7 @@ async def test_one_meter_that_cannot_be_asked_does_not_keep_the_others_from_it(
         while request := await reader.read(12):
             if request[6] == 1 and answer is None:
                 break
-            count = int.from_bytes(request[10:12], "big")
-            zeros = bytes((0, 3 + 2 * count)) + request[6:8] + bytes((2 * count,)) + bytes(2 * count)
-            writer.write((request[6] == 1 and answer) or request[:4] + zeros)
+            writer.write((request[6] == 1 and answer) or zeros(request))
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -627,9 +631,7 @@ async def test_after_all_were_away_one_that_cannot_be_asked_keeps_none_from_it()
         while request := await reader.read(12):
             if served <= 2 or request[6] == 1:
                 break
-            count = int.from_bytes(request[10:12], "big")
-            zeros = bytes((0, 3 + 2 * count)) + request[6:8] + bytes((2 * count,)) + bytes(2 * count)
-            writer.write(request[:4] + zeros)
+            writer.write(zeros(request))
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

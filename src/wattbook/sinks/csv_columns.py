@@ -44,12 +44,12 @@ class ColumnPlan:
     @property
     def keys(self) -> Sequence[str]:
         """The columns that tell which reading a row is of."""
-        return [name for name in dict.fromkeys(self.begin) if _OF_KEY & _places(self.known[name])]
+        return [name for name in dict.fromkeys(self.begin) if _OF_KEY & self.known[name].places]
 
     @property
     def tells_meter(self) -> bool:
         """Whether rows of several meters can be told apart in one file."""
-        return any(TELLS_METER & _places(template) for template in self.known.values())
+        return any(TELLS_METER & template.places for template in self.known.values())
 
     def template(self, name: str) -> Template | None:
         """What stands under a name; None = nothing that we know."""
@@ -121,7 +121,7 @@ def parse_columns(pairs: Sequence[tuple[str, str]], around: Surroundings) -> Col
             raise ValueError(f'columns: "{text}" asks for single values; a row has a column for each quantity')
         if known.setdefault(name, template).text != text:
             raise ValueError(f'columns: "{name}" stands twice with different contents')
-    if not any({"at", "id"} & _places(template) for template in known.values()):
+    if not any({"at", "id"} & template.places for template in known.values()):
         raise ValueError('columns: one must tell the time, such as { time = "{at:local}" }')
     return ColumnPlan(around, known, tuple(name for name, _ in pairs), plain=False)
 
@@ -129,10 +129,6 @@ def parse_columns(pairs: Sequence[tuple[str, str]], around: Surroundings) -> Col
 def pairs_of(columns: Mapping[str, str] | Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
     """Name and template of each column, from a table or from a list of pairs."""
     return tuple(columns.items()) if isinstance(columns, Mapping) else tuple(columns)
-
-
-def _places(template: Template) -> frozenset[str]:
-    return frozenset(part.name for part in template.parts if not isinstance(part, str))
 
 
 def _with_values(part: Columns) -> list[str]:
